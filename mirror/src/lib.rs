@@ -1,1 +1,89 @@
-//! Stub.
+//! A minimal Kafka mirror with MirrorMaker 1's command line and safer defaults.
+//!
+//! ```text
+//!  command line (cli) -> properties (config, zookeeper) -> engine: one thread a stream
+//!                                                           consumer -> producer -> acknowledgement -> progress -> commit
+//!  pure: route (which partition), topics (which topics), progress (how far a commit may go)
+//! ```
+//! What it promises: every record of the source arrives at least once, each key's records (or each
+//! partition's, with `--partitioning preserve`) in order, bytes unchanged, and a commit never passes a record
+//! that the destination has not acknowledged. It does not create topics, copy their settings or translate offsets.
+
+pub mod cli;
+pub mod config;
+mod engine;
+pub mod progress;
+pub mod route;
+pub mod shutdown;
+pub mod topics;
+pub mod zookeeper;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+pub use cli::Args;
+use tracing_subscriber::EnvFilter;
+
+/// Everything that ends the program without being asked to.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Usage(#[from] cli::UsageError),
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+    #[error(transparent)]
+    ZooKeeper(#[from] zookeeper::LookUpError),
+    #[error(transparent)]
+    Engine(#[from] engine::EngineError),
+    #[error("watch for signals: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// 2: the user has to change something before it can start. 1: it could not go on.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Config(_) => 2,
+            Self::Engine(error) if error.is_configuration() => 2,
+            Self::ZooKeeper(_) | Self::Engine(_) | Self::Signals(_) => 1,
+        }
+    }
+}
+
+/// Mirrors until a signal ends it. Exit codes: 0 after a graceful stop, 1 if it could not go on, 2 for wrong
+/// usage or configuration.
+pub fn run(args: Args) -> ExitCode {
+    log_to_stderr();
+    match mirror(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tracing::error!("failed to {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn mirror(args: &Args) -> Result<(), Failure> {
+    let filter = args.checked()?;
+    let stop = shutdown::on_signals()?;
+    let mut config = config::Config::read(args)?;
+    if let Some(lookup) = config.zookeeper.take() {
+        let brokers = zookeeper::look_up(&lookup.connect, &lookup.protocol, lookup.timeout)?;
+        config.use_brokers_of_zookeeper(&lookup.connect, &brokers);
+    }
+    config.announce(args.num_streams);
+    let totals = engine::run(&config.engine_settings(args, filter), &stop)?;
+    tracing::info!("stopped: {totals}");
+    Ok(())
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // Another program that runs this as a subcommand may have set one up already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .try_init();
+}

@@ -1,2 +1,17 @@
-//! Stub.
-fn main() {}
+//! The program `mirror`: reads the command line and runs the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Copies topics of one Kafka cluster to another, keeping each key's order.
+#[derive(Debug, Parser)]
+#[command(name = "mirror", version)]
+struct Program {
+    #[command(flatten)]
+    args: mirror::Args,
+}
+
+fn main() -> ExitCode {
+    mirror::run(Program::parse().args)
+}

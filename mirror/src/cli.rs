@@ -1,0 +1,233 @@
+//! The command line: MirrorMaker 1's flags, and a few of our own.
+//!
+//! [`Args`] is what the user wrote; [`Args::checked`] refuses what cannot be honoured. It reads no file.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, ValueEnum};
+
+use crate::route::Partitioning;
+use crate::topics::{BadFilter, TopicFilter};
+
+/// Copies topics of one Kafka cluster to another, keeping each key's order.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Args {
+    /// Properties of the consumers, which read the source cluster (Java .properties grammar).
+    #[arg(long = "consumer.config", value_name = "FILE")]
+    pub consumer_config: PathBuf,
+
+    /// Properties of the producers, which write to the destination cluster.
+    #[arg(long = "producer.config", value_name = "FILE")]
+    pub producer_config: PathBuf,
+
+    /// Topics to mirror: a Java regular expression that matches a name in full; a comma is an alternative.
+    #[arg(long = "include", value_name = "REGEX")]
+    pub include: Option<String>,
+
+    /// The older name of --include.
+    #[arg(long = "whitelist", value_name = "REGEX")]
+    pub whitelist: Option<String>,
+
+    /// How many consumers read in parallel.
+    #[arg(long = "num.streams", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub num_streams: u16,
+
+    /// Time between two commits [default: 5000, with --strict-mm1 60000].
+    #[arg(long = "offset.commit.interval.ms", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub offset_commit_interval_ms: Option<u64>,
+
+    /// Stop with an error if a record cannot be sent; `false` logs it, counts it and goes on.
+    #[arg(long = "abort.on.send.failure", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub abort_on_send_failure: bool,
+
+    /// Accepted for old scripts; there is no other consumer.
+    #[arg(long = "new.consumer", hide = true)]
+    pub new_consumer: bool,
+
+    /// How the destination partition is chosen.
+    #[arg(long, value_enum, default_value_t = Partitioning::Key)]
+    pub partitioning: Partitioning,
+
+    /// What to do when the source no longer holds what is to be read next.
+    #[arg(long, value_enum, default_value_t = OnDataLoss::Fail)]
+    pub on_data_loss: OnDataLoss,
+
+    /// Use MirrorMaker 1's literal defaults instead of the safe ones, to compare.
+    #[arg(long)]
+    pub strict_mm1: bool,
+
+    /// Copy up to the end offsets as they are at the start, report, and exit.
+    #[arg(long)]
+    pub once: bool,
+
+    #[command(flatten)]
+    refused: Refused,
+}
+
+/// What to do when the source no longer holds what is to be read next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnDataLoss {
+    /// Exit with an error that names topic, partition and the lost range.
+    Fail,
+    /// Log the same and go on with what is left.
+    Continue,
+}
+
+/// MirrorMaker's flags that cannot be honoured: they are parsed, so that the error can say why.
+#[derive(Debug, Clone, ClapArgs)]
+struct Refused {
+    #[arg(long = "message.handler", hide = true)]
+    message_handler: Option<String>,
+    #[arg(long = "message.handler.args", hide = true)]
+    message_handler_args: Option<String>,
+    #[arg(long = "consumer.rebalance.listener", hide = true)]
+    consumer_rebalance_listener: Option<String>,
+    #[arg(long = "rebalance.listener.args", hide = true)]
+    rebalance_listener_args: Option<String>,
+    #[arg(long = "blacklist", hide = true)]
+    blacklist: Option<String>,
+    #[arg(long = "num.producers", hide = true)]
+    num_producers: Option<String>,
+    #[arg(long = "queue.size", hide = true)]
+    queue_size: Option<String>,
+    #[arg(long = "new.producer", hide = true)]
+    new_producer: bool,
+}
+
+/// A command line that cannot be honoured.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// A flag whose meaning lies outside this program.
+    #[error("honour {flag}: {reason}; {way_out}")]
+    Refused {
+        /// The flag as written.
+        flag: &'static str,
+        /// Why not.
+        reason: &'static str,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+    /// Neither --include nor --whitelist.
+    #[error(
+        "know what to mirror: the include list must be specified, with --include or --whitelist"
+    )]
+    NoTopics,
+    /// The include list does not compile.
+    #[error(transparent)]
+    BadFilter(#[from] BadFilter),
+}
+
+impl Args {
+    /// The topics to mirror, if every flag given can be honoured.
+    pub fn checked(&self) -> Result<TopicFilter, UsageError> {
+        self.refused.check()?;
+        let list = self.include.as_ref().or(self.whitelist.as_ref()).ok_or(UsageError::NoTopics)?;
+        Ok(TopicFilter::parse(list)?)
+    }
+}
+
+impl Refused {
+    fn check(&self) -> Result<(), UsageError> {
+        const CLASS: &str = "it names a Java class, and this mirror runs none";
+        const UNCHANGED: &str =
+            "remove it (records are copied unchanged), or keep MirrorMaker for this";
+        const REBALANCE: &str = "remove it (a rebalance loses and skips nothing without it)";
+        const EXCLUDE: &str =
+            "use --include with a negative lookahead, as in --include '(?!secret).*'";
+        const STREAMS: &str =
+            "remove it (each stream has a producer of its own: use --num.streams)";
+        let given: [(bool, &str, &str, &str); 8] = [
+            (self.message_handler.is_some(), "--message.handler", CLASS, UNCHANGED),
+            (self.message_handler_args.is_some(), "--message.handler.args", CLASS, UNCHANGED),
+            (
+                self.consumer_rebalance_listener.is_some(),
+                "--consumer.rebalance.listener",
+                CLASS,
+                REBALANCE,
+            ),
+            (self.rebalance_listener_args.is_some(), "--rebalance.listener.args", CLASS, REBALANCE),
+            (
+                self.blacklist.is_some(),
+                "--blacklist",
+                "MirrorMaker itself dropped it in 2.0",
+                EXCLUDE,
+            ),
+            (
+                self.num_producers.is_some(),
+                "--num.producers",
+                "MirrorMaker dropped it in 0.9",
+                STREAMS,
+            ),
+            (
+                self.queue_size.is_some(),
+                "--queue.size",
+                "MirrorMaker dropped it in 0.9",
+                "use queue.buffering.max.messages in the producer's properties",
+            ),
+            (
+                self.new_producer,
+                "--new.producer",
+                "MirrorMaker dropped it in 0.9",
+                "remove it (there is no other)",
+            ),
+        ];
+        match given.into_iter().find(|(given, ..)| *given) {
+            Some((_, flag, reason, way_out)) => Err(UsageError::Refused { flag, reason, way_out }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Arguments with these files, for other modules' tests.
+#[cfg(test)]
+pub(crate) fn test_args(consumer: &std::path::Path, producer: &std::path::Path) -> Args {
+    let mut args = tests::parse(&["--whitelist=.*"]);
+    args.consumer_config = consumer.to_owned();
+    args.producer_config = producer.to_owned();
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    pub(super) fn parse(more: &[&str]) -> Args {
+        let common = ["mirror", "--consumer.config", "c", "--producer.config=p"];
+        Program::try_parse_from(common.iter().chain(more)).unwrap().args
+    }
+
+    fn refused(more: &[&str]) -> String {
+        parse(more).checked().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn takes_the_article_s_command_line() {
+        let args = parse(&["--whitelist", "testtopic", "--num.streams", "4", "--new.consumer"]);
+        assert_eq!(args.num_streams, 4);
+        assert!(args.abort_on_send_failure);
+        assert!(args.checked().unwrap().matches("testtopic"));
+    }
+
+    #[test]
+    fn include_wins() {
+        let filter = parse(&["--whitelist=a", "--include=b"]).checked().unwrap();
+        assert!(filter.matches("b") && !filter.matches("a"));
+    }
+
+    #[test]
+    fn refusals_name_the_flag_and_the_way_out() {
+        let text = refused(&["--whitelist=a", "--message.handler", "com.example.X"]);
+        assert!(text.contains("--message.handler:") && text.contains("remove it"), "{text}");
+        assert!(refused(&["--blacklist=a"]).contains("--include '(?!"));
+        assert!(refused(&[]).contains("--whitelist"));
+        assert!(refused(&["--whitelist=*"]).contains("'.*'"));
+    }
+}

@@ -1,0 +1,203 @@
+//! What the mirror sets by itself: safe defaults the user may change, and what it must decide.
+//!
+//! Pure. Each entry carries its reason, which is printed at the start.
+
+use super::setting::{Origin, Setting, Settings};
+
+/// Name, value, reason.
+type Entry = (&'static str, &'static str, &'static str);
+
+const CONSUMER: &[Entry] = &[
+    ("auto.offset.reset", "earliest", "what was there before the first start is copied too"),
+    ("isolation.level", "read_committed", "what was aborted on the source is not copied"),
+    (
+        "topic.metadata.refresh.interval.ms",
+        "30000",
+        "new topics and partitions are found within 30 s",
+    ),
+    (
+        "fetch.queue.backoff.ms",
+        "5",
+        "librdkafka would pause fetching for a second when its queue is full",
+    ),
+    (
+        "fetch.wait.max.ms",
+        "100",
+        "an idle broker is asked ten times a second, new records are sent at once",
+    ),
+    ("socket.keepalive.enable", "true", "a connection that died silently is noticed"),
+];
+
+const PRODUCER: &[Entry] = &[
+    ("acks", "all", "a record counts as copied when every in-sync replica has it"),
+    ("message.timeout.ms", "0", "a destination that is away is waited for"),
+    ("partitioner", "murmur2_random", "a key lands where a Java producer puts it"),
+    (
+        "message.max.bytes",
+        "104857600",
+        "the destination, not the client, decides how large a record may be",
+    ),
+    ("queue.buffering.max.kbytes", "131072", "at most 128 MiB a stream wait for the destination"),
+    ("linger.ms", "5", "small batches are gathered for 5 ms"),
+    ("topic.metadata.propagation.max.ms", "10000", "a missing topic is an error after 10 s"),
+    ("topic.metadata.refresh.interval.ms", "30000", "new partitions are found within 30 s"),
+    ("socket.keepalive.enable", "true", "a connection that died silently is noticed"),
+];
+
+const STRICT_CONSUMER: &[Entry] = &[
+    ("auto.offset.reset", "latest", "MirrorMaker's"),
+    ("isolation.level", "read_uncommitted", "MirrorMaker's"),
+    ("topic.metadata.refresh.interval.ms", "300000", "MirrorMaker's"),
+    ("fetch.wait.max.ms", "500", "MirrorMaker's"),
+];
+
+const STRICT_PRODUCER: &[Entry] = &[
+    ("acks", "all", "MirrorMaker's"),
+    ("max.in.flight.requests.per.connection", "1", "MirrorMaker's"),
+    ("message.timeout.ms", "2147483647", "MirrorMaker's"),
+    ("partitioner", "murmur2_random", "MirrorMaker's"),
+    ("linger.ms", "0", "MirrorMaker's"),
+    ("batch.size", "16384", "MirrorMaker's"),
+    ("queue.buffering.max.kbytes", "32768", "MirrorMaker's"),
+    ("message.max.bytes", "1048576", "MirrorMaker's"),
+    ("topic.metadata.refresh.interval.ms", "300000", "MirrorMaker's"),
+];
+
+/// Completes the consumer's settings.
+pub(super) fn consumer(settings: &mut Settings, strict_mm1: bool) {
+    let must = [
+        (
+            "enable.auto.commit",
+            "the mirror commits what the destination has acknowledged, nothing else",
+        ),
+        (
+            "enable.auto.offset.store",
+            "the mirror commits what the destination has acknowledged, nothing else",
+        ),
+    ];
+    for (name, reason) in must {
+        force(settings, name, "false", reason);
+    }
+    add(settings, if strict_mm1 { STRICT_CONSUMER } else { CONSUMER });
+    keep_cache_beyond_refresh(settings);
+}
+
+/// Completes the producer's settings.
+pub(super) fn producer(settings: &mut Settings, strict_mm1: bool) {
+    force(
+        settings,
+        "delivery.report.only.error",
+        "false",
+        "each acknowledgement counts for the commit",
+    );
+    add(settings, if strict_mm1 { STRICT_PRODUCER } else { PRODUCER });
+    let hindrance = hindrance_to_idempotence(settings);
+    let in_flight = match (&hindrance, settings.get("enable.idempotence")) {
+        (Some(hindrance), None) => {
+            let reason = format!("{hindrance} excludes it, so a retry may repeat records");
+            settings.set(Setting::new("enable.idempotence", "false", Origin::Default, reason));
+            ("1", "keeps the order without idempotence")
+        }
+        (_, Some("false")) => ("1", "keeps the order without idempotence"),
+        _ => {
+            let reason = "a retry neither repeats nor reorders records";
+            settings.set_default(Setting::new(
+                "enable.idempotence",
+                "true",
+                Origin::Default,
+                reason,
+            ));
+            ("5", "the most that idempotence allows; the order is kept")
+        }
+    };
+    add(settings, &[("max.in.flight.requests.per.connection", in_flight.0, in_flight.1)]);
+    keep_cache_beyond_refresh(settings);
+}
+
+fn add(settings: &mut Settings, entries: &[Entry]) {
+    for (name, value, reason) in entries {
+        settings.set_default(Setting::new(name, value, Origin::Default, *reason));
+    }
+}
+
+fn force(settings: &mut Settings, name: &str, value: &str, reason: &str) {
+    let reason = match settings.get(name) {
+        Some(yours) if yours != value => format!("{reason}; your {yours} has no effect"),
+        _ => reason.to_owned(),
+    };
+    settings.set(Setting::new(name, value, Origin::Forced, reason));
+}
+
+/// The user's setting that an idempotent producer cannot have. Java's clients give up idempotence then, too.
+fn hindrance_to_idempotence(settings: &Settings) -> Option<String> {
+    let refuses = |name: &str, value: &str| match name {
+        "acks" | "request.required.acks" => !matches!(value, "all" | "-1"),
+        "retries" => value == "0",
+        "max.in.flight.requests.per.connection" => value.parse::<u32>().is_ok_and(|n| n > 5),
+        _ => false,
+    };
+    let users = settings.effective().find(|setting| refuses(&setting.name, &setting.value))?;
+    Some(format!("your {}={}", users.name, users.value))
+}
+
+/// librdkafka wants its metadata cache to live longer than a refresh.
+fn keep_cache_beyond_refresh(settings: &mut Settings) {
+    let refresh = settings.get("topic.metadata.refresh.interval.ms").and_then(|ms| ms.parse().ok());
+    let age: u64 = refresh.map_or(900_000, |ms: u64| (3 * ms).clamp(1, 86_400_000));
+    let reason = "three times topic.metadata.refresh.interval.ms";
+    settings.set_default(Setting::new(
+        "metadata.max.age.ms",
+        &age.to_string(),
+        Origin::Default,
+        reason,
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(entries: &[(&str, &str)], complete: fn(&mut Settings, bool)) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in entries {
+            settings.set(Setting::new(name, value, Origin::User, ""));
+        }
+        complete(&mut settings, false);
+        settings
+    }
+
+    #[test]
+    fn the_user_s_value_stays() {
+        let settings = with(&[("linger.ms", "50")], producer);
+        assert_eq!(settings.get("linger.ms"), Some("50"));
+        assert_eq!(settings.get("enable.idempotence"), Some("true"));
+        assert_eq!(settings.get("max.in.flight.requests.per.connection"), Some("5"));
+    }
+
+    #[test]
+    fn order_is_kept_when_idempotence_is_not_possible() {
+        for entry in [("acks", "1"), ("enable.idempotence", "false")] {
+            let settings = with(&[entry], producer);
+            assert_eq!(settings.get("enable.idempotence"), Some("false"));
+            assert_eq!(settings.get("max.in.flight.requests.per.connection"), Some("1"));
+        }
+    }
+
+    #[test]
+    fn auto_commit_is_overridden_and_said_so() {
+        let settings = with(&[("enable.auto.commit", "true")], consumer);
+        let setting = settings.effective().find(|s| s.name == "enable.auto.commit").unwrap();
+        assert_eq!((setting.value.as_str(), setting.origin), ("false", Origin::Forced));
+        assert!(setting.reason.contains("your true has no effect"), "{setting}");
+    }
+
+    #[test]
+    fn strict_is_mirrormaker_s() {
+        let (mut c, mut p) = (Settings::default(), Settings::default());
+        consumer(&mut c, true);
+        producer(&mut p, true);
+        assert_eq!(c.get("auto.offset.reset"), Some("latest"));
+        assert_eq!(c.get("isolation.level"), Some("read_uncommitted"));
+        assert_eq!(p.get("max.in.flight.requests.per.connection"), Some("1"));
+    }
+}

@@ -1,0 +1,277 @@
+//! Which properties exist: those of Kafka's Java clients (0.8 to 3.9) as a table, those of librdkafka as a list.
+//!
+//! Data and look-up. What happens to a user's property is decided in `translate`.
+
+/// Which client a property belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Reads the source.
+    Consumer,
+    /// Writes to the destination.
+    Producer,
+}
+
+/// What is known of a property's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// librdkafka has it under this very name.
+    Native,
+    /// It is passed on under librdkafka's name.
+    Renamed(&'static str),
+    /// `translate` gives it a meaning of its own.
+    Special,
+    /// Only Java's clients know it; the reason why nothing is missing without it.
+    JavaOnly(&'static str),
+}
+
+/// What is known of this name; `None` if no client of this kind has such a property.
+pub fn known(kind: Kind, name: &str) -> Option<Known> {
+    let java = JAVA.iter().find(|(scope, java, _)| scope.includes(kind) && *java == name);
+    match java {
+        Some((_, _, known)) => Some(*known),
+        None => native(kind).any(|native| native == name).then_some(Known::Native),
+    }
+}
+
+/// Every known name for this kind of client.
+pub fn names(kind: Kind) -> impl Iterator<Item = &'static str> {
+    let java =
+        JAVA.iter().filter(move |(scope, ..)| scope.includes(kind)).map(|(_, name, _)| *name);
+    java.chain(native(kind))
+}
+
+/// The known name that is most like this one, if any is like it.
+pub fn nearest(kind: Kind, name: &str) -> Option<&'static str> {
+    let scored = names(kind).map(|known| (strsim::jaro_winkler(known, name), known));
+    scored
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+/// librdkafka's properties that a properties file can set, from its CONFIGURATION.md: `*` both clients, C, P.
+const LIBRDKAFKA: &str = include_str!("librdkafka.txt");
+
+fn native(kind: Kind) -> impl Iterator<Item = &'static str> {
+    LIBRDKAFKA.lines().filter_map(move |line| match (line.split_once(' ')?, kind) {
+        (("*", name), _) | (("C", name), Kind::Consumer) | (("P", name), Kind::Producer) => {
+            Some(name)
+        }
+        _ => None,
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Scope {
+    Both,
+    Consumer,
+    Producer,
+}
+
+impl Scope {
+    fn includes(self, kind: Kind) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Consumer => kind == Kind::Consumer,
+            Self::Producer => kind == Kind::Producer,
+        }
+    }
+}
+
+const BYTES: Known = Known::JavaOnly("bytes are copied as they are");
+const CLASS: Known = Known::JavaOnly("it names a Java class");
+const METRICS: Known = Known::JavaOnly("it configures Java's metrics");
+const TLS: Known = Known::JavaOnly("it configures Java's TLS");
+const KERBEROS: Known = Known::JavaOnly("it configures Java's Kerberos login");
+const OAUTH: Known = Known::JavaOnly("it configures Java's OAuth login");
+const TIMEOUT: Known = Known::JavaOnly("no call of the mirror waits for it");
+const COMMIT: Known = Known::JavaOnly("--offset.commit.interval.ms decides");
+const OFFSETS: Known = Known::JavaOnly("progress is kept by Kafka, not by ZooKeeper");
+const OLD: Known = Known::JavaOnly("only the old ZooKeeper clients had it");
+const PARTITIONER: Known = Known::JavaOnly("--partitioning and partitioner decide");
+
+/// Java's properties which librdkafka lacks, names otherwise, or values otherwise.
+const JAVA: &[(Scope, &str, Known)] = &[
+    // Both clients.
+    (Scope::Both, "metadata.broker.list", Known::Special),
+    (Scope::Both, "client.id", Known::Special),
+    (Scope::Both, "security.protocol", Known::Special),
+    (Scope::Both, "metadata.max.age.ms", Known::Special),
+    (Scope::Both, "send.buffer.bytes", Known::Special),
+    (Scope::Both, "receive.buffer.bytes", Known::Special),
+    (Scope::Both, "client.dns.lookup", Known::Special),
+    (Scope::Both, "socket.connection.setup.timeout.max.ms", TIMEOUT),
+    (Scope::Both, "interceptor.classes", CLASS),
+    (Scope::Both, "metric.reporters", METRICS),
+    (Scope::Both, "metrics.num.samples", METRICS),
+    (Scope::Both, "metrics.recording.level", METRICS),
+    (Scope::Both, "metrics.sample.window.ms", METRICS),
+    (Scope::Both, "auto.include.jmx.reporter", METRICS),
+    (Scope::Both, "security.providers", CLASS),
+    (Scope::Both, "config.providers", CLASS),
+    // TLS.
+    (Scope::Both, "ssl.keystore.type", Known::Special),
+    (Scope::Both, "ssl.truststore.type", Known::Special),
+    (Scope::Both, "ssl.truststore.location", Known::Special),
+    (Scope::Both, "ssl.keystore.location", Known::Special),
+    (Scope::Both, "ssl.endpoint.identification.algorithm", Known::Special),
+    (Scope::Both, "ssl.keystore.key", Known::Renamed("ssl.key.pem")),
+    (Scope::Both, "ssl.keystore.certificate.chain", Known::Renamed("ssl.certificate.pem")),
+    (Scope::Both, "ssl.truststore.certificates", Known::Renamed("ssl.ca.pem")),
+    (Scope::Both, "ssl.truststore.password", Known::JavaOnly("a PEM file needs none")),
+    (Scope::Both, "ssl.protocol", TLS),
+    (Scope::Both, "ssl.provider", TLS),
+    (Scope::Both, "ssl.enabled.protocols", TLS),
+    (Scope::Both, "ssl.keymanager.algorithm", TLS),
+    (Scope::Both, "ssl.trustmanager.algorithm", TLS),
+    (Scope::Both, "ssl.secure.random.implementation", TLS),
+    (Scope::Both, "ssl.engine.factory.class", CLASS),
+    // SASL.
+    (Scope::Both, "sasl.jaas.config", Known::Special),
+    (Scope::Both, "sasl.client.callback.handler.class", CLASS),
+    (Scope::Both, "sasl.login.callback.handler.class", CLASS),
+    (Scope::Both, "sasl.login.class", CLASS),
+    (Scope::Both, "sasl.kerberos.ticket.renew.jitter", KERBEROS),
+    (Scope::Both, "sasl.kerberos.ticket.renew.window.factor", KERBEROS),
+    (Scope::Both, "sasl.login.connect.timeout.ms", OAUTH),
+    (Scope::Both, "sasl.login.read.timeout.ms", OAUTH),
+    (Scope::Both, "sasl.login.refresh.buffer.seconds", OAUTH),
+    (Scope::Both, "sasl.login.refresh.min.period.seconds", OAUTH),
+    (Scope::Both, "sasl.login.refresh.window.factor", OAUTH),
+    (Scope::Both, "sasl.login.refresh.window.jitter", OAUTH),
+    (Scope::Both, "sasl.login.retry.backoff.max.ms", OAUTH),
+    (Scope::Both, "sasl.login.retry.backoff.ms", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.clock.skew.seconds", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.expected.audience", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.expected.issuer", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.header.urlencode", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.jwks.endpoint.refresh.ms", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.jwks.endpoint.url", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.scope.claim.name", OAUTH),
+    (Scope::Both, "sasl.oauthbearer.sub.claim.name", OAUTH),
+    // The consumer.
+    (Scope::Consumer, "auto.offset.reset", Known::Special),
+    (Scope::Consumer, "enable.auto.commit", Known::Special),
+    (Scope::Consumer, "enable.auto.offset.store", Known::Special),
+    (Scope::Consumer, "partition.assignment.strategy", Known::Special),
+    (Scope::Consumer, "fetch.max.wait.ms", Known::Renamed("fetch.wait.max.ms")),
+    (Scope::Consumer, "request.timeout.ms", Known::Renamed("socket.timeout.ms")),
+    (Scope::Consumer, "key.deserializer", BYTES),
+    (Scope::Consumer, "value.deserializer", BYTES),
+    (Scope::Consumer, "auto.commit.interval.ms", COMMIT),
+    (Scope::Consumer, "max.poll.records", Known::JavaOnly("records are handed over one by one")),
+    (Scope::Consumer, "default.api.timeout.ms", TIMEOUT),
+    (
+        Scope::Consumer,
+        "exclude.internal.topics",
+        Known::JavaOnly("internal topics are never mirrored"),
+    ),
+    (
+        Scope::Consumer,
+        "internal.leave.group.on.close",
+        Known::JavaOnly("the mirror always leaves the group"),
+    ),
+    (Scope::Consumer, "internal.throw.on.fetch.stable.offset.unsupported", CLASS),
+    // The old consumer.
+    (Scope::Consumer, "zookeeper.connect", Known::Special),
+    (Scope::Consumer, "zookeeper.connection.timeout.ms", Known::Special),
+    (Scope::Consumer, "auto.commit.enable", Known::Special),
+    (Scope::Consumer, "zookeeper.session.timeout.ms", OLD),
+    (Scope::Consumer, "zookeeper.sync.time.ms", OLD),
+    (Scope::Consumer, "consumer.id", OLD),
+    (Scope::Consumer, "consumer.timeout.ms", OLD),
+    (Scope::Consumer, "num.consumer.fetchers", OLD),
+    (Scope::Consumer, "queued.max.message.chunks", OLD),
+    (Scope::Consumer, "rebalance.max.retries", OLD),
+    (Scope::Consumer, "rebalance.backoff.ms", OLD),
+    (Scope::Consumer, "refresh.leader.backoff.ms", OLD),
+    (Scope::Consumer, "offsets.storage", OFFSETS),
+    (Scope::Consumer, "offsets.channel.backoff.ms", OFFSETS),
+    (Scope::Consumer, "offsets.channel.socket.timeout.ms", OFFSETS),
+    (Scope::Consumer, "offsets.commit.max.retries", OFFSETS),
+    (Scope::Consumer, "dual.commit.enabled", OFFSETS),
+    // The producer.
+    (Scope::Producer, "acks", Known::Special),
+    (Scope::Producer, "compression.type", Known::Special),
+    (Scope::Producer, "buffer.memory", Known::Special),
+    (Scope::Producer, "transactional.id", Known::Special),
+    (Scope::Producer, "delivery.timeout.ms", Known::Renamed("message.timeout.ms")),
+    (Scope::Producer, "max.request.size", Known::Renamed("message.max.bytes")),
+    (Scope::Producer, "compression.gzip.level", Known::Renamed("compression.level")),
+    (Scope::Producer, "compression.lz4.level", Known::Renamed("compression.level")),
+    (Scope::Producer, "compression.zstd.level", Known::Renamed("compression.level")),
+    (Scope::Producer, "key.serializer", BYTES),
+    (Scope::Producer, "value.serializer", BYTES),
+    (Scope::Producer, "max.block.ms", Known::JavaOnly("the mirror waits as long as it takes")),
+    (Scope::Producer, "metadata.max.idle.ms", TIMEOUT),
+    (Scope::Producer, "partitioner.class", PARTITIONER),
+    (Scope::Producer, "partitioner.ignore.keys", PARTITIONER),
+    (Scope::Producer, "partitioner.adaptive.partitioning.enable", PARTITIONER),
+    (Scope::Producer, "partitioner.availability.timeout.ms", PARTITIONER),
+    (
+        Scope::Producer,
+        "block.on.buffer.full",
+        Known::JavaOnly("the mirror waits as long as it takes"),
+    ),
+    (Scope::Producer, "metadata.fetch.timeout.ms", TIMEOUT),
+    (Scope::Producer, "timeout.ms", TIMEOUT),
+    // The old producer.
+    (Scope::Producer, "request.required.acks", Known::Special),
+    (Scope::Producer, "compression.codec", Known::Special),
+    (
+        Scope::Producer,
+        "producer.type",
+        Known::JavaOnly("every record is acknowledged before it is committed"),
+    ),
+    (Scope::Producer, "message.send.max.retries", Known::Renamed("retries")),
+    (Scope::Producer, "queue.buffering.max.ms", Known::Renamed("linger.ms")),
+    (Scope::Producer, "serializer.class", BYTES),
+    (Scope::Producer, "key.serializer.class", BYTES),
+    (Scope::Producer, "compressed.topics", OLD),
+    (
+        Scope::Producer,
+        "queue.enqueue.timeout.ms",
+        Known::JavaOnly("the mirror waits as long as it takes"),
+    ),
+    (
+        Scope::Producer,
+        "queue.enqueueTimeout.ms",
+        Known::JavaOnly("the mirror waits as long as it takes"),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_new_name_is_one_of_librdkafka() {
+        for (scope, name, known) in JAVA {
+            if let Known::Renamed(new) = known {
+                for kind in [Kind::Consumer, Kind::Producer] {
+                    assert!(
+                        !scope.includes(kind) || native(kind).any(|n| n == *new),
+                        "{name} -> {new}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn knows_both_worlds() {
+        assert_eq!(known(Kind::Consumer, "group.id"), Some(Known::Native));
+        assert_eq!(known(Kind::Producer, "group.id"), None);
+        assert_eq!(known(Kind::Producer, "linger.ms"), Some(Known::Native));
+        assert!(matches!(known(Kind::Consumer, "max.poll.records"), Some(Known::JavaOnly(_))));
+    }
+
+    #[test]
+    fn finds_the_nearest() {
+        assert_eq!(nearest(Kind::Consumer, "auto.ofset.reset"), Some("auto.offset.reset"));
+        assert_eq!(nearest(Kind::Producer, "compresion.type"), Some("compression.type"));
+        assert_eq!(nearest(Kind::Producer, "xyzzy"), None);
+    }
+}

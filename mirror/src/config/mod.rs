@@ -1,0 +1,236 @@
+//! From two `.properties` files to the settings of each client.
+//!
+//! ```text
+//!  file (grammar) -> translate (one property; java: which exist) -> defaults (what we add) -> Config
+//! ```
+//! Everything the mirror sets, changes or ignores is a [`Setting`] with its reason, and is announced. This part
+//! knows no cluster and no client library; librdkafka judges the values when the engine makes its clients.
+
+mod defaults;
+mod file;
+mod java;
+mod setting;
+mod translate;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use java::{Kind, Known, known, names, nearest};
+pub use setting::{Origin, Setting, Settings, is_secret};
+pub use translate::Refusal;
+
+use crate::{cli::Args, engine, topics::TopicFilter, zookeeper::Endpoint};
+
+/// Our commit interval: what a crash may repeat, against a request a stream.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+/// MirrorMaker's commit interval.
+const COMMIT_INTERVAL_STRICT: Duration = Duration::from_secs(60);
+/// Java's default for zookeeper.connection.timeout.ms.
+const ZOOKEEPER_TIMEOUT_MS: &str = "6000";
+
+/// Why the properties cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read the properties file {}: {source}; check the path and its permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not in Java's grammar.
+    #[error("read {}, line {line}: a \\u is not followed by four hexadecimal digits; correct it, or double the backslash", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A property cannot be honoured.
+    #[error("use {}: {refusal}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Which property and why.
+        refusal: Refusal,
+    },
+    /// A property is missing.
+    #[error("use {}: {name} is missing; {way_out}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The property.
+        name: &'static str,
+        /// What to write.
+        way_out: &'static str,
+    },
+}
+
+/// Brokers are to be asked of ZooKeeper.
+#[derive(Debug, Clone)]
+pub struct LookUp {
+    /// `host:port,host:port/chroot`.
+    pub connect: String,
+    /// The protocol of the endpoints wanted.
+    pub protocol: String,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+}
+
+/// The configuration of a mirror.
+#[derive(Debug)]
+pub struct Config {
+    /// Settings of every consumer (client.id apart).
+    pub consumer: Settings,
+    /// Settings of every producer.
+    pub producer: Settings,
+    /// Set if the source's brokers have to be looked up.
+    pub zookeeper: Option<LookUp>,
+    /// Time between two commits.
+    pub commit_interval: Duration,
+}
+
+impl Config {
+    /// Reads both files and completes them.
+    pub fn read(args: &Args) -> Result<Self, ConfigError> {
+        let mut consumer = load(Kind::Consumer, &args.consumer_config)?;
+        let mut producer = load(Kind::Producer, &args.producer_config)?;
+        let zookeeper = look_up(&mut consumer);
+        let missing = |path: &Path, name, way_out| {
+            Err(ConfigError::Missing { path: path.to_owned(), name, way_out })
+        };
+        if consumer.get("bootstrap.servers").is_none() && zookeeper.is_none() {
+            let way_out =
+                "give the source's brokers as host:port,host:port (or its zookeeper.connect)";
+            return missing(&args.consumer_config, "bootstrap.servers", way_out);
+        }
+        if producer.get("bootstrap.servers").is_none() {
+            let way_out = "give the destination's brokers as host:port,host:port";
+            return missing(&args.producer_config, "bootstrap.servers", way_out);
+        }
+        if consumer.get("group.id").is_none_or(str::is_empty) {
+            let way_out = "progress is kept under this name, so give each mirror its own";
+            return missing(&args.consumer_config, "group.id", way_out);
+        }
+        defaults::consumer(&mut consumer, args.strict_mm1);
+        defaults::producer(&mut producer, args.strict_mm1);
+        let interval = args.offset_commit_interval_ms.map(Duration::from_millis);
+        let default = if args.strict_mm1 { COMMIT_INTERVAL_STRICT } else { COMMIT_INTERVAL };
+        Ok(Self { consumer, producer, zookeeper, commit_interval: interval.unwrap_or(default) })
+    }
+
+    /// Takes the brokers that ZooKeeper listed.
+    pub fn use_brokers_of_zookeeper(&mut self, connect: &str, brokers: &[Endpoint]) {
+        let list = brokers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let reason = format!("registered in ZooKeeper at {connect}");
+        self.consumer.set(Setting::new("bootstrap.servers", &list, Origin::Mapped, reason));
+    }
+
+    /// Says what differs from what the user wrote and why, then what each stream runs with.
+    pub fn announce(&self, streams: u16) {
+        for (client, settings) in [("consumer", &self.consumer), ("producer", &self.producer)] {
+            for setting in settings.all().iter().filter(|s| s.origin != Origin::User) {
+                tracing::info!("{client} {:<7} {setting}", setting.origin);
+            }
+        }
+        tracing::info!("commits every {} ms", self.commit_interval.as_millis());
+        for stream in 0..streams {
+            let consumer = self.consumer_of(stream);
+            tracing::info!("stream {stream} consumer: {}", one_line(&consumer));
+            tracing::info!("stream {stream} producer: {}", one_line(&self.producer_of(stream)));
+        }
+    }
+
+    /// What the engine needs to know.
+    pub(crate) fn engine_settings(&self, args: &Args, filter: TopicFilter) -> engine::Settings {
+        let number = |settings: &Settings, name| settings.get(name).and_then(|v| v.parse().ok());
+        let age: Option<u64> = number(&self.consumer, "topic.metadata.refresh.interval.ms");
+        engine::Settings {
+            consumers: (0..args.num_streams).map(|stream| self.consumer_of(stream)).collect(),
+            producers: (0..args.num_streams).map(|stream| self.producer_of(stream)).collect(),
+            consumer_file: args.consumer_config.clone(),
+            producer_file: args.producer_config.clone(),
+            filter,
+            partitioning: args.partitioning,
+            reset: match self.consumer.get("auto.offset.reset") {
+                Some("latest") => engine::Reset::Latest,
+                Some("none") => engine::Reset::Refuse,
+                _ => engine::Reset::Earliest,
+            },
+            on_data_loss: args.on_data_loss,
+            abort_on_send_failure: args.abort_on_send_failure,
+            commit_interval: self.commit_interval,
+            topic_refresh: Duration::from_millis(age.unwrap_or(30_000).max(100)),
+            once: args.once,
+        }
+    }
+
+    fn consumer_of(&self, stream: u16) -> Settings {
+        let mut settings = self.consumer.clone();
+        let group = settings.get("group.id").unwrap_or_default();
+        let id = format!("{group}-{stream}");
+        let reason = match settings.get("client.id") {
+            Some(yours) => format!("group.id and stream; your {yours} has no effect"),
+            None => "group.id and stream".to_owned(),
+        };
+        settings.set(Setting::new("client.id", &id, Origin::Forced, reason));
+        settings
+    }
+
+    fn producer_of(&self, stream: u16) -> Settings {
+        let mut settings = self.producer.clone();
+        let group = self.consumer.get("group.id").unwrap_or_default();
+        let id = format!("{group}-{stream}-producer");
+        settings.set_default(Setting::new(
+            "client.id",
+            &id,
+            Origin::Default,
+            "group.id and stream",
+        ));
+        settings
+    }
+}
+
+/// The file's settings, as the user means them.
+fn load(kind: Kind, path: &Path) -> Result<Settings, ConfigError> {
+    let mut settings = Settings::default();
+    for property in file::read(path)? {
+        let translated = translate::translate(kind, &property.name, &property.value)
+            .map_err(|refusal| ConfigError::Refused { path: path.to_owned(), refusal })?;
+        for setting in translated {
+            settings.set(setting);
+        }
+    }
+    Ok(settings)
+}
+
+/// Takes the ZooKeeper properties out: librdkafka has none. With brokers given they have no effect.
+fn look_up(consumer: &mut Settings) -> Option<LookUp> {
+    let timeout = consumer.take("zookeeper.connection.timeout.ms");
+    let connect = consumer.take("zookeeper.connect")?;
+    if let Some(brokers) = consumer.get("bootstrap.servers") {
+        tracing::warn!("both zookeeper.connect and bootstrap.servers are given: using {brokers}");
+        let reason = "bootstrap.servers is given";
+        consumer.set(Setting { origin: Origin::Ignored, reason: reason.to_owned(), ..connect });
+        return None;
+    }
+    let timeout = timeout.map_or(ZOOKEEPER_TIMEOUT_MS.to_owned(), |setting| setting.value);
+    Some(LookUp {
+        connect: connect.value,
+        protocol: consumer.get("security.protocol").unwrap_or("plaintext").to_owned(),
+        timeout: Duration::from_millis(timeout.parse().unwrap_or(6000)),
+    })
+}
+
+fn one_line(settings: &Settings) -> String {
+    let mut all: Vec<String> =
+        settings.effective().map(|s| format!("{}={}", s.name, s.shown())).collect();
+    all.sort();
+    all.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

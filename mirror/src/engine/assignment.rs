@@ -1,0 +1,224 @@
+//! A stream's partitions come and go.
+//!
+//! Where to begin is decided here and not by librdkafka, so that a position is always a number: it starts
+//! at once, and an offset out of range later can only mean lost records. The start is committed like any
+//! position: if the mirror dies before its first commit, nothing is skipped by starting at the end again.
+
+use std::time::Duration;
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer, RebalanceProtocol},
+    error::{KafkaError, KafkaResult},
+    producer::Producer,
+};
+
+use super::{
+    EngineError, Reset,
+    client::{self, Rebalance},
+    stream::{Stream, consume},
+};
+use crate::{
+    progress::Place,
+    route::{self, Partitioning},
+    shutdown::Stop,
+};
+
+/// How long the group may wait for what is in flight when partitions are taken away.
+const BEFORE_REVOKE: Duration = Duration::from_secs(10);
+/// One question to a cluster.
+const QUESTION: Duration = Duration::from_secs(5);
+/// How long a topic that is just being created may take to have partitions.
+const TOPIC_APPEARS: Duration = Duration::from_secs(10);
+/// Pause before asking again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Where a partition begins.
+struct Start {
+    place: Place,
+    committed: Option<i64>,
+}
+
+impl Stream<'_> {
+    /// Follows the group's decision.
+    pub(super) fn rebalance(&self, rebalance: Rebalance, stop: &Stop) -> Result<(), EngineError> {
+        match rebalance {
+            Rebalance::Assign(partitions) => self.assign(&partitions, stop),
+            Rebalance::Revoke(partitions) => self.revoke(&partitions),
+        }
+    }
+
+    fn assign(&self, partitions: &TopicPartitionList, stop: &Stop) -> Result<(), EngineError> {
+        self.check_destination(partitions, stop)?;
+        let Some(starts) = self.starts(partitions, stop)? else { return Ok(()) };
+        let mut progress = self.notes.progress();
+        for Start { place, committed } in &starts {
+            progress.assign(&place.topic, place.partition, place.offset, *committed);
+        }
+        drop(progress);
+        let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
+        let list = client::list(&places).map_err(consume)?;
+        match self.consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
+            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
+        }
+        .map_err(consume)?;
+        tracing::info!("stream {} reads {}", self.index, show(&places));
+        Ok(())
+    }
+
+    fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
+        if self.consumer.assignment_lost() {
+            tracing::warn!(
+                "stream {} was expelled from the group: its partitions are read again by others",
+                self.index
+            );
+        } else {
+            if !self.drain(BEFORE_REVOKE)? {
+                tracing::warn!(
+                    "stream {}: what is in flight will be copied again by another",
+                    self.index
+                );
+            }
+            if let Err(error) = self.commit(CommitMode::Sync) {
+                tracing::warn!("the commit before a rebalance failed: {}", client::reason(&error));
+            }
+        }
+        let mut progress = self.notes.progress();
+        for partition in partitions.elements() {
+            progress.revoke(partition.topic(), partition.partition());
+        }
+        drop(progress);
+        client::unassign(&self.consumer, partitions).map_err(consume)?;
+        if partitions.count() > 0 {
+            tracing::info!("stream {} gave back {} partitions", self.index, partitions.count());
+        }
+        Ok(())
+    }
+
+    /// With `preserve`, refuses partitions that the destination lacks.
+    fn check_destination(
+        &self,
+        partitions: &TopicPartitionList,
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
+        if self.settings.partitioning == Partitioning::Key {
+            return Ok(());
+        }
+        let mut topic_and_count: Option<(String, usize)> = None;
+        for partition in partitions.elements() {
+            let topic = partition.topic();
+            let count = match &topic_and_count {
+                Some((known, count)) if known == topic => *count,
+                _ => self.destination_partitions(topic, stop)?,
+            };
+            topic_and_count = Some((topic.to_owned(), count));
+            route::destination_partition(
+                self.settings.partitioning,
+                topic,
+                partition.partition(),
+                count,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// How many partitions a topic has on the destination; asking may create it, if the cluster does that.
+    fn destination_partitions(&self, topic: &str, stop: &Stop) -> Result<usize, EngineError> {
+        let deadline = std::time::Instant::now() + TOPIC_APPEARS;
+        loop {
+            let metadata = self.producer.client().fetch_metadata(Some(topic), QUESTION);
+            let count = metadata.map_or(0, |metadata| {
+                metadata.topics().first().map_or(0, |topic| topic.partitions().len())
+            });
+            if count > 0 {
+                return Ok(count);
+            }
+            if stop.requested() || std::time::Instant::now() > deadline {
+                return Err(EngineError::MissingTopic { topic: topic.to_owned() });
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    /// Where each partition begins: after what is committed, else as the reset policy says.
+    fn starts(
+        &self,
+        partitions: &TopicPartitionList,
+        stop: &Stop,
+    ) -> Result<Option<Vec<Start>>, EngineError> {
+        let ask = || self.consumer.committed_offsets(partitions.clone(), QUESTION);
+        let Some(committed) = insist("committed offsets", stop, ask) else { return Ok(None) };
+        let mut starts = Vec::new();
+        let mut open = TopicPartitionList::new();
+        for element in committed.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            match (element.offset(), self.settings.reset) {
+                (Offset::Offset(offset), _) => starts.push(Start {
+                    place: Place { topic: topic.to_owned(), partition, offset },
+                    committed: Some(offset),
+                }),
+                (_, Reset::Refuse) => {
+                    return Err(EngineError::NoPosition { topic: topic.to_owned(), partition });
+                }
+                // The timestamps -2 and -1 ask for a log's start and end, for all partitions at once.
+                (_, Reset::Earliest) => open
+                    .add_partition_offset(topic, partition, Offset::Beginning)
+                    .map_err(consume)?,
+                (_, Reset::Latest) => {
+                    open.add_partition_offset(topic, partition, Offset::End).map_err(consume)?
+                }
+            }
+        }
+        if open.count() == 0 {
+            return Ok(Some(starts));
+        }
+        let ask = || numbers(self.consumer.offsets_for_times(open.clone(), QUESTION)?);
+        let Some(places) = insist("start offsets", stop, ask) else { return Ok(None) };
+        starts.extend(places.into_iter().map(|place| Start { place, committed: None }));
+        Ok(Some(starts))
+    }
+}
+
+/// The offsets as numbers, or the error of one of them.
+fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
+    let place = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+        element.error()?;
+        match element.offset() {
+            Offset::Offset(offset) => Ok(Place {
+                topic: element.topic().to_owned(),
+                partition: element.partition(),
+                offset,
+            }),
+            _ => Err(KafkaError::OffsetFetch(rdkafka::error::RDKafkaErrorCode::NoOffset)),
+        }
+    };
+    list.elements().iter().map(place).collect()
+}
+
+/// Asks until there is an answer; `None` if it is time to stop.
+fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
+    while !stop.requested() {
+        match ask() {
+            Ok(answer) => return Some(answer),
+            Err(error) => {
+                tracing::warn!("the source does not tell the {what}: {}", client::reason(&error))
+            }
+        }
+        std::thread::sleep(AGAIN);
+    }
+    None
+}
+
+fn show(places: &[Place]) -> String {
+    const SHOWN: usize = 12;
+    let mut text: Vec<String> = places
+        .iter()
+        .take(SHOWN)
+        .map(|p| format!("{}[{}]@{}", p.topic, p.partition, p.offset))
+        .collect();
+    if places.len() > SHOWN {
+        text.push(format!("and {} more", places.len() - SHOWN));
+    }
+    if text.is_empty() { "no partition".to_owned() } else { text.join(" ") }
+}

@@ -1,0 +1,354 @@
+//! Makes librdkafka's clients, and receives what they report: acknowledgements, rebalances, errors, logs.
+//!
+//! The callbacks only note; the stream acts on it. All of them run on the stream's own thread, inside a poll.
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use rdkafka::{
+    ClientConfig, ClientContext, Message, TopicPartitionList,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    message::DeliveryResult,
+    metadata::Metadata,
+    producer::{NoCustomPartitioner, ProducerContext},
+    types::RDKafkaRespErr,
+};
+
+use super::{EngineError, Settings};
+use crate::{
+    config,
+    progress::{Place, Progress, Token},
+};
+
+/// Makes a client; a refused property is the user's to correct.
+pub(super) fn make<Context: ClientContext, Client: FromClientConfigAndContext<Context>>(
+    settings: &config::Settings,
+    more: &[(&str, &str)],
+    file: &Path,
+    context: Context,
+) -> Result<Client, EngineError> {
+    let mut client_config = ClientConfig::new();
+    // What is shown is decided by our own log filter.
+    client_config.set_log_level(RDKafkaLogLevel::Info);
+    for setting in settings.effective() {
+        client_config.set(&setting.name, &setting.value);
+    }
+    for (name, value) in more {
+        client_config.set(*name, *value);
+    }
+    client_config.create_with_context(context).map_err(|error| {
+        let reason = match error {
+            KafkaError::ClientConfig(_, _, name, _) if config::is_secret(&name) => {
+                format!("librdkafka refuses the value of {name} (not shown)")
+            }
+            KafkaError::ClientConfig(_, description, name, _) => format!("{name}: {description}"),
+            KafkaError::ClientCreation(description) => description,
+            other => other.to_string(),
+        };
+        EngineError::Property { file: file.to_owned(), reason }
+    })
+}
+
+/// A client of the source outside the group, to list topics.
+pub(super) fn look_out(settings: &Settings) -> Result<BaseConsumer<Quiet>, EngineError> {
+    let mut consumer = settings.consumers[0].clone();
+    for name in
+        ["group.id", "group.instance.id", "client.id", "group.protocol", "group.remote.assignor"]
+    {
+        consumer.take(name);
+    }
+    let group = settings.consumers[0].get("group.id").unwrap_or_default();
+    let id = format!("{group}-topics");
+    let more = [("client.id", id.as_str()), ("auto.offset.reset", "error")];
+    make(&consumer, &more, &settings.consumer_file, Quiet::new("source"))
+}
+
+/// The names of all topics listed.
+pub(super) fn topic_names(metadata: &Metadata) -> Vec<String> {
+    let existing = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    existing.map(|topic| topic.name().to_owned()).collect()
+}
+
+/// The last thing that went wrong with a side's connections, for the error message of a failing start.
+#[derive(Debug)]
+pub(super) struct Troubles {
+    side: &'static str,
+    last: Mutex<Option<String>>,
+}
+
+impl Troubles {
+    fn new(side: &'static str) -> Self {
+        Self { side, last: Mutex::new(None) }
+    }
+
+    pub(super) fn last(&self) -> Option<String> {
+        lock(&self.last).clone()
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let side = self.side;
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!("{side}: {facility}: {message}");
+            }
+            // librdkafka tries again whatever it calls an error.
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                tracing::warn!("{side}: {facility}: {message}");
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::debug!("{side}: {facility}: {message}");
+            }
+            RDKafkaLogLevel::Debug => tracing::trace!("{side}: {facility}: {message}"),
+        }
+    }
+
+    fn error(&self, error: &KafkaError, reason: &str) {
+        tracing::debug!("{}: {error}: {reason}", self.side);
+        // "All brokers are down" says less than what brought each of them down.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *lock(&self.last) = Some(reason.to_owned());
+        }
+    }
+}
+
+/// The context of a client that copies nothing.
+#[derive(Debug)]
+pub(super) struct Quiet(Troubles);
+
+impl Quiet {
+    fn new(side: &'static str) -> Self {
+        Self(Troubles::new(side))
+    }
+
+    pub(super) fn troubles(&self) -> &Troubles {
+        &self.0
+    }
+}
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// What a stream's callbacks note and the stream reads.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) progress: Mutex<Progress>,
+    /// How many records the producer has reported on, well or badly.
+    pub(super) reported: AtomicU64,
+    pub(super) copied: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    abort_on_send_failure: bool,
+    failed: AtomicBool,
+    failure: Mutex<Option<EngineError>>,
+}
+
+impl Notes {
+    pub(super) fn new(abort_on_send_failure: bool) -> Arc<Self> {
+        Arc::new(Self { abort_on_send_failure, ..Self::default() })
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.progress)
+    }
+
+    /// The record was not delivered, for good.
+    pub(super) fn not_sent(&self, token: Token, topic: &str, error: &KafkaError) {
+        let mut progress = self.progress();
+        let Some(place) = progress.place(token) else {
+            tracing::debug!(
+                "a record of {topic} that another mirror copies by now failed: {error}"
+            );
+            return;
+        };
+        let missing = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
+        );
+        let reason = reason(error);
+        let shown = super::error::show(&place);
+        if missing {
+            self.fail(EngineError::MissingTopic { topic: topic.to_owned() });
+        } else if self.abort_on_send_failure {
+            self.fail(EngineError::Send { place, reason });
+        } else {
+            tracing::error!("dropped the record {shown}: {reason}");
+            progress.acknowledged(token);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn fail(&self, error: EngineError) {
+        lock(&self.failure).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// The first failure that ends the stream.
+    pub(super) fn failure(&self) -> Result<(), EngineError> {
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+}
+
+/// The producer's context: acknowledgements feed progress.
+pub(super) struct Destination {
+    pub(super) notes: Arc<Notes>,
+    pub(super) troubles: Troubles,
+}
+
+impl Destination {
+    pub(super) fn new(notes: Arc<Notes>) -> Self {
+        Self { notes, troubles: Troubles::new("destination") }
+    }
+}
+
+impl ClientContext for Destination {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.troubles.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.troubles.error(&error, reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Destination {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, word: usize) {
+        let token = Token::from_word(word);
+        self.notes.reported.fetch_add(1, Ordering::Relaxed);
+        match result {
+            Ok(_) => {
+                self.notes.copied.fetch_add(1, Ordering::Relaxed);
+                self.notes.progress().acknowledged(token);
+            }
+            Err((error, message)) => self.notes.not_sent(token, message.topic(), error),
+        }
+    }
+}
+
+/// A change of what the stream reads.
+#[derive(Debug)]
+pub(super) enum Rebalance {
+    Assign(TopicPartitionList),
+    Revoke(TopicPartitionList),
+}
+
+/// The consumer's context: rebalances are queued for the stream.
+pub(super) struct Source {
+    notes: Arc<Notes>,
+    troubles: Troubles,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    /// Set when nothing is left to do but to leave the group.
+    closing: AtomicBool,
+}
+
+impl Source {
+    pub(super) fn new(notes: Arc<Notes>) -> Self {
+        Self {
+            notes,
+            troubles: Troubles::new("source"),
+            rebalances: Mutex::default(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
+        lock(&self.rebalances).pop_front()
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+}
+
+impl ClientContext for Source {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.troubles.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.troubles.error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Source {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        if self.closing.load(Ordering::Acquire) {
+            if let Err(error) = unassign(consumer, partitions) {
+                tracing::warn!("partitions are not given back: {error}");
+            }
+            return;
+        }
+        let rebalance = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                Rebalance::Assign(partitions.clone())
+            }
+            _ => Rebalance::Revoke(partitions.clone()),
+        };
+        lock(&self.rebalances).push_back(rebalance);
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!("a commit failed and is tried again: {}", reason(&error));
+            self.notes.progress().commit_failed();
+        }
+    }
+}
+
+/// Gives partitions back, in whichever way the group's protocol wants it.
+pub(super) fn unassign(
+    consumer: &BaseConsumer<Source>,
+    partitions: &TopicPartitionList,
+) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+/// The places as librdkafka wants them.
+pub(super) fn list(places: &[Place]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(places.len());
+    for place in places {
+        let offset = rdkafka::Offset::Offset(place.offset);
+        list.add_partition_offset(&place.topic, place.partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// librdkafka's words for an error, with its name.
+pub(super) fn reason(error: &KafkaError) -> String {
+    match error.rdkafka_error_code() {
+        Some(code) => format!("{code} ({code:?})"),
+        None => error.to_string(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,188 @@
+//! The data path. The rest of the program sees [`run`], its [`Settings`], [`Totals`] and [`EngineError`].
+//!
+//! ```text
+//!  preflight: both clusters answer, can be reached, are not the same
+//!  supervise: finds topics, and waits for the streams
+//!  stream (one thread each): consumer -> producer -> acknowledgement -> progress -> commit
+//! ```
+//! Only this folder knows Kafka's client library. It knows no files, flags or ZooKeeper.
+
+mod assignment;
+mod client;
+mod data_loss;
+mod error;
+mod preflight;
+mod stream;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) use error::EngineError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use crate::{cli::OnDataLoss, config, route::Partitioning, shutdown::Stop, topics::TopicFilter};
+
+/// How often the supervisor looks at its streams.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the source may take to list its topics; it is asked again at the next refresh.
+const LIST_TOPICS: Duration = Duration::from_secs(2);
+
+/// Where to begin in a partition without a committed offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reset {
+    Earliest,
+    Latest,
+    Refuse,
+}
+
+/// Everything a run needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// One for each stream.
+    pub(crate) consumers: Vec<config::Settings>,
+    /// One for each stream.
+    pub(crate) producers: Vec<config::Settings>,
+    /// Named when librdkafka refuses a value.
+    pub(crate) consumer_file: PathBuf,
+    pub(crate) producer_file: PathBuf,
+    pub(crate) filter: TopicFilter,
+    pub(crate) partitioning: Partitioning,
+    pub(crate) reset: Reset,
+    pub(crate) on_data_loss: OnDataLoss,
+    pub(crate) abort_on_send_failure: bool,
+    pub(crate) commit_interval: Duration,
+    /// How often the source's topics are listed.
+    pub(crate) topic_refresh: Duration,
+    pub(crate) once: bool,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) copied: u64,
+    pub(crate) dropped: u64,
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} records copied and committed", self.copied)?;
+        if self.dropped > 0 { write!(formatter, ", {} dropped", self.dropped) } else { Ok(()) }
+    }
+}
+
+/// The topics to subscribe to, as last seen on the source.
+#[derive(Debug, Default)]
+struct Subscription {
+    version: AtomicU64,
+    topics: Mutex<Vec<String>>,
+}
+
+impl Subscription {
+    fn replace(&self, topics: Vec<String>) {
+        let mut current = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current != topics {
+            *current = topics;
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The topics, if they are other than those of version `seen`.
+    fn news(&self, seen: &mut u64) -> Option<Vec<String>> {
+        let version = self.version.load(Ordering::Acquire);
+        if version == *seen {
+            return None;
+        }
+        *seen = version;
+        Some(self.topics.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// Mirrors until `stop` is requested or a stream cannot go on.
+pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineError> {
+    let mut streams = Vec::new();
+    for index in 0..settings.consumers.len() {
+        streams.push(stream::Stream::new(settings, index)?);
+    }
+    let look_out = client::look_out(settings)?;
+    let Some(topics) = preflight::check(settings, &look_out, &streams, stop)? else {
+        return Ok(Totals::default());
+    };
+    let subscription = Subscription::default();
+    publish(settings, &subscription, topics);
+    thread::scope(|scope| {
+        let handles: Vec<_> = streams
+            .into_iter()
+            .map(|stream| {
+                let subscription = &subscription;
+                scope.spawn(move || {
+                    let outcome = stream.run(subscription, stop);
+                    // The others finish what they have and commit it.
+                    stop.request();
+                    outcome
+                })
+            })
+            .collect();
+        supervise(settings, &look_out, &subscription, stop);
+        let mut totals = Totals::default();
+        let mut failure = None;
+        for handle in handles {
+            match handle.join() {
+                Ok(Ok(of_stream)) => {
+                    totals.copied += of_stream.copied;
+                    totals.dropped += of_stream.dropped;
+                }
+                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Err(_) => failure = Some(EngineError::Panicked),
+            }
+        }
+        failure.map_or(Ok(totals), Err)
+    })
+}
+
+/// Looks for new topics until it is time to stop.
+fn supervise(
+    settings: &Settings,
+    look_out: &BaseConsumer<client::Quiet>,
+    subscription: &Subscription,
+    stop: &Stop,
+) {
+    let mut listed = Instant::now();
+    while !stop.requested() {
+        thread::sleep(LOOK);
+        look_out.poll(Duration::ZERO);
+        if listed.elapsed() >= settings.topic_refresh {
+            listed = Instant::now();
+            match look_out.fetch_metadata(None, LIST_TOPICS) {
+                Ok(metadata) => publish(settings, subscription, client::topic_names(&metadata)),
+                Err(error) => tracing::warn!("the source does not list its topics now: {error}"),
+            }
+        }
+    }
+}
+
+fn publish(settings: &Settings, subscription: &Subscription, topics: Vec<String>) {
+    let mut matching: Vec<String> =
+        topics.into_iter().filter(|topic| settings.filter.matches(topic)).collect();
+    matching.sort();
+    let before = subscription.version.load(Ordering::Acquire);
+    if matching.is_empty() && before == 0 {
+        tracing::warn!(
+            "no topic of the source matches {:?} yet: waiting for one, looking every {} ms",
+            settings.filter.list(),
+            settings.topic_refresh.as_millis()
+        );
+    }
+    let said = matching.join(", ");
+    subscription.replace(matching);
+    if subscription.version.load(Ordering::Acquire) != before {
+        tracing::info!("mirroring {said}");
+    }
+}

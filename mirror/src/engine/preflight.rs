@@ -1,0 +1,169 @@
+//! Before the first record: do both clusters answer, can their brokers be reached, are they two?
+//!
+//! A mirror that waits for ever for a misspelt host helps nobody, so all of this has a deadline. Once
+//! started, outages are outlived: nothing here runs again.
+
+use std::{
+    collections::BTreeMap,
+    net::{TcpStream, ToSocketAddrs},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    client::Client,
+    consumer::{BaseConsumer, Consumer},
+    metadata::Metadata,
+    producer::Producer,
+};
+
+use super::{
+    EngineError, Settings,
+    client::{self, Quiet, Troubles},
+    stream::Stream,
+};
+use crate::shutdown::Stop;
+
+/// How long a cluster may take to answer, and its brokers to be reached.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// One attempt; short, so that a signal is seen.
+const ATTEMPT: Duration = Duration::from_millis(500);
+
+/// The source's topics, once everything is in order; `None` if a stop was requested meanwhile.
+pub(super) fn check(
+    settings: &Settings,
+    look_out: &BaseConsumer<Quiet>,
+    streams: &[Stream<'_>],
+    stop: &Stop,
+) -> Result<Option<Vec<String>>, EngineError> {
+    let producer = streams[0].producer();
+    let (source, destination) = thread::scope(|scope| {
+        let destination = scope.spawn(|| {
+            let serve = || producer.poll(Duration::ZERO);
+            let troubles = &producer.client().context().troubles;
+            answer("destination", &settings.producers[0], producer.client(), serve, troubles, stop)
+        });
+        let serve = || drop(look_out.poll(Duration::ZERO));
+        let troubles = look_out.context().troubles();
+        let source =
+            answer("source", &settings.consumers[0], look_out.client(), serve, troubles, stop);
+        (source, destination.join().unwrap_or(Err(EngineError::Panicked)))
+    });
+    let (Some(source), Some(destination)) = (source?, destination?) else { return Ok(None) };
+    if let (Some(one), Some(other)) = (&source.cluster, &destination.cluster)
+        && one == other
+    {
+        return Err(EngineError::SameCluster { cluster: one.clone() });
+    }
+    Ok(Some(source.topics))
+}
+
+/// What a cluster says of itself.
+struct Answer {
+    cluster: Option<String>,
+    topics: Vec<String>,
+}
+
+/// Asks until there is an answer and a broker can be reached, or until the deadline.
+fn answer<Context: rdkafka::ClientContext>(
+    side: &'static str,
+    properties: &crate::config::Settings,
+    client: &Client<Context>,
+    serve: impl Fn(),
+    troubles: &Troubles,
+    stop: &Stop,
+) -> Result<Option<Answer>, EngineError> {
+    let deadline = Instant::now() + DEADLINE;
+    while !stop.requested() {
+        match client.fetch_metadata(None, ATTEMPT) {
+            Ok(metadata) => {
+                reach(side, &metadata, deadline)?;
+                return Ok(Some(Answer {
+                    cluster: client.fetch_cluster_id(ATTEMPT),
+                    topics: client::topic_names(&metadata),
+                }));
+            }
+            Err(error) if Instant::now() > deadline => {
+                serve();
+                return Err(EngineError::NoAnswer {
+                    side,
+                    servers: properties.get("bootstrap.servers").unwrap_or_default().to_owned(),
+                    waited: DEADLINE,
+                    reason: troubles.last().unwrap_or_else(|| client::reason(&error)),
+                });
+            }
+            Err(_) => serve(),
+        }
+    }
+    Ok(None)
+}
+
+/// Tries to open a connection to each advertised address. One broker that can be reached is enough to
+/// start: the others may be down for now.
+fn reach(side: &'static str, metadata: &Metadata, deadline: Instant) -> Result<(), EngineError> {
+    let mut failures = BTreeMap::new();
+    let (report, reports) = mpsc::channel();
+    for broker in metadata.brokers() {
+        let address = (broker.host().to_owned(), broker.port() as u16);
+        let name = format!("broker {} advertises {}:{}", broker.id(), address.0, address.1);
+        failures.insert(name.clone(), "which does not answer".to_owned());
+        let report = report.clone();
+        // Not joined: looking up a name may take longer than we are ready to wait.
+        thread::spawn(move || {
+            loop {
+                let outcome = connect(&address);
+                let give_up = outcome.is_ok() || Instant::now() > deadline;
+                let gone = report.send((name.clone(), outcome)).is_err();
+                if give_up || gone {
+                    return;
+                }
+                thread::sleep(ATTEMPT);
+            }
+        });
+    }
+    drop(report);
+    let mut reached = false;
+    let mut tried = std::collections::BTreeSet::new();
+    while tried.len() < failures.len() + usize::from(reached) || !reached {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Those that answer late are only warned of, and only those that have had their chance.
+        let patience = if reached { left.min(ATTEMPT) } else { left };
+        match reports.recv_timeout(patience) {
+            Ok((name, Ok(()))) => {
+                failures.remove(&name);
+                reached = true;
+            }
+            Ok((name, Err(reason))) => {
+                tried.insert(name.clone());
+                failures.insert(name, reason);
+            }
+            Err(_) => break,
+        }
+        if reached && failures.keys().all(|name| tried.contains(name)) {
+            break;
+        }
+    }
+    let all: Vec<String> = failures.iter().map(|(name, why)| format!("{name}, {why}")).collect();
+    if !reached && !all.is_empty() {
+        return Err(EngineError::Unreachable { side, waited: DEADLINE, reason: all.join("; ") });
+    }
+    for failure in all {
+        tracing::warn!("{side}: {failure}; going on with the other brokers");
+    }
+    Ok(())
+}
+
+fn connect((host, port): &(String, u16)) -> Result<(), String> {
+    let addresses = (host.as_str(), *port)
+        .to_socket_addrs()
+        .map_err(|error| format!("which does not resolve ({error})"))?;
+    let mut failure = "which resolves to no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(3)) {
+            Ok(_) => return Ok(()),
+            Err(error) => failure = format!("which cannot be connected to ({error})"),
+        }
+    }
+    Err(failure)
+}

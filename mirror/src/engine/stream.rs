@@ -1,0 +1,328 @@
+//! One stream: a thread with a consumer and a producer of its own.
+//!
+//! Records go straight from one to the other, in the order read; nothing waits for an acknowledgement but the
+//! commit. When the producer is full, the one record at hand is held and reading stops, so memory is bounded
+//! and nothing is dropped. Rebalances are in `assignment`, lost records in `data_loss`.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Message,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedHeaders, BorrowedMessage},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+
+use super::{
+    EngineError, Settings, Subscription, Totals,
+    client::{self, Destination, Notes, Source},
+};
+use crate::{progress::Token, route::Partitioning, shutdown::Stop};
+
+/// The producer's reports are read at least once in this many records.
+const RECORDS_BETWEEN_CHORES: usize = 1000;
+/// How long to wait for a record when there is none. Chores run this often at least.
+const IDLE: Duration = Duration::from_millis(50);
+/// How long to wait for room in the producer before trying again.
+const FULL: Duration = Duration::from_millis(10);
+/// Waiting longer than this for room, the consumer is paused and polled, or the group would expel it.
+const STAY_IN_GROUP: Duration = Duration::from_secs(5);
+/// A destination that acknowledges nothing for so long does not keep the mirror from stopping.
+const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(30);
+/// How long a graceful stop tries to commit.
+const LAST_COMMIT: Duration = Duration::from_secs(10);
+
+/// A consumer and a producer, tied together.
+pub(super) struct Stream<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) index: usize,
+    pub(super) consumer: BaseConsumer<Source>,
+    pub(super) producer: BaseProducer<Destination>,
+    pub(super) notes: Arc<Notes>,
+}
+
+/// A record on its way, with the token that its acknowledgement will bring back.
+struct Held<'c> {
+    message: BorrowedMessage<'c>,
+    token: Token,
+}
+
+impl<'a> Stream<'a> {
+    /// Makes the clients; nothing is read yet.
+    pub(super) fn new(settings: &'a Settings, index: usize) -> Result<Self, EngineError> {
+        let notes = Notes::new(settings.abort_on_send_failure);
+        // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
+        let reset = [("auto.offset.reset", "error")];
+        let consumer = client::make(
+            &settings.consumers[index],
+            &reset,
+            &settings.consumer_file,
+            Source::new(Arc::clone(&notes)),
+        )?;
+        let producer = client::make(
+            &settings.producers[index],
+            &[],
+            &settings.producer_file,
+            Destination::new(Arc::clone(&notes)),
+        )?;
+        Ok(Self { settings, index, consumer, producer, notes })
+    }
+
+    pub(super) fn producer(&self) -> &BaseProducer<Destination> {
+        &self.producer
+    }
+
+    /// Copies until a stop is requested, then finishes.
+    pub(super) fn run(
+        self,
+        subscription: &Subscription,
+        stop: &Stop,
+    ) -> Result<Totals, EngineError> {
+        let copied = self.copy(subscription, stop).and_then(|()| self.finish());
+        if copied.is_err() {
+            // What was acknowledged is worth a commit even now; the failure is what gets reported.
+            if let Err(error) = self.commit(CommitMode::Sync) {
+                tracing::warn!("the last commit failed: {}", client::reason(&error));
+            }
+        }
+        self.consumer.context().close();
+        copied.map(|()| Totals {
+            copied: self.notes.copied.load(Ordering::Relaxed),
+            dropped: self.notes.dropped.load(Ordering::Relaxed),
+        })
+    }
+
+    fn copy(&self, subscription: &Subscription, stop: &Stop) -> Result<(), EngineError> {
+        let mut chores = Chores { subscription, seen: 0, committed: Instant::now() };
+        let mut since_chores = 0;
+        while !stop.requested() {
+            let next = if since_chores < RECORDS_BETWEEN_CHORES {
+                self.consumer.poll(Duration::ZERO)
+            } else {
+                None
+            };
+            let next = match next {
+                None => {
+                    since_chores = 0;
+                    self.do_chores(&mut chores, stop)?;
+                    self.consumer.poll(IDLE)
+                }
+                next => next,
+            };
+            match next {
+                Some(Ok(message)) => {
+                    since_chores += 1;
+                    if let Some(held) = self.receive(message)
+                        && let Some(held) = self.send(held)
+                    {
+                        self.wait_for_room(held, &mut chores, stop)?;
+                    }
+                }
+                Some(Err(error)) => self.on_consumer_error(&error)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the record as received. A record of a partition that is no longer ours is nobody's business.
+    fn receive<'c>(&self, message: BorrowedMessage<'c>) -> Option<Held<'c>> {
+        let mut progress = self.notes.progress();
+        let slot = progress.slot(message.topic(), message.partition())?;
+        let token = progress.received(slot, message.offset())?;
+        drop(progress);
+        Some(Held { message, token })
+    }
+
+    /// Hands the record to the producer, which copies it; gives it back if there is no room.
+    fn send<'c>(&self, held: Held<'c>) -> Option<Held<'c>> {
+        let message = &held.message;
+        let record = BaseRecord {
+            topic: message.topic(),
+            partition: match self.settings.partitioning {
+                Partitioning::Key => None,
+                Partitioning::Preserve => Some(message.partition()),
+            },
+            payload: message.payload(),
+            key: message.key(),
+            timestamp: message.timestamp().to_millis(),
+            headers: message.headers().map(BorrowedHeaders::detach),
+            delivery_opaque: held.token.to_word(),
+        };
+        match self.producer.send(record) {
+            Ok(()) => None,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Some(held),
+            Err((error, _)) => {
+                self.notes.not_sent(held.token, held.message.topic(), &error);
+                None
+            }
+        }
+    }
+
+    /// Holds the record until the producer takes it. Reading is paused meanwhile, but the group must not
+    /// think that we are gone, so rebalances are served; one may take the record from us.
+    fn wait_for_room<'c>(
+        &self,
+        held: Held<'c>,
+        chores: &mut Chores<'_>,
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
+        let since = Instant::now();
+        let mut paused = false;
+        let mut held = Some(held);
+        while let Some(record) = held.take() {
+            if stop.requested() || self.notes.progress().place(record.token).is_none() {
+                break;
+            }
+            self.producer.poll(FULL);
+            self.do_chores(chores, stop)?;
+            held = self.send(record);
+            if held.is_some() && since.elapsed() > STAY_IN_GROUP {
+                if !paused {
+                    tracing::warn!("stream {}: the destination takes nothing, waiting", self.index);
+                }
+                paused = true;
+                self.pause_all()?;
+                if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+                    self.on_consumer_error(&error)?;
+                }
+            }
+        }
+        if paused {
+            let assigned = self.consumer.assignment().map_err(consume)?;
+            self.consumer.resume(&assigned).map_err(consume)?;
+        }
+        Ok(())
+    }
+
+    fn pause_all(&self) -> Result<(), EngineError> {
+        let assigned = self.consumer.assignment().map_err(consume)?;
+        if assigned.count() > 0 { self.consumer.pause(&assigned).map_err(consume) } else { Ok(()) }
+    }
+
+    /// What is to be done now and then: reports, failures, rebalances, topics, commits.
+    fn do_chores(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
+        self.read_reports();
+        self.notes.failure()?;
+        if let Some((code, reason)) = self.producer.client().fatal_error() {
+            return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
+        }
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            self.rebalance(rebalance, stop)?;
+        }
+        if let Some(topics) = chores.subscription.news(&mut chores.seen) {
+            if topics.is_empty() {
+                self.consumer.unsubscribe();
+            } else {
+                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+                self.consumer.subscribe(&topics).map_err(consume)?;
+            }
+        }
+        if chores.committed.elapsed() >= self.settings.commit_interval {
+            chores.committed = Instant::now();
+            if let Err(error) = self.commit(CommitMode::Async) {
+                tracing::warn!("a commit failed and is tried again: {}", client::reason(&error));
+                self.notes.progress().commit_failed();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every report that is there; a poll of the producer reads one batch of them.
+    pub(super) fn read_reports(&self) {
+        loop {
+            let before = self.notes.reported.load(Ordering::Relaxed);
+            self.producer.poll(Duration::ZERO);
+            if self.notes.reported.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn commit(&self, mode: CommitMode) -> Result<(), KafkaError> {
+        let places = self.notes.progress().take_commits();
+        if places.is_empty() {
+            return Ok(());
+        }
+        self.consumer.commit(&client::list(&places)?, mode)
+    }
+
+    /// Waits until all in flight is acknowledged; false if the destination goes silent for `patience`.
+    pub(super) fn drain(&self, patience: Duration) -> Result<bool, EngineError> {
+        let reported = || self.notes.reported.load(Ordering::Relaxed);
+        let (mut before, mut last) = (reported(), Instant::now());
+        while self.notes.progress().in_flight() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            self.notes.failure()?;
+            if reported() != before {
+                (before, last) = (reported(), Instant::now());
+            } else if last.elapsed() > patience {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The graceful end: everything read is delivered and committed.
+    fn finish(&self) -> Result<(), EngineError> {
+        let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
+        self.notes.progress().commit_failed();
+        let deadline = Instant::now() + LAST_COMMIT;
+        while let Err(error) = self.commit(CommitMode::Sync) {
+            let expelled = matches!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::UnknownMemberId)
+            );
+            if expelled || Instant::now() > deadline {
+                return Err(EngineError::Uncommitted { reason: client::reason(&error) });
+            }
+            self.notes.progress().commit_failed();
+            std::thread::sleep(FULL);
+        }
+        if drained {
+            return Ok(());
+        }
+        let records = self.notes.progress().in_flight();
+        Err(EngineError::Unfinished { records, waited: LAST_ACKNOWLEDGEMENT })
+    }
+
+    fn on_consumer_error(&self, error: &KafkaError) -> Result<(), EngineError> {
+        use RDKafkaErrorCode::{
+            AutoOffsetReset, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
+            LogTruncation, OffsetOutOfRange, SaslAuthenticationFailed, TopicAuthorizationFailed,
+        };
+        match error {
+            KafkaError::MessageConsumptionFatal(_) => Err(consume(error.clone())),
+            _ => match error.rdkafka_error_code() {
+                Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.on_data_loss(),
+                Some(
+                    TopicAuthorizationFailed
+                    | GroupAuthorizationFailed
+                    | ClusterAuthorizationFailed
+                    | SaslAuthenticationFailed
+                    | InvalidGroupId,
+                ) => Err(consume(error.clone())),
+                // Everything else is an outage, and librdkafka tries again.
+                _ => {
+                    tracing::warn!("source: {}", client::reason(error));
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+/// What the chores remember between two rounds.
+struct Chores<'s> {
+    subscription: &'s Subscription,
+    seen: u64,
+    committed: Instant,
+}
+
+pub(super) fn consume(error: KafkaError) -> EngineError {
+    EngineError::Consume { reason: client::reason(&error) }
+}

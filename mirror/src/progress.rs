@@ -1,0 +1,203 @@
+//! What may be committed: per partition, the position before which every received record is acknowledged.
+//!
+//! The engine tells it what was received and what was acknowledged; it says how far a commit may go. Source
+//! offsets have holes (transaction markers, compaction), so it follows the records received, not the numbers.
+//! It knows no client, no clock and no policy.
+
+use std::collections::{HashMap, VecDeque};
+
+/// One assignment of one partition. A partition that comes back after a rebalance is another slot, so that
+/// late acknowledgements of the earlier assignment count for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot(u32);
+
+/// Names a record in flight. It travels through the producer as one machine word: the slot above, the
+/// record's sequence number in its slot below (wrapping: far fewer than 2^32 records are in flight).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(usize);
+
+const _: () = assert!(usize::BITS == 64, "a token packs two 32-bit numbers into a pointer's width");
+
+impl Token {
+    fn new(slot: Slot, sequence: u32) -> Self {
+        Self((slot.0 as usize) << 32 | sequence as usize)
+    }
+
+    fn parts(self) -> (usize, u32) {
+        (self.0 >> 32, self.0 as u32)
+    }
+
+    /// The word that travels with the record.
+    pub fn to_word(self) -> usize {
+        self.0
+    }
+
+    /// The token that [`Token::to_word`] gave.
+    pub fn from_word(word: usize) -> Self {
+        Self(word)
+    }
+}
+
+/// A place in the source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset of a record, or position to continue at.
+    pub offset: i64,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    offset: i64,
+    acknowledged: bool,
+}
+
+#[derive(Debug)]
+struct Partition {
+    topic: String,
+    partition: i32,
+    /// Received and not yet part of the acknowledged prefix, oldest first.
+    in_flight: VecDeque<InFlight>,
+    /// Sequence number of the oldest record in flight.
+    first_sequence: u32,
+    /// Everything received before here is acknowledged.
+    position: i64,
+    /// The position to read next.
+    next: i64,
+    /// What the last commit asked for, until it is known to have failed.
+    requested: Option<i64>,
+}
+
+/// The progress of one stream over all its partitions.
+#[derive(Debug, Default)]
+pub struct Progress {
+    slots: Vec<Option<Partition>>,
+    by_topic: HashMap<String, Vec<Option<Slot>>>,
+}
+
+impl Progress {
+    /// Begins to follow a partition that is read from `start` on. `committed` is what the group has stored.
+    pub fn assign(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        start: i64,
+        committed: Option<i64>,
+    ) -> Slot {
+        self.revoke(topic, partition);
+        let slot = Slot(self.slots.len() as u32);
+        self.slots.push(Some(Partition {
+            topic: topic.to_owned(),
+            partition,
+            in_flight: VecDeque::new(),
+            first_sequence: 0,
+            position: start,
+            next: start,
+            requested: committed,
+        }));
+        let partitions = self.by_topic.entry(topic.to_owned()).or_default();
+        let index = partition.max(0) as usize;
+        if partitions.len() <= index {
+            partitions.resize(index + 1, None);
+        }
+        partitions[index] = Some(slot);
+        slot
+    }
+
+    /// Forgets a partition; what is still in flight for it no longer counts.
+    pub fn revoke(&mut self, topic: &str, partition: i32) {
+        if let Some(slot) = self.slot(topic, partition) {
+            self.slots[slot.0 as usize] = None;
+            if let Some(partitions) = self.by_topic.get_mut(topic) {
+                partitions[partition as usize] = None;
+            }
+        }
+    }
+
+    /// The slot of a partition, if it is assigned.
+    pub fn slot(&self, topic: &str, partition: i32) -> Option<Slot> {
+        *self.by_topic.get(topic)?.get(usize::try_from(partition).ok()?)?
+    }
+
+    /// Notes a record as received. Offsets of a slot must rise; `None` if the slot is gone.
+    pub fn received(&mut self, slot: Slot, offset: i64) -> Option<Token> {
+        let partition = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
+        let sequence = partition.first_sequence.wrapping_add(partition.in_flight.len() as u32);
+        partition.in_flight.push_back(InFlight { offset, acknowledged: false });
+        partition.next = offset + 1;
+        Some(Token::new(slot, sequence))
+    }
+
+    /// Notes a record as acknowledged; false if its assignment is gone (or it was acknowledged before).
+    pub fn acknowledged(&mut self, token: Token) -> bool {
+        let (slot, sequence) = token.parts();
+        let Some(Some(partition)) = self.slots.get_mut(slot) else { return false };
+        let index = sequence.wrapping_sub(partition.first_sequence) as usize;
+        match partition.in_flight.get_mut(index) {
+            Some(record) if !record.acknowledged => record.acknowledged = true,
+            _ => return false,
+        }
+        while partition.in_flight.front().is_some_and(|record| record.acknowledged) {
+            if let Some(record) = partition.in_flight.pop_front() {
+                partition.position = record.offset + 1;
+                partition.first_sequence = partition.first_sequence.wrapping_add(1);
+            }
+        }
+        true
+    }
+
+    /// Where in the source the record of a token came from, while it is in flight.
+    pub fn place(&self, token: Token) -> Option<Place> {
+        let (slot, sequence) = token.parts();
+        let partition = self.slots.get(slot)?.as_ref()?;
+        let record =
+            partition.in_flight.get(sequence.wrapping_sub(partition.first_sequence) as usize)?;
+        Some(partition.at(record.offset))
+    }
+
+    /// The positions that a commit may store and has not asked for yet; they count as asked for from now on.
+    pub fn take_commits(&mut self) -> Vec<Place> {
+        let mut places = Vec::new();
+        for partition in self.slots.iter_mut().flatten() {
+            if partition.requested != Some(partition.position) {
+                partition.requested = Some(partition.position);
+                places.push(partition.at(partition.position));
+            }
+        }
+        places
+    }
+
+    /// A commit failed: every position is to be asked for again.
+    pub fn commit_failed(&mut self) {
+        for partition in self.slots.iter_mut().flatten() {
+            partition.requested = None;
+        }
+    }
+
+    /// The position each assigned partition is to be read from next.
+    pub fn next_positions(&self) -> Vec<Place> {
+        self.slots.iter().flatten().map(|partition| partition.at(partition.next)).collect()
+    }
+
+    /// The position before which everything received is acknowledged, for each assigned partition.
+    pub fn positions(&self) -> Vec<Place> {
+        self.slots.iter().flatten().map(|partition| partition.at(partition.position)).collect()
+    }
+
+    /// How many received records of the assigned partitions are not in an acknowledged prefix.
+    pub fn in_flight(&self) -> usize {
+        self.slots.iter().flatten().map(|partition| partition.in_flight.len()).sum()
+    }
+}
+
+impl Partition {
+    fn at(&self, offset: i64) -> Place {
+        Place { topic: self.topic.clone(), partition: self.partition, offset }
+    }
+}
+
+#[cfg(test)]
+mod tests;

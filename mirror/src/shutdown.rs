@@ -1,0 +1,62 @@
+//! When to stop: SIGINT or SIGTERM once ends gracefully, twice at once.
+//!
+//! The engine looks at [`Stop`] between records. It does not know why it is asked to stop.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The exit status after a second signal, as a shell reports SIGINT.
+const ABANDONED: i32 = 130;
+
+/// A request to stop, seen by every stream.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks everybody to stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it time to stop?
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A [`Stop`] that signals request, watched by a thread of its own.
+pub fn on_signals() -> io::Result<Stop> {
+    let stop = Stop::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let requested = stop.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let name = next(&mut interrupt, &mut terminate).await;
+            tracing::info!("{name}: stopping; what is in flight is finished first, a second signal ends at once");
+            requested.request();
+            let name = next(&mut interrupt, &mut terminate).await;
+            tracing::warn!("{name} again: ending at once; uncommitted records will be copied again");
+            std::process::exit(ABANDONED);
+        });
+    })?;
+    Ok(stop)
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
