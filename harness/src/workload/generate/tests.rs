@@ -200,7 +200,7 @@ fn large_values_are_few_and_the_largest_is_there() {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 24, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn identities_are_unique_dense_and_found_again(
