@@ -1,0 +1,94 @@
+//! `commit-ahead`: a position was committed while a record below it was not on the destination.
+//!
+//! ```text
+//! source       1 2 3 4
+//! committed    position 4 (1 2 3 are done)
+//! destination  1 2               read after the position: 3 was committed ahead
+//! ```
+//!
+//! A crash at that moment loses the record, whether or not it arrived later in this run. Samples
+//! read committed positions first and end offsets after them, so that a lawful subject cannot be
+//! caught in between. Each record is judged by the first sample that covers it, for later ones are
+//! kinder. Where absence at the end could not be judged as loss (the run did not end), the final
+//! read is one more sample. Records that nothing tells apart from others are passed over.
+
+use super::{
+    Check, Observation,
+    evidence::on_source,
+    scene::{Completeness, Scene},
+    tally::Tally,
+};
+use crate::{
+    history::{Positions, SourceOffset, TopicPartition},
+    verdict::{Anomaly, Finding},
+};
+use std::collections::BTreeMap;
+
+pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
+    Box::new(CommitAhead {
+        scene,
+        delivered: vec![false; scene.history.source.len()],
+        covered: BTreeMap::new(),
+        tally: Tally::of(Anomaly::CommitAhead),
+    })
+}
+
+struct CommitAhead<'s> {
+    scene: &'s Scene<'s>,
+    delivered: Vec<bool>,
+    /// Up to where each source partition was judged.
+    covered: BTreeMap<TopicPartition, SourceOffset>,
+    tally: Tally<(u32, SourceOffset)>,
+}
+
+impl CommitAhead<'_> {
+    fn sample(&mut self, committed: &Positions) {
+        let records = &self.scene.history.source;
+        for (at, position) in committed {
+            if !self.scene.is_selected(*at) {
+                continue;
+            }
+            let covered = self.covered.entry(*at).or_insert(SourceOffset(i64::MIN));
+            let from = (*at, *covered);
+            let begin = records.partition_point(|record| (record.at, record.offset) < from);
+            *covered = (*covered).max(*position);
+            let below = records[begin..]
+                .iter()
+                .take_while(|record| record.at == *at && record.offset < *position);
+            for source in (begin as u32..).take(below.count()) {
+                if !self.delivered[source as usize]
+                    && self.scene.is_judged(source)
+                    && !self.scene.correspondence.unordered.contains(&source)
+                    && !self.scene.may_have_expired(source)
+                {
+                    self.tally.add(self.scene.absence(source), (source, *position));
+                }
+            }
+        }
+    }
+}
+
+impl Check for CommitAhead<'_> {
+    fn step(&mut self, observation: Observation) {
+        match observation {
+            Observation::Copy { source, .. } => self.delivered[source as usize] = true,
+            Observation::Commit(index) => {
+                self.sample(&self.scene.history.commits[index].committed);
+            }
+            Observation::Source(_) | Observation::Other(..) => {}
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Vec<Finding> {
+        if self.scene.completeness() == Completeness::Unknown
+            && let Some(committed) = &self.scene.history.final_commit.committed
+        {
+            self.sample(committed);
+        }
+        let scene = self.scene;
+        self.tally.findings(|(source, position)| {
+            let detail = format!("not on the destination when position {} was read", position.0);
+            on_source(scene, source, detail)
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! `corrupted`: a copy differs from its record in key, value, headers or timestamp.
+//!
+//! ```text
+//! source       key "a"  value "x"   headers h=1 h=2
+//! destination  key "a"  value ""    headers h=2         value and headers differ
+//! ```
+//!
+//! Every copy is compared, repeats too. Null and empty differ. Headers are compared in order, with
+//! repetitions; those that the contract may add are passed over where they are more than the source
+//! has. Timestamps are compared by their number, whoever set it (a mirror of a topic with broker
+//! time hands it on as its own), unless the contract says that they are set anew; a source record
+//! without a timestamp promises nothing.
+
+use super::{
+    Check, Observation,
+    evidence::{on_destination, printable, value},
+    scene::Scene,
+    tally::Tally,
+};
+use crate::{
+    contract::{Contract, Timestamps},
+    history::{Content, Header, Payload, Timestamp},
+    verdict::{Anomaly, Circumstance, Finding},
+};
+use std::collections::BTreeMap;
+
+pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
+    Box::new(Corrupted { scene, tally: Tally::of(Anomaly::Corrupted) })
+}
+
+struct Corrupted<'s> {
+    scene: &'s Scene<'s>,
+    tally: Tally<(u32, u32)>,
+}
+
+impl Check for Corrupted<'_> {
+    fn step(&mut self, observation: Observation) {
+        let Observation::Copy { destination, source, .. } = observation else { return };
+        let (original, copy) = (self.scene.source(source), self.scene.destination(destination));
+        if !same(&original.content, &copy.content, self.scene.contract) {
+            self.tally.add(Circumstance::Plain, (destination, source));
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Vec<Finding> {
+        let scene = self.scene;
+        self.tally.findings(|(destination, source)| {
+            let (original, copy) = (scene.source(source), scene.destination(destination));
+            let detail = differences(&original.content, &copy.content, scene.contract).join("; ");
+            on_destination(scene, destination, detail)
+        })
+    }
+}
+
+fn same(original: &Content, copy: &Content, contract: &Contract) -> bool {
+    original.key == copy.key
+        && original.value == copy.value
+        && same_headers(&original.headers, &copy.headers, &contract.added_headers)
+        && same_time(original.timestamp, copy.timestamp, contract)
+}
+
+/// Whether the copy's headers are the source's, in order, with nothing but allowed ones between.
+fn same_headers(original: &[Header], copy: &[Header], added: &[String]) -> bool {
+    let mut expected = original.iter().peekable();
+    for header in copy {
+        if expected.next_if_eq(&header).is_none() && !added.contains(&header.name) {
+            return false;
+        }
+    }
+    expected.next().is_none()
+}
+
+fn milliseconds(timestamp: Timestamp) -> Option<i64> {
+    match timestamp {
+        Timestamp::None => None,
+        Timestamp::Create(time) | Timestamp::Append(time) => Some(time),
+    }
+}
+
+fn same_time(original: Timestamp, copy: Timestamp, contract: &Contract) -> bool {
+    let original = milliseconds(original);
+    match contract.timestamps {
+        Timestamps::Restamped => true,
+        Timestamps::Kept => original.is_none() || original == milliseconds(copy),
+    }
+}
+
+/// What differs, a fragment for each field.
+fn differences(original: &Content, copy: &Content, contract: &Contract) -> Vec<String> {
+    let mut differences = Vec::new();
+    let key = |key: &Option<std::sync::Arc<[u8]>>| match key.as_deref() {
+        None => "null".to_string(),
+        Some([]) => "empty".to_string(),
+        Some(key) => printable(key),
+    };
+    if original.key != copy.key {
+        differences.push(format!("key differs: {} became {}", key(&original.key), key(&copy.key)));
+    }
+    if original.value != copy.value {
+        differences.push(value_difference(&original.value, &copy.value));
+    }
+    if !same_headers(&original.headers, &copy.headers, &contract.added_headers) {
+        let what = header_difference(&original.headers, &copy.headers, &contract.added_headers);
+        differences.push(format!("headers differ: {what}"));
+    }
+    if !same_time(original.timestamp, copy.timestamp, contract) {
+        let time = |timestamp| match timestamp {
+            Timestamp::None => "none".to_string(),
+            Timestamp::Create(time) => format!("{time} (set by a producer)"),
+            Timestamp::Append(time) => format!("{time} (set by a broker)"),
+        };
+        let (from, to) = (time(original.timestamp), time(copy.timestamp));
+        differences.push(format!("timestamp differs: {from} became {to}"));
+    }
+    differences
+}
+
+fn value_difference(original: &Payload, copy: &Payload) -> String {
+    let length = |payload: &Payload| match payload {
+        Payload::Null => "null".to_string(),
+        Payload::Bytes { length: 0, .. } => "empty".to_string(),
+        Payload::Bytes { length, .. } => format!("{length} bytes"),
+    };
+    if length(original) == length(copy) {
+        format!("value differs: {} became {}", value(original), value(copy))
+    } else {
+        format!("value differs: {} became {}", length(original), length(copy))
+    }
+}
+
+/// What happened to the headers, as far as it has a name.
+fn header_difference(original: &[Header], copy: &[Header], added: &[String]) -> String {
+    let count = |headers: &[Header]| {
+        let mut counts = BTreeMap::<Header, i64>::new();
+        for header in headers {
+            *counts.entry(header.clone()).or_default() += 1;
+        }
+        counts
+    };
+    let (mut dropped, mut extra) = (count(original), count(copy));
+    for (header, count) in &mut dropped {
+        let there = extra.entry(header.clone()).or_default();
+        let common = (*count).min(*there);
+        *count -= common;
+        *there -= common;
+    }
+    dropped.retain(|_, count| *count > 0);
+    extra.retain(|header, count| *count > 0 && !added.contains(&header.name));
+    if dropped.is_empty() && extra.is_empty() {
+        return "reordered".into();
+    }
+    let mut what = Vec::new();
+    let many = |headers: &[Header], name: &str| headers.iter().filter(|h| h.name == name).count();
+    for header in dropped.into_keys() {
+        let became = extra.keys().find(|other| other.name == header.name).cloned();
+        let name = &header.name;
+        let (before, after) = (many(original, name), many(copy, name));
+        what.push(match became {
+            Some(other) => {
+                extra.remove(&other);
+                let value = |header: &Header| match header.value.as_deref() {
+                    None => "null".to_string(),
+                    Some([]) => "empty".to_string(),
+                    Some(value) => printable(value),
+                };
+                format!("{name:?}: {} became {}", value(&header), value(&other))
+            }
+            None if after > 0 && before > after => {
+                format!("{before} headers {name:?} merged into {after}")
+            }
+            None => format!("{name:?} dropped"),
+        });
+    }
+    what.extend(extra.into_keys().map(|header| format!("{:?} added", header.name)));
+    what.dedup();
+    what.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(text: &str) -> Vec<Header> {
+        let header = |(name, value): (&str, &str)| Header {
+            name: name.into(),
+            value: (value != "null").then(|| value.into()),
+        };
+        text.split_whitespace().map(|word| header(word.split_once('=').unwrap())).collect()
+    }
+
+    #[track_caller]
+    fn check(original: &str, copy: &str, expected: Option<&str>) {
+        let (original, copy) = (headers(original), headers(copy));
+        let added = ["trace".to_string()];
+        let found = (!same_headers(&original, &copy, &added))
+            .then(|| header_difference(&original, &copy, &added));
+        assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn what_happened_to_headers_has_a_name() {
+        check("a=1 b=2", "a=1 b=2", None);
+        check("a=1 b=2", "trace=9 a=1 trace=8 b=2", None);
+        check("trace=1", "trace=1 trace=2", None);
+        check("trace=1", "trace=2", Some("\"trace\" dropped"));
+        check("a=1 b=2", "b=2 a=1", Some("reordered"));
+        check("a=1 b=2", "a=1", Some("\"b\" dropped"));
+        check("a=1", "a=1 b=2", Some("\"b\" added"));
+        check("a=1 a=2", "a=2", Some("2 headers \"a\" merged into 1"));
+        check("a=null", "a=", Some("\"a\": null became empty"));
+        check("a=1", "a=1 a=1", Some("\"a\" added"));
+    }
+}

@@ -1,0 +1,88 @@
+//! `lost`: a data record of the source has no copy.
+//!
+//! ```text
+//! source       1 2 3
+//! destination  1   3      2 is lost
+//! ```
+//!
+//! Truth is what the source holds below the cut, whatever the producer was told. Where the copy
+//! lies, how often, and whether it is damaged are other checkers' business. A record can only be
+//! called lost when it can no longer come:
+//!
+//! - the run completed, or idled after everything else had arrived: every absent record;
+//! - the subject stalled or ended by itself: absent records below the position that it committed.
+//!   The others were never promised; they are counted by `stalled`;
+//! - the subject was still moving, or no end was awaited: none.
+//!
+//! A record whose copy may have expired on the destination is not lost, nor is a last tombstone on
+//! a compacted topic whose key the destination does not have. If a position passed the cut, all
+//! records are there and yet a sentinel is not, the sentinel itself was lost.
+
+use super::{
+    Check, Observation,
+    evidence::on_source,
+    scene::{Completeness, Scene},
+    tally::Tally,
+};
+use crate::{
+    correspondence::NONE,
+    history::Completion,
+    verdict::{Anomaly, Circumstance, Evidence, Finding},
+};
+
+pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
+    Box::new(Lost { scene, tally: Tally::of(Anomaly::Lost) })
+}
+
+struct Lost<'s> {
+    scene: &'s Scene<'s>,
+    tally: Tally<u32>,
+}
+
+/// Whether a source record without a copy lies where the subject cannot come back to it.
+pub(super) fn is_final(scene: &Scene<'_>, source: u32) -> bool {
+    match scene.completeness() {
+        Completeness::Final => true,
+        Completeness::Stalled => {
+            let record = scene.source(source);
+            let committed = scene.history.final_commit.committed.as_ref();
+            let position = committed.and_then(|committed| committed.get(&record.at));
+            position.is_some_and(|position| record.offset < *position)
+        }
+        Completeness::Unknown => false,
+    }
+}
+
+impl Check for Lost<'_> {
+    fn step(&mut self, observation: Observation) {
+        let Observation::Source(source) = observation else { return };
+        if self.scene.correspondence.first[source as usize] == NONE
+            && is_final(self.scene, source)
+            && !self.scene.may_have_expired(source)
+        {
+            self.tally.add(self.scene.absence(source), source);
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Vec<Finding> {
+        let scene = self.scene;
+        let mut findings = self
+            .tally
+            .findings(|source| on_source(scene, source, "no copy on the destination".into()));
+        let sentinel_lost = matches!(
+            scene.history.completion,
+            Some(Completion::Idle { sentinels_arrived: false, behind: Some(0), .. })
+        );
+        if sentinel_lost && findings.is_empty() {
+            let detail = "a sentinel has no copy, and the position has passed it".into();
+            findings.push(Finding {
+                anomaly: Anomaly::Lost,
+                circumstance: Circumstance::Plain,
+                count: 1,
+                evidence: vec![Evidence { detail, ..Evidence::default() }],
+                capped: false,
+            });
+        }
+        findings
+    }
+}

@@ -1,0 +1,48 @@
+//! `lost-at-source`: a producer was told that its record is safe, and the source does not hold it.
+//!
+//! ```text
+//! producer     1 ok, 2 ok, 3 ok
+//! source       1 3               2 is lost at the source: no mirror can be blamed
+//! ```
+//!
+//! The truth itself is then in doubt, and so is the verdict. Compacted topics and topics of which
+//! records have expired forget lawfully.
+
+use super::{Check, scene::Scene, tally::Tally};
+use crate::{
+    history::Outcome,
+    verdict::{Anomaly, Circumstance, Evidence, Finding},
+};
+
+pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
+    Box::new(LostAtSource { scene })
+}
+
+struct LostAtSource<'s> {
+    scene: &'s Scene<'s>,
+}
+
+impl Check for LostAtSource<'_> {
+    fn finish(self: Box<Self>) -> Vec<Finding> {
+        let history = self.scene.history;
+        let mut lasting: Vec<bool> =
+            history.topics.iter().map(|topic| topic.selected && !topic.compacted).collect();
+        for (at, bounds) in &history.source_bounds {
+            if bounds.low > bounds.baseline {
+                lasting[at.topic as usize] = false;
+            }
+        }
+        let mut tally = Tally::of(Anomaly::LostAtSource);
+        for index in &self.scene.correspondence.absent {
+            let produced = &history.produced[*index as usize];
+            if produced.outcome == Outcome::Acknowledged && lasting[produced.topic as usize] {
+                tally.add(Circumstance::Plain, produced);
+            }
+        }
+        tally.findings(|produced| {
+            let topic = &history.topics[produced.topic as usize].source;
+            let detail = format!("id {} of {topic} was acknowledged and is not there", produced.id);
+            Evidence { detail, ..Evidence::default() }
+        })
+    }
+}

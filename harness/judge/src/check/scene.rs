@@ -1,0 +1,184 @@
+//! What every checker looks at: the history, the correspondence, and a few questions about both
+//! that more than one checker asks.
+
+use crate::{
+    contract::{Contract, OrderScope, Partitioning},
+    correspondence::{Correspondence, NONE, Recognition, correspond},
+    history::{
+        Completion, DestinationRecord, Event, History, Payload, SourceOffset, SourceRecord,
+        TopicPartition,
+    },
+    partition::{crc32_partition, java_partition},
+    verdict::Circumstance,
+};
+use std::collections::{HashMap, HashSet};
+
+/// A history with its correspondence.
+pub(crate) struct Scene<'h> {
+    pub(crate) history: &'h History,
+    pub(crate) contract: &'h Contract,
+    pub(crate) correspondence: Correspondence,
+    /// On compacted topics: the last record of each source partition and key.
+    last_of_key: HashMap<(TopicPartition, u32), u32>,
+    /// Keys of compacted topics that have a copy.
+    keys_with_copies: HashSet<(TopicPartition, u32)>,
+}
+
+/// How far the history can tell that something is absent for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// What is absent stays absent.
+    Final,
+    /// The subject stopped moving: only what it committed can be called lost.
+    Stalled,
+    /// It was still moving, or nobody waited.
+    Unknown,
+}
+
+impl<'h> Scene<'h> {
+    pub(crate) fn of(history: &'h History, contract: &'h Contract) -> Scene<'h> {
+        let correspondence = correspond(history, contract);
+        let (mut last_of_key, mut keys_with_copies) = (HashMap::new(), HashSet::new());
+        for (index, record) in history.source.iter().enumerate() {
+            if history.topics[record.at.topic as usize].compacted {
+                let shard = (record.at, correspondence.keys[index]);
+                last_of_key.insert(shard, index as u32);
+                if correspondence.first[index] != NONE {
+                    keys_with_copies.insert(shard);
+                }
+            }
+        }
+        Scene { history, contract, correspondence, last_of_key, keys_with_copies }
+    }
+
+    pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
+        &self.history.source[index as usize]
+    }
+
+    pub(crate) fn destination(&self, index: u32) -> &'h DestinationRecord {
+        &self.history.destination[index as usize]
+    }
+
+    /// The number of a source record's key, unless it is null.
+    pub(crate) fn key(&self, source: u32) -> Option<u32> {
+        Some(self.correspondence.keys[source as usize]).filter(|key| *key != NONE)
+    }
+
+    /// The number of the order that a source record belongs to within its partition, if any.
+    pub(crate) fn lane(&self, source: u32) -> Option<u32> {
+        match self.contract.order {
+            OrderScope::Key => self.key(source),
+            OrderScope::Partition => Some(0),
+        }
+    }
+
+    /// Whether completeness covers a source record: of a selected topic, and below the cut.
+    pub(crate) fn is_judged(&self, source: u32) -> bool {
+        let record = self.source(source);
+        self.history.topics[record.at.topic as usize].selected && self.is_below_cut(record)
+    }
+
+    fn is_below_cut(&self, record: &SourceRecord) -> bool {
+        let bounds = self.history.source_bounds.get(&record.at);
+        bounds.is_none_or(|bounds| record.offset < bounds.cut)
+    }
+
+    /// What the end of the run lets one say about absence.
+    pub(crate) fn completeness(&self) -> Completeness {
+        match &self.history.completion {
+            Some(Completion::Completed) => Completeness::Final,
+            // Sentinels came after every record, and a position beyond the cut says "done".
+            Some(Completion::Idle { sentinels_arrived: true, .. })
+            | Some(Completion::Idle { behind: Some(0), .. }) => Completeness::Final,
+            Some(Completion::Idle { .. } | Completion::Exited { .. }) => Completeness::Stalled,
+            Some(Completion::Deadline { .. } | Completion::Unobservable { .. }) | None => {
+                Completeness::Unknown
+            }
+        }
+    }
+
+    /// Under which circumstance a source record is absent, were it absent.
+    pub(crate) fn absence(&self, source: u32) -> Circumstance {
+        let record = self.source(source);
+        if self.is_superseded(source) {
+            Circumstance::Superseded
+        } else if self.is_before_readiness(record.at, record.offset) {
+            Circumstance::BeforeReadiness
+        } else {
+            Circumstance::Plain
+        }
+    }
+
+    /// Whether an offset lies before the source's end when the subject was first ready.
+    pub(crate) fn is_before_readiness(&self, at: TopicPartition, offset: SourceOffset) -> bool {
+        let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&at));
+        ready.is_some_and(|ready| offset < *ready)
+    }
+
+    /// On a compacted topic: a later record of its key lies in its partition. A tombstone that is
+    /// the last is superseded as well if the destination has no record of its key: compaction
+    /// removes tombstones in the end, and "no record" says the same to every reader.
+    fn is_superseded(&self, source: u32) -> bool {
+        let record = self.source(source);
+        if !self.history.topics[record.at.topic as usize].compacted {
+            return false;
+        }
+        let Some(key) = self.key(source) else { return false };
+        let shard = (record.at, key);
+        match self.last_of_key.get(&shard) {
+            Some(last) if *last == source => {
+                record.content.value == Payload::Null && !self.keys_with_copies.contains(&shard)
+            }
+            Some(_) | None => true,
+        }
+    }
+
+    /// Whether a copy of the source record may have expired on the destination.
+    pub(crate) fn may_have_expired(&self, source: u32) -> bool {
+        let record = self.source(source);
+        let bounds = self.history.destination_bounds.iter();
+        bounds.filter(|(_, bounds)| bounds.low > bounds.low_baseline).any(|(at, _)| {
+            at.topic == record.at.topic
+                && self.places(record).is_none_or(|places| places.contains(&at.partition))
+        })
+    }
+
+    /// The destination partitions in which a copy may lie by contract; `None` if in any.
+    pub(crate) fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
+        let topic = &self.history.topics[record.at.topic as usize];
+        let counts = topic.destination_partitions.iter().filter(|count| **count > 0);
+        let mut places: Vec<u32> = match (self.contract.partitioning, &record.content.key) {
+            (Partitioning::Preserve, _) => return Some(vec![record.at.partition]),
+            (Partitioning::Murmur2, Some(key)) => {
+                counts.map(|count| java_partition(key, *count)).collect()
+            }
+            (Partitioning::Crc32, Some(key)) if !key.is_empty() => {
+                counts.map(|count| crc32_partition(key, *count)).collect()
+            }
+            (Partitioning::Murmur2 | Partitioning::Crc32 | Partitioning::Any, _) => return None,
+        };
+        places.dedup();
+        // Without a known partition count nothing can be said.
+        (!places.is_empty()).then_some(places)
+    }
+
+    /// Whether an event had begun when a destination record was written.
+    pub(crate) fn precedes(&self, event: &Event, record: &DestinationRecord) -> bool {
+        event.destination_ends.get(&record.at).is_none_or(|end| record.offset >= *end)
+    }
+
+    /// How many events had begun when a destination record was written.
+    pub(crate) fn epoch(&self, record: &DestinationRecord) -> u32 {
+        self.correspondence.timeline.epoch(record.at, record.offset)
+    }
+
+    /// Whether the subject was asked for this topic.
+    pub(crate) fn is_selected(&self, at: TopicPartition) -> bool {
+        self.history.topics[at.topic as usize].selected
+    }
+
+    /// How a destination record was recognised.
+    pub(crate) fn recognised(&self, destination: u32) -> Recognition {
+        self.correspondence.recognised[destination as usize]
+    }
+}

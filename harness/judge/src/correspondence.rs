@@ -1,0 +1,271 @@
+//! Which record of the source each record of the destination is a copy of.
+//!
+//! Between history and checkers. `identity` finds the candidates (by id, else by content),
+//! `position` chooses between equal ones, and what is left over is paired by what it has in common
+//! with a record that has no copy. Here it is not judged whether a copy is right: a copy with a
+//! damaged value is still that record's copy.
+
+mod identity;
+mod position;
+pub(crate) mod timeline;
+
+use crate::{
+    contract::Contract,
+    history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
+};
+use identity::ids;
+use std::collections::{HashMap, HashSet, VecDeque};
+use timeline::Timeline;
+
+/// No record, no key: a niche that keeps vectors of indices small.
+pub(crate) const NONE: u32 = identity::NONE;
+
+/// What a record of the destination is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recognition {
+    /// It was there before the subject started.
+    Prefilled,
+    /// It lies on a topic that the subject was not asked to mirror.
+    Unselected,
+    /// A copy of the source record with this index.
+    Copy(u32),
+    /// Its id is in the producers' log, but the source does not hold it.
+    Absent(Outcome),
+    /// It may be a copy of a record that the source no longer holds: expired or compacted, without
+    /// an id that could tell.
+    Forgotten,
+    /// Nobody produced it.
+    Stranger,
+}
+
+/// The correspondence of both sides.
+#[derive(Debug)]
+pub(crate) struct Correspondence {
+    /// What each destination record is.
+    pub(crate) recognised: Vec<Recognition>,
+    /// Destination records at or beyond the baseline, in order of time as far as it is known.
+    pub(crate) time: Vec<u32>,
+    /// The first copy of each source record in order of time, or [`NONE`].
+    pub(crate) first: Vec<u32>,
+    /// The key of each source record as a number of its topic's keys; [`NONE`] for a null key.
+    pub(crate) keys: Vec<u32>,
+    /// Source records that nothing tells apart from others, not even order.
+    pub(crate) unordered: HashSet<u32>,
+    /// Records of the producers' log whose ids the source does not hold.
+    pub(crate) absent: Vec<u32>,
+    /// Marks in time.
+    pub(crate) timeline: Timeline,
+}
+
+impl Correspondence {
+    /// The source record that destination record `index` is a copy of.
+    pub(crate) fn source_of(&self, index: u32) -> Option<u32> {
+        match self.recognised[index as usize] {
+            Recognition::Copy(source) => Some(source),
+            Recognition::Prefilled
+            | Recognition::Unselected
+            | Recognition::Absent(_)
+            | Recognition::Forgotten
+            | Recognition::Stranger => None,
+        }
+    }
+}
+
+/// Finds the correspondence. The contract says within what order is promised, which is what tells
+/// equal records apart.
+pub(crate) fn correspond(history: &History, contract: &Contract) -> Correspondence {
+    let timeline = Timeline::of(history);
+    let standing: Vec<Standing> =
+        (0..history.destination.len()).map(|index| standing(history, index)).collect();
+    let time = in_time(history, &timeline, &standing);
+    let keys = number_keys(history);
+    let groups = identity::group(history, |index| standing[index] == Standing::Judged);
+    let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
+    let mut recognised = recognise(history, &standing, &resolved.copy_of, &groups.absent);
+    pair_leftovers(history, &time, &mut recognised);
+    let mut first = vec![NONE; history.source.len()];
+    for index in &time {
+        if let Recognition::Copy(source) = recognised[*index as usize]
+            && first[source as usize] == NONE
+        {
+            first[source as usize] = *index;
+        }
+    }
+    let (unordered, absent) = (resolved.unordered, groups.absent);
+    Correspondence { recognised, time, first, keys, unordered, absent, timeline }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Prefilled,
+    Unselected,
+    Judged,
+}
+
+fn standing(history: &History, index: usize) -> Standing {
+    let record = &history.destination[index];
+    let bounds = history.destination_bounds.get(&record.at);
+    if bounds.is_some_and(|bounds| record.offset < bounds.baseline) {
+        Standing::Prefilled
+    } else if history.topics[record.at.topic as usize].selected {
+        Standing::Judged
+    } else {
+        Standing::Unselected
+    }
+}
+
+fn in_time(history: &History, timeline: &Timeline, standing: &[Standing]) -> Vec<u32> {
+    let mut time: Vec<u32> = (0..history.destination.len() as u32)
+        .filter(|index| standing[*index as usize] != Standing::Prefilled)
+        .collect();
+    if !timeline.marks.is_empty() {
+        time.sort_by_cached_key(|index| {
+            let record = &history.destination[*index as usize];
+            (timeline.rank(record.at, record.offset), *index)
+        });
+    }
+    time
+}
+
+fn number_keys(history: &History) -> Vec<u32> {
+    let mut numbers = HashMap::<(TopicIndex, &[u8]), u32>::new();
+    let mut number = |topic, key| {
+        let next = numbers.len() as u32;
+        *numbers.entry((topic, key)).or_insert(next)
+    };
+    let records = history.source.iter();
+    records
+        .map(|record| match &record.content.key {
+            Some(key) => number(record.at.topic, key),
+            None => NONE,
+        })
+        .collect()
+}
+
+fn recognise(
+    history: &History,
+    standing: &[Standing],
+    copy_of: &[u32],
+    absent: &[u32],
+) -> Vec<Recognition> {
+    let outcomes = outcomes(history, absent);
+    let forgetful = forgetful_topics(history);
+    let stranger = |index: usize| {
+        let record = &history.destination[index];
+        let outcome = ids(&record.content)
+            .find_map(|id| outcomes.get(&(record.at.topic, id)))
+            .map(|outcome| Recognition::Absent(*outcome));
+        let anonymous = record.content.header_id.is_none() && record.content.value_id.is_none();
+        match outcome {
+            Some(outcome) => outcome,
+            None if anonymous && forgetful[record.at.topic as usize] => Recognition::Forgotten,
+            None => Recognition::Stranger,
+        }
+    };
+    (0..standing.len())
+        .map(|index| match (standing[index], copy_of[index]) {
+            (Standing::Prefilled, _) => Recognition::Prefilled,
+            (Standing::Unselected, _) => Recognition::Unselected,
+            (Standing::Judged, NONE) => stranger(index),
+            (Standing::Judged, source) => Recognition::Copy(source),
+        })
+        .collect()
+}
+
+/// What the producers know of ids that the source does not hold. Where a record was sent twice, the
+/// better outcome counts.
+fn outcomes(history: &History, absent: &[u32]) -> HashMap<(TopicIndex, RecordId), Outcome> {
+    let certainty = |outcome: Outcome| match outcome {
+        Outcome::Failed => 0,
+        Outcome::Indeterminate => 1,
+        Outcome::Acknowledged => 2,
+    };
+    let mut outcomes = HashMap::new();
+    for index in absent {
+        let produced = &history.produced[*index as usize];
+        let outcome = outcomes.entry((produced.topic, produced.id)).or_insert(produced.outcome);
+        if certainty(produced.outcome) > certainty(*outcome) {
+            *outcome = produced.outcome;
+        }
+    }
+    outcomes
+}
+
+/// Topics whose source may have forgotten records that carried no id: compacted or expired, and
+/// not all of what is left carries one.
+fn forgetful_topics(history: &History) -> Vec<bool> {
+    let mut forgetful: Vec<bool> = history.topics.iter().map(|topic| topic.compacted).collect();
+    for (at, bounds) in &history.source_bounds {
+        if bounds.low > bounds.baseline {
+            forgetful[at.topic as usize] = true;
+        }
+    }
+    let mut anonymous = vec![false; history.topics.len()];
+    for record in &history.source {
+        anonymous[record.at.topic as usize] |= ids(&record.content).next().is_none();
+    }
+    forgetful.iter().zip(anonymous).map(|(forgetful, anonymous)| *forgetful && anonymous).collect()
+}
+
+/// A record that nobody produced, and a record without a copy that has the same value, or the same
+/// key and timestamp: most likely one that was damaged beyond its ids. Either account is a
+/// violation; this one tells more.
+fn pair_leftovers(history: &History, time: &[u32], recognised: &mut [Recognition]) {
+    if !recognised.contains(&Recognition::Stranger) {
+        return;
+    }
+    let mut copied = vec![false; history.source.len()];
+    for recognition in recognised.iter() {
+        if let Recognition::Copy(source) = recognition {
+            copied[*source as usize] = true;
+        }
+    }
+    let mut leftovers = HashMap::<_, VecDeque<u32>>::new();
+    for (index, record) in history.source.iter().enumerate().filter(|(index, _)| !copied[*index]) {
+        for trait_ in traits(&record.content).into_iter().flatten() {
+            leftovers.entry((record.at.topic, trait_)).or_default().push_back(index as u32);
+        }
+    }
+    for index in time {
+        if recognised[*index as usize] != Recognition::Stranger {
+            continue;
+        }
+        let record = &history.destination[*index as usize];
+        let found = traits(&record.content).into_iter().flatten().find_map(|trait_| {
+            let queue = leftovers.get_mut(&(record.at.topic, trait_))?;
+            while let Some(source) = queue.pop_front() {
+                if !copied[source as usize] {
+                    return Some(source);
+                }
+            }
+            None
+        });
+        if let Some(source) = found {
+            copied[source as usize] = true;
+            recognised[*index as usize] = Recognition::Copy(source);
+        }
+    }
+}
+
+/// By what a damaged record can still be recognised.
+#[derive(PartialEq, Eq, Hash)]
+enum Trait<'h> {
+    Value(u32, u128),
+    KeyAndTime(&'h [u8], i64),
+}
+
+fn traits(content: &Content) -> [Option<Trait<'_>>; 2] {
+    let value = match &content.value {
+        Payload::Bytes { length, digest, .. } if *length > 0 => {
+            Some(Trait::Value(*length, *digest))
+        }
+        Payload::Bytes { .. } | Payload::Null => None,
+    };
+    let time = match content.timestamp {
+        Timestamp::Create(time) | Timestamp::Append(time) => {
+            content.key.as_deref().map(|key| Trait::KeyAndTime(key, time))
+        }
+        Timestamp::None => None,
+    };
+    [value, time]
+}

@@ -1,0 +1,389 @@
+//! What happened in one scenario, as plain values: the only thing the checkers see.
+//!
+//! A history is written by the harness's `observe` and `workload` stages (or by a test) and read
+//! by `correspondence` and `check`. It holds no client, no clock and no policy. Source and
+//! destination offsets are distinct types without conversion: they are not interchangeable.
+
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// A position or record offset in a partition of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourceOffset(pub i64);
+
+/// A position or record offset in a partition of the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DestinationOffset(pub i64);
+
+/// Index into [`History::topics`].
+pub type TopicIndex = u16;
+
+/// A partition of a topic of the history, on the side that the context names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// Which topic.
+    pub topic: TopicIndex,
+    /// Kafka's partition number.
+    pub partition: u32,
+}
+
+/// The identity that the generator gave to a record; it travels in a header and in the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordId {
+    /// The run that generated the record, so that leftovers of another run are recognised.
+    pub run: u64,
+    /// Which of the run's producers.
+    pub producer: u16,
+    /// Index of the key among the keys of the workload.
+    pub key: u32,
+    /// Dense count of this producer's records of this key, from 0.
+    pub sequence: u32,
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:x}.{}.{}.{}", self.run, self.producer, self.key, self.sequence)
+    }
+}
+
+impl std::str::FromStr for RecordId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('.');
+        let mut next = || parts.next().ok_or(());
+        let id = RecordId {
+            run: u64::from_str_radix(next()?, 16).map_err(drop)?,
+            producer: next()?.parse().map_err(drop)?,
+            key: next()?.parse().map_err(drop)?,
+            sequence: next()?.parse().map_err(drop)?,
+        };
+        if parts.next().is_some() { Err(()) } else { Ok(id) }
+    }
+}
+
+/// A value that may be null. Null is not empty. Only a digest and the beginning are kept, so that
+/// a history of large records stays small.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Payload {
+    /// No value: a tombstone on a compacted topic.
+    Null,
+    /// A value of `length` bytes, which may be 0.
+    Bytes {
+        /// Length in bytes.
+        length: u32,
+        /// XXH3-128 of all bytes.
+        digest: u128,
+        /// The first bytes (at most [`Payload::HEAD`]), for evidence.
+        head: Arc<[u8]>,
+    },
+}
+
+impl Payload {
+    /// How many leading bytes are kept for evidence.
+    pub const HEAD: usize = 48;
+
+    /// Summarises a value as a client returned it.
+    pub fn of(bytes: Option<&[u8]>) -> Payload {
+        match bytes {
+            None => Payload::Null,
+            Some(bytes) => Payload::Bytes {
+                length: bytes.len() as u32,
+                digest: xxhash_rust::xxh3::xxh3_128(bytes),
+                head: bytes[..bytes.len().min(Payload::HEAD)].into(),
+            },
+        }
+    }
+}
+
+/// One header. Order and repetition of headers matter, and a null value is not an empty one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Header {
+    /// Name, as bytes decoded lossily.
+    pub name: String,
+    /// Value or null.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A record's timestamp as a consumer sees it, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Timestamp {
+    /// The record carries none.
+    None,
+    /// Set by the producer.
+    Create(i64),
+    /// Set by the broker on arrival (`message.timestamp.type=LogAppendTime`).
+    Append(i64),
+}
+
+/// What a record carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Key or null; whole, because placement is a function of all its bytes.
+    pub key: Option<Arc<[u8]>>,
+    /// Value or null.
+    pub value: Payload,
+    /// All headers in order, the one with the record's id included.
+    pub headers: Arc<[Header]>,
+    /// Timestamp.
+    pub timestamp: Timestamp,
+    /// The id found in the header [`Content::ID_HEADER`].
+    pub header_id: Option<RecordId>,
+    /// The id found at the beginning of the value.
+    pub value_id: Option<RecordId>,
+}
+
+impl Content {
+    /// Name of the header that carries a record's id.
+    pub const ID_HEADER: &'static str = "mirrorproof-id";
+    /// Name of the header that marks the harness's own records, which no checker sees.
+    pub const SENTINEL_HEADER: &'static str = "mirrorproof-sentinel";
+    /// Ends the id at the beginning of a value.
+    pub const ID_END: u8 = b'|';
+
+    /// Summarises a record as a client returned it, and reads its id from header and value.
+    pub fn of(
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Vec<Header>,
+        timestamp: Timestamp,
+    ) -> Content {
+        let id_in = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
+        let header_id = headers
+            .iter()
+            .find(|header| header.name == Content::ID_HEADER)
+            .and_then(|header| id_in(header.value.as_deref()?));
+        let value_id = value.and_then(|value| {
+            let end = value.iter().take(64).position(|byte| *byte == Content::ID_END)?;
+            id_in(&value[..end])
+        });
+        Content {
+            key: key.map(Into::into),
+            value: Payload::of(value),
+            headers: headers.into(),
+            timestamp,
+            header_id,
+            value_id,
+        }
+    }
+}
+
+/// A record as read back from the source: the truth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// Where it lies.
+    pub at: TopicPartition,
+    /// At which offset.
+    pub offset: SourceOffset,
+    /// What it carries.
+    pub content: Content,
+}
+
+/// A record as read back from the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationRecord {
+    /// Where it lies.
+    pub at: TopicPartition,
+    /// At which offset.
+    pub offset: DestinationOffset,
+    /// What it carries.
+    pub content: Content,
+}
+
+/// A topic of the scenario and its counterpart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// Name on the source.
+    pub source: String,
+    /// Name on the destination, by the contract's naming.
+    pub destination: String,
+    /// Partition counts of the source, first the original, then after each growth.
+    pub source_partitions: Vec<u32>,
+    /// Partition counts of the destination, first the original, then after each growth. Empty if
+    /// the topic does not exist there.
+    pub destination_partitions: Vec<u32>,
+    /// Whether the subject was asked to mirror it. What appears of another topic is leaked.
+    pub selected: bool,
+    /// Whether the source is compacted: the truth is then each key's last record.
+    pub compacted: bool,
+}
+
+/// What the source's watermarks were for one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBounds {
+    /// Low watermark before the first record of the scenario.
+    pub baseline: SourceOffset,
+    /// Low watermark at the final read; above `baseline` records have expired.
+    pub low: SourceOffset,
+    /// End offset when the producers had finished. Completeness covers what lies below.
+    pub cut: SourceOffset,
+}
+
+/// What the destination's watermarks were for one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestinationBounds {
+    /// Low watermark before the subject's first start.
+    pub low_baseline: DestinationOffset,
+    /// End offset before the subject's first start. Only what lies at or beyond it is a copy.
+    pub baseline: DestinationOffset,
+    /// Low watermark at the final read; above `low_baseline` records have expired.
+    pub low: DestinationOffset,
+    /// End offset at the final read.
+    pub end: DestinationOffset,
+}
+
+/// What a producer was told about one record. Three-valued as in Jepsen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The broker acknowledged it.
+    Acknowledged,
+    /// It certainly did not reach a broker (a local error), or its transaction was aborted.
+    Failed,
+    /// Nobody knows: every delivery error that is not certainly local.
+    Indeterminate,
+}
+
+/// One line of the producers' log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Produced {
+    /// Which topic.
+    pub topic: TopicIndex,
+    /// Which record.
+    pub id: RecordId,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Positions on the source, by partition. A partition without a committed offset is absent.
+pub type Positions = BTreeMap<TopicPartition, SourceOffset>;
+
+/// End offsets on the destination, by partition.
+pub type Ends = BTreeMap<TopicPartition, DestinationOffset>;
+
+/// What can make an at-least-once mirror repeat records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// Asked to stop by its stop signal.
+    Stop,
+    /// Killed.
+    Kill,
+    /// The group rebalanced: caused by the scenario, or seen as a new generation.
+    Rebalance,
+    /// Frozen beyond the session timeout and thawed again (a zombie).
+    Freeze,
+    /// A fault on the path from the subject to the destination.
+    ProduceFault,
+}
+
+/// One event of a subject's life, with what bounds the repeats that it explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// End offsets of the destination, read when the event began.
+    pub destination_ends: Ends,
+    /// The highest position committed by then; for a stop or a kill read once the process is gone.
+    pub committed: Positions,
+}
+
+/// Committed positions, and the destination's end offsets read *after* them: every source record
+/// below a committed position must lie below those ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitSample {
+    /// Positions that the subject had committed.
+    pub committed: Positions,
+    /// End offsets of the destination, read after the positions.
+    pub destination_ends: Ends,
+}
+
+/// How the run came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Completion {
+    /// Every sentinel arrived and, where progress is known, nothing uncommitted was left.
+    Completed,
+    /// Neither a new record nor a new commit for the stall window, with faults healed and the
+    /// harness's own canaries passing on both sides.
+    Idle {
+        /// Whether every sentinel had arrived.
+        sentinels_arrived: bool,
+        /// Source partitions with data records between the committed position and the cut.
+        /// `None`: the subject's progress cannot be read.
+        behind: Option<u32>,
+        /// How long nothing moved, in seconds.
+        seconds: u64,
+    },
+    /// The subject ended by itself.
+    Exited {
+        /// How it ended, such as `exit status: 1`.
+        status: String,
+        /// The end of what it wrote.
+        output: String,
+    },
+    /// Still progressing when the time was over.
+    Deadline {
+        /// What was awaited and what was seen last.
+        awaited: String,
+    },
+    /// The harness could not read or write the clusters itself, or was cut short.
+    Unobservable {
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// Positions committed after a graceful stop, or at the end: used to name what stayed uncommitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FinalCommit {
+    /// Committed positions; `None` if the subject's progress cannot be read.
+    pub committed: Option<Positions>,
+    /// Whether the subject ended gracefully (by its stop signal, with a documented exit code).
+    pub graceful: bool,
+}
+
+/// A consumer that was moved to the destination with its raw source offsets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumeTrial {
+    /// Which topic.
+    pub topic: TopicIndex,
+    /// Positions that the consumer's group had committed on the source.
+    pub committed: Positions,
+    /// Where it resumed on the destination, by partition: the raw number, or the position by its
+    /// reset policy where there is none or it is out of range.
+    pub resumed: Ends,
+    /// The records that it then received from the destination.
+    pub received: Vec<(TopicPartition, DestinationOffset)>,
+}
+
+/// Everything that was observed of one scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The run whose records are the scenario's own.
+    pub run: u64,
+    /// Topics, selected or not.
+    pub topics: Vec<Topic>,
+    /// What the source holds, read committed, in order of partition and offset, without sentinels.
+    pub source: Vec<SourceRecord>,
+    /// What the destination holds, in order of partition and offset, without sentinels; what lies
+    /// below the baseline included.
+    pub destination: Vec<DestinationRecord>,
+    /// Watermarks of the source.
+    pub source_bounds: BTreeMap<TopicPartition, SourceBounds>,
+    /// Watermarks of the destination.
+    pub destination_bounds: BTreeMap<TopicPartition, DestinationBounds>,
+    /// The producers' log.
+    pub produced: Vec<Produced>,
+    /// Source end offsets when the subject was first ready.
+    pub ready: Option<Positions>,
+    /// The subject's life, in order.
+    pub events: Vec<Event>,
+    /// Samples taken while the subject ran, in order.
+    pub commits: Vec<CommitSample>,
+    /// The committed positions at the end.
+    pub final_commit: FinalCommit,
+    /// How the run came to its end. `None`: no end was awaited, so completeness was not judged.
+    pub completion: Option<Completion>,
+    /// Trials of the offset promise.
+    pub resumes: Vec<ResumeTrial>,
+}

@@ -1,0 +1,253 @@
+//! From findings to a verdict: which of them the contract tolerates, and what remains.
+//!
+//! Detection (`check`) names what it saw and under which circumstance; policy lives here alone.
+
+mod guarantees;
+
+pub use guarantees::judge;
+
+use crate::history::EventKind;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Everything that can go wrong: a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Anomaly {
+    /// A record of the source has no copy.
+    Lost,
+    /// A further copy that no event precedes.
+    Duplicated,
+    /// A first copy lies behind the first copy of a later record.
+    Reordered,
+    /// A further copy that an event precedes.
+    Rewound,
+    /// A key's last copy is not its latest delivered one.
+    Stale,
+    /// A copy is not in the partition that the contract says.
+    Misplaced,
+    /// A copy differs in key, value, headers or timestamp.
+    Corrupted,
+    /// A record that nobody produced.
+    Phantom,
+    /// A record is visible that should not be: failed, aborted, or of a topic not selected.
+    Leaked,
+    /// The subject neither delivers nor commits any more, or ended by itself.
+    Stalled,
+    /// A position was committed while a record below it was not on the destination.
+    CommitAhead,
+    /// Everything is delivered, and yet the position is not committed.
+    CommitBehind,
+    /// A consumer that resumed by raw offsets did not skip and repeat what the placements say.
+    OffsetsMispredicted,
+    /// A consumer that resumed by raw offsets skipped and repeated nothing: the scenario shows
+    /// nothing.
+    OffsetsCoincide,
+    /// An acknowledged record is not on the source.
+    LostAtSource,
+    /// Records expired on one side before they could be judged.
+    Expired,
+}
+
+impl Anomaly {
+    /// All anomalies, in the order in which they are reported.
+    pub const ALL: [Anomaly; 16] = [
+        Anomaly::Lost,
+        Anomaly::Duplicated,
+        Anomaly::Reordered,
+        Anomaly::Rewound,
+        Anomaly::Stale,
+        Anomaly::Misplaced,
+        Anomaly::Corrupted,
+        Anomaly::Phantom,
+        Anomaly::Leaked,
+        Anomaly::Stalled,
+        Anomaly::CommitAhead,
+        Anomaly::CommitBehind,
+        Anomaly::OffsetsMispredicted,
+        Anomaly::OffsetsCoincide,
+        Anomaly::LostAtSource,
+        Anomaly::Expired,
+    ];
+
+    /// The name in reports, as in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Anomaly::Lost => "lost",
+            Anomaly::Duplicated => "duplicated",
+            Anomaly::Reordered => "reordered",
+            Anomaly::Rewound => "rewound",
+            Anomaly::Stale => "stale",
+            Anomaly::Misplaced => "misplaced",
+            Anomaly::Corrupted => "corrupted",
+            Anomaly::Phantom => "phantom",
+            Anomaly::Leaked => "leaked",
+            Anomaly::Stalled => "stalled",
+            Anomaly::CommitAhead => "commit-ahead",
+            Anomaly::CommitBehind => "commit-behind",
+            Anomaly::OffsetsMispredicted => "offsets-mispredicted",
+            Anomaly::OffsetsCoincide => "offsets-coincide",
+            Anomaly::LostAtSource => "lost-at-source",
+            Anomaly::Expired => "expired",
+        }
+    }
+
+    /// Whether the finding means that the scenario could not be judged, not that the subject broke
+    /// a promise.
+    pub fn is_inconclusive(self) -> bool {
+        matches!(self, Anomaly::LostAtSource | Anomaly::Expired | Anomaly::OffsetsCoincide)
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// Under which circumstance an anomaly was seen: what a contract may refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Circumstance {
+    /// Nothing excuses it.
+    Plain,
+    /// The record lies before the source's end offsets at the subject's first readiness.
+    BeforeReadiness,
+    /// A repeat that the event explains: beyond the end offset when the event began, and not below
+    /// the position committed by then.
+    Explained(EventKind),
+    /// A stale value that a zombie may have written: a freeze or a rebalance precedes it.
+    PossibleZombie,
+    /// On a compacted topic, a record that a later one of its key superseded.
+    Superseded,
+}
+
+/// Where something lies, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Topic name on that side.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: i64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}[{}]@{}", self.topic, self.partition, self.offset)
+    }
+}
+
+/// One instance of an anomaly, with what a person needs to see it with their own eyes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The key, printable; `None` where the key is null or no key is involved.
+    pub key: Option<String>,
+    /// Where the record lies on the source.
+    pub source: Option<Place>,
+    /// Where the copy lies (or for reordered: the copy that comes too late).
+    pub destination: Option<Place>,
+    /// What is wrong, in one sentence fragment: `value differs: 5 bytes became 4`.
+    pub detail: String,
+    /// Records before and after it, one a line, as they lie.
+    pub neighbours: Vec<String>,
+    /// How the key's sequence differs between the two sides, as a unified diff.
+    pub diff: Option<String>,
+}
+
+/// How often an anomaly was seen under one circumstance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What went wrong.
+    pub anomaly: Anomaly,
+    /// Under which circumstance.
+    pub circumstance: Circumstance,
+    /// How often, exactly.
+    pub count: u64,
+    /// The first and the last instances: at most [`Finding::EVIDENCE`].
+    pub evidence: Vec<Evidence>,
+    /// Whether there were more instances than evidence.
+    pub capped: bool,
+}
+
+impl Finding {
+    /// At most so many instances are kept: the first half and the last half.
+    pub const EVIDENCE: usize = 6;
+}
+
+/// What the checkers found, by anomaly and circumstance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// How often `anomaly` was seen, under any circumstance.
+    pub fn count(&self, anomaly: Anomaly) -> u64 {
+        self.0.iter().filter(|finding| finding.anomaly == anomaly).map(|f| f.count).sum()
+    }
+}
+
+/// How much was judged: a pass means nothing without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Data records on the source, of selected topics.
+    pub source_records: u64,
+    /// Records at or beyond the baseline on the destination, of selected topics.
+    pub destination_records: u64,
+    /// Copies beyond the first, tolerated or not.
+    pub repeats: u64,
+    /// Distinct keys on the source, null not counted.
+    pub keys: u64,
+    /// Records with a null key on the source.
+    pub null_keys: u64,
+    /// Non-empty pairs of source and destination partition.
+    pub partition_pairs: u64,
+    /// Source records whose absence the contract would excuse.
+    pub excusable: u64,
+}
+
+/// The outcome of a scenario or promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The promise was kept wherever it was looked at.
+    Holds,
+    /// It could not be told.
+    Inconclusive,
+    /// It was broken, and there is evidence.
+    Violated,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Verdict::Holds => "holds",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Violated => "violated",
+        })
+    }
+}
+
+/// A judged history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The outcome.
+    pub verdict: Verdict,
+    /// What the contract does not tolerate.
+    pub violations: Findings,
+    /// What it does tolerate, with the reason.
+    pub tolerated: Vec<Tolerated>,
+    /// Why it could not be told, if so.
+    pub doubts: Vec<String>,
+    /// How much was judged.
+    pub judged: Judged,
+}
+
+/// A finding that the contract tolerates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tolerated {
+    /// What was found.
+    pub finding: Finding,
+    /// By which clause it is tolerated.
+    pub reason: String,
+}

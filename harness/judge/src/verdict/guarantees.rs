@@ -1,0 +1,199 @@
+//! What a contract guarantees after the faults of a history: which findings it tolerates, and when
+//! a verdict can be given at all.
+
+use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated, Verdict};
+use crate::{
+    check::{self, Scene},
+    contract::{Contract, Delivery, Start},
+    correspondence::Recognition,
+    history::{Completion, EventKind, History, TopicPartition},
+};
+use std::collections::HashSet;
+
+/// Judges a history against a contract.
+///
+/// Any violation decides, whatever else is in doubt: it is proven. Any doubt prevents a pass.
+pub fn judge(history: &History, contract: &Contract) -> Judgement {
+    if let Some(doubt) = malformed(history) {
+        return Judgement {
+            verdict: Verdict::Inconclusive,
+            violations: Findings::default(),
+            tolerated: Vec::new(),
+            doubts: vec![doubt],
+            judged: Judged::default(),
+        };
+    }
+    let scene = Scene::of(history, contract);
+    let (findings, mut doubts) = check::run(&scene);
+    let judged = judged(&scene);
+    doubts.extend(unfinished(history));
+    doubts.extend(vacuous(&judged, history));
+    let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
+    for finding in findings.0 {
+        if finding.anomaly.is_inconclusive() {
+            doubts.push(doubt(finding.anomaly, finding.count));
+            violations.0.push(finding);
+        } else if let Some(reason) = tolerates(contract, finding.anomaly, finding.circumstance) {
+            tolerated.push(Tolerated { finding, reason: reason.to_string() });
+        } else {
+            violations.0.push(finding);
+        }
+    }
+    let violated = violations.0.iter().any(|finding| !finding.anomaly.is_inconclusive());
+    let verdict = match (violated, doubts.is_empty()) {
+        (true, _) => Verdict::Violated,
+        (false, false) => Verdict::Inconclusive,
+        (false, true) => Verdict::Holds,
+    };
+    Judgement { verdict, violations, tolerated, doubts, judged }
+}
+
+/// By which clause a contract tolerates an anomaly under a circumstance, if it does.
+fn tolerates(
+    contract: &Contract,
+    anomaly: Anomaly,
+    circumstance: Circumstance,
+) -> Option<&'static str> {
+    match (anomaly, circumstance) {
+        (Anomaly::Rewound, Circumstance::Explained(EventKind::ProduceFault)) => {
+            (contract.delivery == Delivery::AtLeastOnce && !contract.idempotent)
+                .then_some("at least once, not idempotent")
+        }
+        (
+            Anomaly::Rewound,
+            Circumstance::Explained(
+                EventKind::Stop | EventKind::Kill | EventKind::Rebalance | EventKind::Freeze,
+            ),
+        ) => (contract.delivery == Delivery::AtLeastOnce).then_some("at least once"),
+        (
+            Anomaly::Lost | Anomaly::CommitAhead | Anomaly::CommitBehind,
+            Circumstance::BeforeReadiness,
+        ) => (contract.start == Start::Latest).then_some("starts at the end"),
+        (Anomaly::Lost | Anomaly::CommitAhead, Circumstance::Superseded) => {
+            Some("a compacted topic keeps each key's last record")
+        }
+        (Anomaly::Stale, Circumstance::PossibleZombie) => {
+            (!contract.fenced).then_some("not fenced")
+        }
+        (
+            Anomaly::Lost
+            | Anomaly::Duplicated
+            | Anomaly::Reordered
+            | Anomaly::Rewound
+            | Anomaly::Stale
+            | Anomaly::Misplaced
+            | Anomaly::Corrupted
+            | Anomaly::Phantom
+            | Anomaly::Leaked
+            | Anomaly::Stalled
+            | Anomaly::CommitAhead
+            | Anomaly::CommitBehind
+            | Anomaly::OffsetsMispredicted
+            | Anomaly::OffsetsCoincide
+            | Anomaly::LostAtSource
+            | Anomaly::Expired,
+            _,
+        ) => None,
+    }
+}
+
+/// Why an anomaly that is no violation leaves a doubt.
+fn doubt(anomaly: Anomaly, count: u64) -> String {
+    match anomaly {
+        Anomaly::LostAtSource => {
+            format!("{count} acknowledged records are not on the source: the truth is in doubt")
+        }
+        Anomaly::Expired => {
+            format!("records expired in {count} partitions: completeness cannot be judged")
+        }
+        Anomaly::OffsetsCoincide => {
+            format!("{count} resume trials skipped and repeated nothing: they show nothing")
+        }
+        other => format!("{count} {other}"),
+    }
+}
+
+/// Why the end of the run does not let one say that everything arrived.
+fn unfinished(history: &History) -> Option<String> {
+    match &history.completion {
+        Some(Completion::Deadline { awaited }) => {
+            Some(format!("the subject was still progressing at the deadline: {awaited}"))
+        }
+        Some(Completion::Unobservable { reason }) => {
+            Some(format!("the clusters could not be observed: {reason}"))
+        }
+        Some(Completion::Completed | Completion::Idle { .. } | Completion::Exited { .. })
+        | None => None,
+    }
+}
+
+/// Why the scenario shows nothing, though nothing is wrong with it.
+fn vacuous(judged: &Judged, history: &History) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if judged.source_records == 0 {
+        doubts.push("no data record on the source, of any selected topic".to_string());
+    } else if history.completion.is_some() && judged.excusable >= judged.source_records {
+        doubts.push("every record's absence would be excused: nothing had to arrive".to_string());
+    }
+    if judged.destination_records == 0 {
+        doubts.push("no record on the destination, of any selected topic".to_string());
+    }
+    doubts
+}
+
+/// Why a history makes no sense: our bug, and no ground for a verdict.
+fn malformed(history: &History) -> Option<String> {
+    let topics = history.topics.len();
+    let known = |at: TopicPartition| (at.topic as usize) < topics;
+    let source = history.source.iter().map(|record| (record.at, record.offset));
+    let destination = history.destination.iter().map(|record| (record.at, record.offset));
+    if !source.clone().is_sorted_by(|left, right| left < right)
+        || !destination.clone().is_sorted_by(|left, right| left < right)
+    {
+        return Some("the history is not in order of partition and offset".into());
+    }
+    let positions = history.events.iter().map(|event| &event.committed);
+    let positions = positions.chain(history.commits.iter().map(|sample| &sample.committed));
+    let mentioned = (source.map(|(at, _)| at))
+        .chain(destination.map(|(at, _)| at))
+        .chain(history.source_bounds.keys().copied())
+        .chain(history.destination_bounds.keys().copied())
+        .chain(positions.flat_map(|positions| positions.keys().copied()))
+        .chain(history.final_commit.committed.iter().flat_map(|at| at.keys().copied()));
+    let produced = history.produced.iter().map(|produced| produced.topic);
+    let trials = history.resumes.iter().map(|trial| trial.topic);
+    let unknown = !mentioned.into_iter().all(known)
+        || !produced.chain(trials).all(|topic| (topic as usize) < topics);
+    unknown.then(|| "the history mentions a topic that it does not list".into())
+}
+
+/// How much was judged.
+fn judged(scene: &Scene<'_>) -> Judged {
+    let mut judged = Judged::default();
+    let mut keys = HashSet::new();
+    for source in 0..scene.history.source.len() as u32 {
+        if !scene.is_judged(source) {
+            continue;
+        }
+        judged.source_records += 1;
+        match scene.key(source) {
+            Some(key) => _ = keys.insert(key),
+            None => judged.null_keys += 1,
+        }
+        let absence = scene.absence(source);
+        let excused = tolerates(scene.contract, Anomaly::Lost, absence).is_some();
+        judged.excusable += u64::from(excused);
+    }
+    judged.keys = keys.len() as u64;
+    let mut pairs = HashSet::new();
+    for index in &scene.correspondence.time {
+        let at = scene.destination(*index).at;
+        judged.destination_records += u64::from(scene.is_selected(at));
+        if let Recognition::Copy(source) = scene.recognised(*index) {
+            pairs.insert((scene.source(source).at, at));
+            judged.repeats += u64::from(scene.correspondence.first[source as usize] != *index);
+        }
+    }
+    judged.partition_pairs = pairs.len() as u64;
+    judged
+}
