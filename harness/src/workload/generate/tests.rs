@@ -224,25 +224,24 @@ proptest! {
             let in_value = length >= content::id_length(record.id);
             prop_assert_eq!(seen.value_id, in_value.then_some(record.id));
         }
+        prop_assert!(hottest(&records) <= PARTITION_BYTES);
     }
 
 }
 
-proptest! {
-    // Each case is thousands of records, and the worst is among the first few.
-    #![proptest_config(Config { cases: 12, failure_persistence: None, ..Config::default() })]
-
-    #[test]
-    fn the_hottest_partition_stays_within_the_budget(
-        workload in workloads(), seed: u64, records in 1_u32..=20_000, partitions in 1_u32..4,
-    ) {
-        // Long keys and headers cannot shrink: in one partition they are too much for so many.
-        let records = match workload.key_style {
-            KeyStyle::Plain => records,
-            KeyStyle::Varied => records / 20,
-        };
-        let workload = Workload { records, ..workload };
-        let bytes = hottest(&generate(&workload, u64::MAX, seed, partitions, NOW));
-        prop_assert!(bytes <= PARTITION_BYTES, "{} bytes", bytes);
+/// The worst there is: everything in one partition, with the longest ids.
+#[test]
+fn twenty_thousand_records_in_one_partition_stay_within_the_budget() {
+    for (sizes, headers) in [
+        (Sizes::Small, Headers::Varied),
+        (Sizes::Varied, Headers::Id),
+        (Sizes::WithLarge, Headers::Varied),
+    ] {
+        let workload = Workload { records: 20_000, sizes, headers, ..Workload::default() };
+        let records = generate(&workload, u64::MAX, 42, 1, NOW);
+        let bytes = hottest(&records);
+        assert!(bytes <= PARTITION_BYTES, "{sizes:?} and {headers:?}: {bytes} bytes");
+        let with_id = records.iter().filter(|record| content(record).value_id.is_some());
+        assert!(sizes == Sizes::Varied || with_id.count() == records.len());
     }
 }
