@@ -1,1 +1,12 @@
-//! Stub.
+//! The front doors: the command line, the features, and the steps that turn a sentence into one
+//! action or one question.
+//!
+//! Nothing here talks to Kafka: a step performs a [`judge::plan::Action`] on a
+//! [`harness::testbed::Testbed`], or asks what [`judge::judge`] found.
+
+pub mod catalogue;
+pub mod cli;
+pub mod run;
+pub mod selection;
+pub mod steps;
+pub mod world;

@@ -1,2 +1,5 @@
-//! Stub.
-fn main() {}
+//! The program `mirrorproof`.
+
+fn main() -> std::process::ExitCode {
+    mirrorproof::cli::main()
+}

@@ -51,6 +51,13 @@ pub struct Generated {
 }
 
 impl Generated {
+    /// Whether the record's id can be read from its header or its value.
+    pub fn carries_id(&self) -> bool {
+        let id = format!("{}{}", self.id, char::from(Content::ID_END));
+        self.headers.iter().any(|(name, _)| name == Content::ID_HEADER)
+            || self.value.as_ref().is_some_and(|value| value.starts_with(id.as_bytes()))
+    }
+
     /// About how many bytes the record takes in a partition.
     pub fn bytes(&self) -> usize {
         let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);

@@ -58,13 +58,29 @@ impl Stream<'_> {
         drop(progress);
         let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
         let list = client::list(&places).map_err(consume)?;
-        match self.consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => self.consumer.assign(&list),
+        if self.is_cooperative() {
+            self.consumer.incremental_assign(&list).map_err(consume)?;
+        } else {
+            self.consumer.assign(&list).map_err(consume)?;
         }
-        .map_err(consume)?;
         tracing::info!("stream {} reads {}", self.index, show(&places));
         Ok(())
+    }
+
+    /// Begins anew where some of our partitions have jumped to. A partition that went out of range is no
+    /// longer fetched and cannot be sought in, so it has to be assigned again.
+    pub(super) fn begin_again(&self, jumps: &[Place], all: &[Place]) -> Result<(), EngineError> {
+        if self.is_cooperative() {
+            let jumps = client::list(jumps).map_err(consume)?;
+            self.consumer.incremental_unassign(&jumps).map_err(consume)?;
+            self.consumer.incremental_assign(&jumps).map_err(consume)
+        } else {
+            self.consumer.assign(&client::list(all).map_err(consume)?).map_err(consume)
+        }
+    }
+
+    fn is_cooperative(&self) -> bool {
+        matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
     }
 
     fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use rdkafka::{Offset, consumer::Consumer};
+use rdkafka::consumer::Consumer;
 
 use super::{
     EngineError,
@@ -45,13 +45,13 @@ impl Stream<'_> {
             "records are gone from the source before they were copied, going on: {lost}"
         );
         self.drain(BEFORE_JUMP)?;
-        for jump in jumps {
-            self.notes.progress().assign(&jump.topic, jump.partition, jump.offset, None);
-            self.consumer
-                .seek(&jump.topic, jump.partition, Offset::Offset(jump.offset), QUESTION)
-                .map_err(consume)?;
+        let mut progress = self.notes.progress();
+        for jump in &jumps {
+            progress.assign(&jump.topic, jump.partition, jump.offset, None);
         }
-        Ok(())
+        let all = progress.next_positions();
+        drop(progress);
+        self.begin_again(&jumps, &all)
     }
 }
 

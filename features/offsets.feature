@@ -1,0 +1,45 @@
+Feature: Offsets are not interchangeable
+  A record has another offset on the destination than on the source, so a consumer that goes on at
+  the destination with its source offsets skips records or reads them twice. Mirroring alone is no
+  means of failing over.
+
+  @F35 @F37
+  Scenario: the destination already held other records
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And 200 earlier records in each partition of orders on the destination
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    And an application has read 50 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say
+    And every record of the source is on the destination
+
+  @F36
+  Scenario Outline: the sides have other partition counts: <source> and <destination>
+    Given the topic orders with <source> partitions on the source and <destination> on the destination
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    And an application has read 40 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say
+    And every record of the source is on the destination
+
+    Examples:
+      | source | destination |
+      | 3      | 8           |
+      | 8      | 3           |
+
+  @F35
+  Scenario: a kill made the mirror repeat records, and the numbers shift
+    Given the topic orders with 3 partitions on the source and 1 on the destination
+    And the mirror is running
+    When 3000 records over 100 keys are produced to orders
+    And 500 records have arrived at orders
+    And the mirror is killed
+    And the mirror is started again
+    And the mirror has caught up
+    And an application has read 50 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say

@@ -1,0 +1,239 @@
+//! What a scenario does, as data: the same whether a feature, a generator or a file wrote it.
+//!
+//! A plan knows topics, records and the subject's life. It does not know clients or addresses.
+
+use serde::{Deserialize, Serialize};
+
+/// One of the two clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Where records are produced.
+    Source,
+    /// Where the subject copies them to.
+    Destination,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Side::Source => "source",
+            Side::Destination => "destination",
+        })
+    }
+}
+
+/// A whole scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Version of this format: [`Plan::VERSION`].
+    pub version: u32,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// What is done, in order.
+    pub actions: Vec<Action>,
+}
+
+impl Plan {
+    /// The version that this program reads and writes.
+    pub const VERSION: u32 = 1;
+}
+
+/// One thing that is done to the testbed. Topics have logical names; the testbed makes them unique
+/// to the scenario where clusters are shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Action {
+    /// Creates a topic on one side.
+    CreateTopic {
+        /// Where.
+        side: Side,
+        /// Logical name.
+        topic: String,
+        /// How many partitions.
+        partitions: u32,
+    },
+    /// Says which topics the subject is asked to mirror. Without it: every topic of the scenario.
+    Select {
+        /// As MirrorMaker's `--whitelist` takes it.
+        pattern: String,
+        /// The topics that it selects, and no other.
+        topics: Vec<String>,
+    },
+    /// Writes records to the source.
+    Produce {
+        /// Logical name of the topic.
+        topic: String,
+        /// Which records.
+        workload: Workload,
+    },
+    /// Writes foreign records to the destination before the subject's first start.
+    Prefill {
+        /// Logical name of the topic.
+        topic: String,
+        /// How many records in each partition.
+        records_per_partition: u32,
+    },
+    /// Starts the subject.
+    StartSubject(SubjectOptions),
+    /// Waits until the subject copies what is produced from now on.
+    AwaitReady,
+    /// Asks the subject to stop, and waits until it is gone.
+    StopSubject,
+    /// Kills the subject.
+    KillSubject,
+    /// Waits until at least so many records of the topic lie on the destination.
+    AwaitRecords {
+        /// Logical name of the topic.
+        topic: String,
+        /// How many.
+        records: u64,
+    },
+    /// An application's consumer reads a part of each source partition and commits its position.
+    ConsumeOnSource {
+        /// Logical name of the topic.
+        topic: String,
+        /// How much of each partition it reads, in percent.
+        percent: u8,
+    },
+    /// Waits for the end of the run, stops the subject and reads both sides.
+    Finish,
+    /// The application's consumer moves to the destination with the positions that it committed on
+    /// the source, and reads to the end.
+    ResumeOnDestination {
+        /// Logical name of the topic.
+        topic: String,
+    },
+}
+
+/// How a subject is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectOptions {
+    /// `--offset.commit.interval.ms`; `None` leaves the subject's own default.
+    pub commit_interval_ms: Option<u64>,
+    /// `--num.streams`.
+    pub streams: u32,
+    /// Whether the partition number is kept.
+    pub preserve: bool,
+}
+
+/// How keys are chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Skew {
+    /// Every key as often.
+    Uniform,
+    /// Few keys take most records: Zipf's law with this exponent.
+    Zipf(f64),
+}
+
+impl Eq for Skew {}
+
+/// The alphabet of the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyStyle {
+    /// `key-17`.
+    Plain,
+    /// Upper case, non-ASCII text, spaces, bytes that are not UTF-8, very long and very short ones.
+    Varied,
+}
+
+/// Where the generator puts records on the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// By Java's murmur2; records without a key in turn.
+    Murmur2,
+    /// Each record in the next partition, so that one key lies in many.
+    RoundRobin,
+}
+
+/// How sizes of values are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sizes {
+    /// About a hundred bytes.
+    Small,
+    /// From 0 to a few kilobytes.
+    Varied,
+    /// Small ones, and among them a few of up to 900 kB.
+    WithLarge,
+}
+
+/// What is put into headers, besides the record's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Headers {
+    /// No header at all, not even the id: the record is known by its value.
+    None,
+    /// The id alone.
+    Id,
+    /// The id, and several of one name, null and empty values, non-ASCII names, bytes.
+    Varied,
+}
+
+/// How timestamps are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimestampStyle {
+    /// The client's own.
+    Now,
+    /// From 2001 to now, in order and not.
+    Varied,
+}
+
+/// Which records a produce step writes. Percentages are of all records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// How many.
+    pub records: u32,
+    /// How many producers share them.
+    pub producers: u16,
+    /// How many distinct keys (null not counted).
+    pub keys: u32,
+    /// How keys are chosen.
+    pub skew: Skew,
+    /// What keys look like.
+    pub key_style: KeyStyle,
+    /// Percentage of null keys.
+    pub null_keys: u8,
+    /// Whether the empty key is among the keys.
+    pub empty_key: bool,
+    /// Percentage of null values (tombstones).
+    pub null_values: u8,
+    /// Percentage of empty values.
+    pub empty_values: u8,
+    /// Sizes of the other values.
+    pub sizes: Sizes,
+    /// Headers.
+    pub headers: Headers,
+    /// Timestamps.
+    pub timestamps: TimestampStyle,
+    /// Where records are put.
+    pub placement: Placement,
+}
+
+impl Default for Workload {
+    /// Two thousand plain records over a hundred keys.
+    fn default() -> Workload {
+        Workload {
+            records: 2_000,
+            producers: 1,
+            keys: 100,
+            skew: Skew::Uniform,
+            key_style: KeyStyle::Plain,
+            null_keys: 0,
+            empty_key: false,
+            null_values: 0,
+            empty_values: 0,
+            sizes: Sizes::Small,
+            headers: Headers::Id,
+            timestamps: TimestampStyle::Now,
+            placement: Placement::Murmur2,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The text form of a history, for people. A line is one fact:
+//!
+//! ```text
+//! contract {"partitioning": "any"}       what differs from the default (partitioning is `any`)
+//! topic t 1 -> 2,4 [compacted] [unselected]   partitions of the source -> of the destination
+//! source t/0: a1 a2 @7 b1 _1 a:x         records in order of offset; `@7` sets the next offset
+//! destination t/0: x9 | a1 a2            what lies before `|` was there before the start
+//! produced failed: a3                    (ok, failed, unknown)
+//! event kill when t/0=2 committed t/0=1  destination ends when it began, positions by then
+//! commit t/0=2 when t/0=2                a sample: positions, then destination ends
+//! final t/0=2 [abrupt]                   positions at the end
+//! ready t/0=2    cut t/0=2    source-low t/0=1    destination-low t/0=1
+//! completion completed                   (idle arrived|missing N|unknown, exited, deadline, …)
+//! resume t committed t/0=1 at t/0=1 received t/0=1 t/0=2
+//!
+//! expect violated
+//! violation lost plain 1                 every violation and every toleration is listed
+//! tolerated rewound explained-kill 2
+//! doubt deadline                         a part of a doubt's text
+//! evidence no copy                       a part of some evidence
+//! ```
+//!
+//! A record `a1` has key `a`, and an id (key `a`, sequence 1) in header and value. `_1` has a null
+//! key. `a:x` has the value `x` and no id; `a:null` and `a:empty` are what they say. Braces change
+//! one thing: `a1{key=b}`, `{value=x}`, `{headers=none}`, `{header=a2}`, `{time=7}`, `{extra=h}`,
+//! `{id=a2}` (in header and value).
+
+use judge::{
+    contract::Contract,
+    history::*,
+    verdict::{Anomaly, Verdict},
+};
+use std::collections::BTreeMap;
+
+/// What a file says and expects.
+#[derive(Default)]
+pub(crate) struct Golden {
+    pub(crate) history: History,
+    pub(crate) contract: Contract,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) violations: Vec<String>,
+    pub(crate) tolerated: Vec<String>,
+    pub(crate) doubts: Vec<String>,
+    pub(crate) evidence: Vec<String>,
+}
+
+pub(crate) const RUN: u64 = 1;
+
+pub(crate) fn parse(text: &str) -> Golden {
+    let mut golden = Golden::default();
+    golden.history.run = RUN;
+    golden.history.completion = Some(Completion::Completed);
+    golden.contract = contract("{}");
+    let mut cuts = Vec::new();
+    for line in text.lines().map(|line| line.split('#').next().unwrap().trim()) {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let history = &mut golden.history;
+        match verb {
+            "" => {}
+            "contract" => golden.contract = contract(rest),
+            "topic" => history.topics.push(topic(rest)),
+            "source" => source(history, rest),
+            "destination" => destination(history, rest),
+            "produced" => produced(history, rest),
+            "event" => event(history, rest),
+            "commit" => {
+                let (committed, ends) = rest.split_once("when").unwrap();
+                let committed = positions(history, committed);
+                history
+                    .commits
+                    .push(CommitSample { committed, destination_ends: ends_of(history, ends) });
+            }
+            "final" => {
+                let graceful = !rest.contains("abrupt");
+                let committed = Some(positions(history, &rest.replace("abrupt", "")));
+                history.final_commit = FinalCommit { committed, graceful };
+            }
+            "ready" => history.ready = Some(positions(history, rest)),
+            "cut" => cuts.extend(positions(history, rest)),
+            "source-low" => {
+                for (at, low) in positions(history, rest) {
+                    history.source_bounds.get_mut(&at).unwrap().low = low;
+                }
+            }
+            "destination-low" => {
+                for (at, low) in ends_of(history, rest) {
+                    history.destination_bounds.get_mut(&at).unwrap().low = low;
+                }
+            }
+            "completion" => history.completion = completion(rest),
+            "resume" => resume(history, rest),
+            "expect" => golden.verdict = Some(verdict(rest)),
+            "violation" => golden.violations.push(rest.into()),
+            "tolerated" => golden.tolerated.push(rest.into()),
+            "doubt" => golden.doubts.push(rest.into()),
+            "evidence" => golden.evidence.push(rest.into()),
+            other => panic!("unknown verb {other}"),
+        }
+    }
+    for (at, cut) in cuts {
+        golden.history.source_bounds.get_mut(&at).unwrap().cut = cut;
+    }
+    golden.history.source.sort_by_key(|record| (record.at, record.offset));
+    golden.history.destination.sort_by_key(|record| (record.at, record.offset));
+    golden
+}
+
+fn contract(json: &str) -> Contract {
+    let mut fields: serde_json::Value = serde_json::from_str(json).unwrap();
+    let fields_ = fields.as_object_mut().unwrap();
+    fields_.entry("partitioning").or_insert_with(|| "any".into());
+    serde_json::from_value(fields).unwrap()
+}
+
+fn topic(text: &str) -> Topic {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let counts = |text: &str| text.split(',').map(|count| count.parse().unwrap()).collect();
+    Topic {
+        source: words[0].into(),
+        destination: words[0].into(),
+        source_partitions: counts(words[1]),
+        destination_partitions: counts(words[3]),
+        selected: !words.contains(&"unselected"),
+        compacted: words.contains(&"compacted"),
+    }
+}
+
+fn partition(history: &History, text: &str) -> TopicPartition {
+    let (name, partition) = text.trim().split_once('/').unwrap();
+    let topic = history.topics.iter().position(|topic| topic.source == name).unwrap();
+    TopicPartition { topic: topic as u16, partition: partition.parse().unwrap() }
+}
+
+fn numbers(history: &History, text: &str) -> Vec<(TopicPartition, i64)> {
+    let pair = |word: &str| {
+        let (at, number) = word.split_once('=').unwrap();
+        (partition(history, at), number.parse().unwrap())
+    };
+    text.split_whitespace().map(pair).collect()
+}
+
+fn positions(history: &History, text: &str) -> Positions {
+    numbers(history, text).into_iter().map(|(at, n)| (at, SourceOffset(n))).collect()
+}
+
+fn ends_of(history: &History, text: &str) -> Ends {
+    numbers(history, text).into_iter().map(|(at, n)| (at, DestinationOffset(n))).collect()
+}
+
+/// Records with their offsets, and the next offset.
+fn records(text: &str) -> (Vec<(i64, Content)>, i64) {
+    let (mut records, mut offset) = (Vec::new(), 0);
+    for word in text.split_whitespace() {
+        if let Some(next) = word.strip_prefix('@') {
+            offset = next.parse().unwrap();
+        } else {
+            records.push((offset, content(word)));
+            offset += 1;
+        }
+    }
+    (records, offset)
+}
+
+fn source(history: &mut History, text: &str) {
+    let (at, text) = text.split_once(':').unwrap();
+    let at = partition(history, at);
+    let (records, end) = records(text);
+    let zero = SourceOffset(0);
+    history
+        .source_bounds
+        .insert(at, SourceBounds { baseline: zero, low: zero, cut: SourceOffset(end) });
+    history.source.extend(records.into_iter().map(|(offset, content)| SourceRecord {
+        at,
+        offset: SourceOffset(offset),
+        content,
+    }));
+}
+
+fn destination(history: &mut History, text: &str) {
+    let (at, text) = text.split_once(':').unwrap();
+    let at = partition(history, at);
+    let baseline = text.split_once(" | ").map_or(0, |(before, _)| records(before).1);
+    let (records, end) = records(&text.replace(" | ", " "));
+    let [zero, baseline, end] = [0, baseline, end].map(DestinationOffset);
+    let bounds = DestinationBounds { low_baseline: zero, baseline, low: zero, end };
+    history.destination_bounds.insert(at, bounds);
+    history.destination.extend(records.into_iter().map(|(offset, content)| DestinationRecord {
+        at,
+        offset: DestinationOffset(offset),
+        content,
+    }));
+}
+
+fn produced(history: &mut History, text: &str) {
+    let (outcome, text) = text.split_once(':').unwrap();
+    let outcome = match outcome {
+        "ok" => Outcome::Acknowledged,
+        "failed" => Outcome::Failed,
+        "unknown" => Outcome::Indeterminate,
+        other => panic!("unknown outcome {other}"),
+    };
+    let log = text.split_whitespace().map(|word| Produced { topic: 0, id: id(word), outcome });
+    history.produced.extend(log);
+}
+
+fn event(history: &mut History, text: &str) {
+    let (kind, rest) = text.split_once(' ').unwrap();
+    let kind = serde_json::from_value(kind.into()).unwrap();
+    let (ends, committed) = rest.trim_start_matches("when").split_once("committed").unwrap();
+    let (destination_ends, committed) = (ends_of(history, ends), positions(history, committed));
+    history.events.push(Event { kind, destination_ends, committed });
+}
+
+fn completion(text: &str) -> Option<Completion> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words[..] {
+        ["completed"] => Some(Completion::Completed),
+        ["idle", sentinels, behind] => Some(Completion::Idle {
+            sentinels_arrived: sentinels == "arrived",
+            behind: behind.parse().ok(),
+            seconds: 60,
+        }),
+        ["exited"] => Some(Completion::Exited {
+            status: "exit status: 1".into(),
+            output: "out of memory".into(),
+        }),
+        ["deadline"] => Some(Completion::Deadline { awaited: "10 of 20 records".into() }),
+        ["unobservable"] => Some(Completion::Unobservable { reason: "no broker".into() }),
+        ["none"] => None,
+        _ => panic!("unknown completion {text}"),
+    }
+}
+
+fn resume(history: &mut History, text: &str) {
+    let (topic, rest) = text.split_once("committed").unwrap();
+    let (committed, rest) = rest.split_once(" at ").unwrap();
+    let (resumed, received) = rest.split_once("received").unwrap();
+    let topic = history.topics.iter().position(|known| known.source == topic.trim()).unwrap();
+    let received = numbers(history, received);
+    history.resumes.push(ResumeTrial {
+        topic: topic as u16,
+        committed: positions(history, committed),
+        resumed: ends_of(history, resumed),
+        received: received.into_iter().map(|(at, n)| (at, DestinationOffset(n))).collect(),
+    });
+}
+
+fn verdict(text: &str) -> Verdict {
+    serde_json::from_value(text.into()).unwrap()
+}
+
+fn id(word: &str) -> RecordId {
+    let (key, sequence) = word.split_at(1);
+    let sequence = sequence.parse().unwrap_or_else(|_| panic!("no record: {word}"));
+    RecordId { run: RUN, producer: 0, key: u32::from(key.as_bytes()[0]), sequence }
+}
+
+/// What a generated record carries.
+pub(crate) fn generated(key: Option<&[u8]>, id: RecordId, value: Option<&str>) -> Content {
+    let header = Header {
+        name: Content::ID_HEADER.into(),
+        value: Some(id.to_string().into_bytes()),
+    };
+    let text = format!("{id}|{}", value.unwrap_or("text"));
+    let time = Timestamp::Create(1_000 + i64::from(id.sequence));
+    Content::of(key, Some(text.as_bytes()), vec![header], time)
+}
+
+fn content(word: &str) -> Content {
+    let (name, changes) = word.split_once('{').unwrap_or((word, ""));
+    let changes: BTreeMap<&str, &str> =
+        changes.split(['{', '}']).filter_map(|change| change.split_once('=')).collect();
+    let key = Some(&name[..1]).filter(|key| *key != "_").map(str::as_bytes);
+    if let Some((_, value)) = name.split_once(':') {
+        let value = match value {
+            "null" => None,
+            "empty" => Some(""),
+            value => Some(value),
+        };
+        return Content::of(key, value.map(str::as_bytes), vec![], Timestamp::Create(1_000));
+    }
+    let own = id(name);
+    let shown = changes.get("id").map_or(own, |word| id(word));
+    let plain = generated(key, shown, None);
+    let mut headers = plain.headers.to_vec();
+    let (mut key, mut value) = (key, format!("{shown}|text"));
+    let mut time = Timestamp::Create(1_000 + i64::from(own.sequence));
+    for (what, how) in changes {
+        match what {
+            "id" => {}
+            "key" => key = Some(how).filter(|key| *key != "null").map(str::as_bytes),
+            "value" => value = how.into(),
+            "headers" => headers.clear(),
+            "header" => headers[0].value = Some(id(how).to_string().into_bytes()),
+            "extra" => headers.push(Header { name: how.into(), value: None }),
+            "time" => time = Timestamp::Create(how.parse().unwrap()),
+            other => panic!("unknown change {other}"),
+        }
+    }
+    let value = Some(value.as_str()).filter(|value| *value != "null").map(str::as_bytes);
+    Content::of(key, value, headers, time)
+}
+
+/// The anomaly that a line of expectation names.
+pub(crate) fn anomaly(line: &str) -> Anomaly {
+    let name = line.split(' ').next().unwrap();
+    Anomaly::ALL.into_iter().find(|anomaly| anomaly.name() == name).unwrap()
+}

@@ -1,0 +1,88 @@
+//! The embedded cluster: librdkafka's mock brokers in this process, on loopback ports.
+//!
+//! A wrapper of our own over the C functions, because `rdkafka::mocking::MockCluster` cannot be
+//! sent between threads and lacks the group's initial rebalance delay (3 s a scenario). This file
+//! holds the only `unsafe` code of the project. It does not know what the mock cannot judge: see
+//! [`super::Capabilities`].
+
+#![expect(unsafe_code, reason = "librdkafka's mock cluster has a C interface only")]
+
+use super::ClusterError;
+use rdkafka::{
+    config::{ClientConfig, FromClientConfig},
+    producer::{BaseProducer, Producer},
+};
+use rdkafka_sys as sys;
+use std::ffi::{CStr, CString};
+
+/// A mock cluster; it ends when it is dropped. Clients must be dropped first: a consumer that
+/// outlives its cluster blocks for its session timeout.
+pub struct Mock {
+    cluster: *mut sys::rd_kafka_mock_cluster_t,
+    /// The client instance that the cluster lives in. Taken only when the cluster is gone.
+    owner: Option<BaseProducer>,
+    bootstrap: String,
+}
+
+// SAFETY: every control call of the mock goes through its own lock or operation queue
+// (`mcluster->lock`, `mcluster->ops` in rdkafka_mock.c), so calls from any thread are sound; the
+// pointer is freed in `Drop` alone.
+unsafe impl Send for Mock {}
+// SAFETY: as above; shared references only reach functions that lock.
+unsafe impl Sync for Mock {}
+
+impl Mock {
+    /// Starts a cluster with `brokers` brokers.
+    pub fn start(brokers: u8) -> Result<Mock, ClusterError> {
+        let owner = BaseProducer::from_config(&ClientConfig::new())
+            .map_err(|error| ClusterError::Start { reason: error.to_string() })?;
+        // SAFETY: the client handle is valid for as long as `owner`, which outlives the cluster.
+        let cluster =
+            unsafe { sys::rd_kafka_mock_cluster_new(owner.client().native_ptr(), brokers.into()) };
+        if cluster.is_null() {
+            return Err(ClusterError::Start { reason: "no free loopback port".into() });
+        }
+        // SAFETY: `cluster` is valid; the string belongs to it and is copied at once. Without the
+        // delay of 0 a group's first member waits three seconds for others.
+        let bootstrap = unsafe {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+            CStr::from_ptr(sys::rd_kafka_mock_cluster_bootstraps(cluster))
+        }
+        .to_string_lossy()
+        .into_owned();
+        Ok(Mock { cluster, owner: Some(owner), bootstrap })
+    }
+
+    /// Addresses of all brokers, `host:port`, comma between.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Creates a topic.
+    pub fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClusterError> {
+        let failed = |reason: String| ClusterError::CreateTopic { topic: name.into(), reason };
+        let c_name = CString::new(name).map_err(|error| failed(error.to_string()))?;
+        // SAFETY: `cluster` is valid, the name is a C string that outlives the call.
+        let code = unsafe {
+            sys::rd_kafka_mock_topic_create(self.cluster, c_name.as_ptr(), partitions as i32, 1)
+        };
+        if code as i32 != 0 {
+            return Err(failed(format!("the mock refuses it ({code:?})")));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Mock {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Mock").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        // SAFETY: `cluster` is valid and is not used after this; its client is dropped after it.
+        unsafe { sys::rd_kafka_mock_cluster_destroy(self.cluster) };
+        drop(self.owner.take());
+    }
+}

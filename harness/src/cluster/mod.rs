@@ -1,0 +1,153 @@
+//! Where the experiment takes place: a source and a destination cluster.
+//!
+//! A scenario leases a pair; it never learns which backend it is on, only what the backend is
+//! capable of. Nothing here knows what is produced or judged.
+
+pub mod client;
+pub mod embedded;
+pub mod pool;
+
+use judge::plan::Side;
+use std::{sync::Arc, time::Duration};
+
+/// A kind of cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Backend {
+    /// librdkafka's mock, in this process.
+    Embedded,
+    /// Kafka and ZooKeeper in containers.
+    Containers,
+}
+
+impl Backend {
+    /// All backends.
+    pub const ALL: [Backend; 2] = [Backend::Embedded, Backend::Containers];
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Embedded => "embedded",
+            Backend::Containers => "containers",
+        }
+    }
+}
+
+/// How long any single request of the harness to a cluster may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What went wrong with a cluster: the environment's failure, never the subject's.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// It did not start.
+    #[error("start a cluster: {reason}")]
+    Start {
+        /// What was in the way.
+        reason: String,
+    },
+    /// A topic could not be created.
+    #[error("create the topic {topic}: {reason}")]
+    CreateTopic {
+        /// Its name.
+        topic: String,
+        /// What was in the way.
+        reason: String,
+    },
+    /// A topic could not be deleted, or its deletion was not seen.
+    #[error("delete the topic {topic}: {reason}")]
+    DeleteTopic {
+        /// Its name.
+        topic: String,
+        /// What was in the way.
+        reason: String,
+    },
+    /// The cluster did not answer the harness.
+    #[error("{operation} at {address}: {source}")]
+    Request {
+        /// What was asked.
+        operation: &'static str,
+        /// Whom.
+        address: String,
+        /// The client's error.
+        source: rdkafka::error::KafkaError,
+    },
+    /// ZooKeeper did not answer the harness.
+    #[error("read from ZooKeeper at {address}: {reason}")]
+    ZooKeeper {
+        /// Its connect string.
+        address: String,
+        /// What was in the way.
+        reason: String,
+    },
+    /// The backend cannot do what the scenario asks.
+    #[error("{what}: the {} backend cannot do that", backend.name())]
+    Unsupported {
+        /// What was asked.
+        what: &'static str,
+        /// Which backend.
+        backend: Backend,
+    },
+}
+
+/// One cluster, as a scenario sees it.
+#[derive(Debug)]
+pub enum Cluster {
+    /// In this process.
+    Embedded(embedded::Mock),
+}
+
+impl Cluster {
+    /// Addresses for clients on this machine, `host:port`, comma between.
+    pub fn bootstrap(&self) -> &str {
+        match self {
+            Cluster::Embedded(mock) => mock.bootstrap(),
+        }
+    }
+
+    /// Which backend it is of.
+    pub fn backend(&self) -> Backend {
+        match self {
+            Cluster::Embedded(_) => Backend::Embedded,
+        }
+    }
+
+    /// Creates a topic that never expires by itself.
+    pub async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClusterError> {
+        match self {
+            Cluster::Embedded(mock) => mock.create_topic(name, partitions),
+        }
+    }
+
+    /// Deletes a topic; a mock's topics go with the mock.
+    pub async fn delete_topic(&self, _name: &str) -> Result<(), ClusterError> {
+        match self {
+            Cluster::Embedded(_) => Ok(()),
+        }
+    }
+}
+
+/// A source and a destination, leased to one scenario.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Where records are produced.
+    pub source: Arc<Cluster>,
+    /// Where the subject copies them to.
+    pub destination: Arc<Cluster>,
+}
+
+impl Pair {
+    /// A fresh pair of mock clusters: 0.1 ms.
+    pub fn embedded() -> Result<Pair, ClusterError> {
+        Ok(Pair {
+            source: Arc::new(Cluster::Embedded(embedded::Mock::start(1)?)),
+            destination: Arc::new(Cluster::Embedded(embedded::Mock::start(1)?)),
+        })
+    }
+
+    /// The cluster of a side.
+    pub fn side(&self, side: Side) -> &Arc<Cluster> {
+        match side {
+            Side::Source => &self.source,
+            Side::Destination => &self.destination,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Observation: what both sides hold, what the subject has committed, and when a run is over.
+//!
+//! Readers here are fresh consumers of the harness; they never join the subject's group. Nothing
+//! is judged here.
+
+pub mod completion;
+pub mod progress;
+pub mod read;
+pub mod sentinel;
+pub mod tail;
+pub mod zookeeper;

@@ -1,0 +1,177 @@
+//! Following the destination while the subject works: how much has arrived, and which sentinels.
+//!
+//! What is seen here only decides when a run is over. What is judged is read afresh at the end.
+
+use super::{
+    read::{content_of, is_passing},
+    sentinel,
+};
+use crate::cluster::{
+    ClusterError,
+    client::{self, Isolation, request_failed},
+};
+use judge::history::{Ends, TopicIndex, TopicPartition};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// How often the follower looks for new topics and partitions.
+const METADATA_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What has been seen so far.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Records beyond the baseline, by topic.
+    pub records: BTreeMap<TopicIndex, u64>,
+    /// Numbers of the sentinels that arrived.
+    pub sentinels: BTreeSet<u64>,
+    /// Records and sentinels in all.
+    pub total: u64,
+    /// When the last one arrived.
+    pub last: Option<Instant>,
+    /// Why nothing can be seen, if so.
+    pub failure: Option<String>,
+}
+
+/// A thread that follows the destination; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Tail {
+    seen: Arc<Mutex<Seen>>,
+    topics: Arc<Mutex<Vec<(TopicIndex, String)>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Tail {
+    /// Begins to follow, each partition from its baseline (0 where there is none).
+    pub fn start(bootstrap: &str, baseline: Ends) -> Result<Tail, ClusterError> {
+        let reader = client::reader(bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        let mut tail = Tail {
+            seen: Arc::default(),
+            topics: Arc::default(),
+            stop: Arc::default(),
+            thread: None,
+        };
+        let mut follower = Follower {
+            reader,
+            bootstrap: bootstrap.to_owned(),
+            baseline,
+            assigned: BTreeMap::new(),
+            seen: Arc::clone(&tail.seen),
+            topics: Arc::clone(&tail.topics),
+        };
+        let stop = Arc::clone(&tail.stop);
+        tail.thread = Some(std::thread::spawn(move || {
+            if let Err(error) = follower.run(&stop) {
+                lock(&follower.seen).failure = Some(error.to_string());
+            }
+        }));
+        Ok(tail)
+    }
+
+    /// Follows one more topic of the destination.
+    pub fn follow(&self, index: TopicIndex, name: &str) {
+        lock(&self.topics).push((index, name.to_owned()));
+    }
+
+    /// What has been seen so far.
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It only fails if it panicked, and then there is nothing left to end.
+            drop(thread.join());
+        }
+    }
+}
+
+struct Follower {
+    reader: BaseConsumer,
+    bootstrap: String,
+    baseline: Ends,
+    /// The history's index and the name of each followed topic, with its partitions.
+    assigned: BTreeMap<String, (TopicIndex, u32)>,
+    seen: Arc<Mutex<Seen>>,
+    topics: Arc<Mutex<Vec<(TopicIndex, String)>>>,
+}
+
+impl Follower {
+    fn run(&mut self, stop: &AtomicBool) -> Result<(), ClusterError> {
+        let mut refreshed: Option<Instant> = None;
+        while !stop.load(Ordering::Relaxed) {
+            if refreshed.is_none_or(|at| at.elapsed() >= METADATA_INTERVAL) {
+                self.assign_new_partitions()?;
+                refreshed = Some(Instant::now());
+            }
+            match self.reader.poll(Duration::from_millis(20)) {
+                None | Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Ok(message)) => self.note(&message),
+                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) => {
+                    return Err(request_failed("follow the destination", &self.bootstrap)(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn assign_new_partitions(&mut self) -> Result<(), ClusterError> {
+        let wanted = lock(&self.topics).clone();
+        let mut added = TopicPartitionList::new();
+        for (index, name) in wanted {
+            let count = match client::partition_count(&self.reader, &self.bootstrap, &name) {
+                Ok(count) => count,
+                // The destination may be away for a while: that is a fault, not an end.
+                Err(_) => continue,
+            };
+            let known = self.assigned.get(&name).map_or(0, |(_, known)| *known);
+            for partition in known..count {
+                let at = TopicPartition { topic: index, partition };
+                let from = self.baseline.get(&at).map_or(0, |offset| offset.0);
+                added
+                    .add_partition_offset(&name, partition as i32, Offset::Offset(from))
+                    .map_err(request_failed("follow a partition", &self.bootstrap))?;
+            }
+            self.assigned.insert(name, (index, count.max(known)));
+        }
+        if added.count() == 0 {
+            return Ok(());
+        }
+        self.reader
+            .incremental_assign(&added)
+            .map_err(request_failed("follow partitions", &self.bootstrap))
+    }
+
+    fn note(&self, message: &impl Message) {
+        let Some((index, _)) = self.assigned.get(message.topic()) else { return };
+        let content = content_of(message);
+        let mut seen = lock(&self.seen);
+        seen.total += 1;
+        seen.last = Some(Instant::now());
+        match sentinel::recognise(message.key(), message.payload(), &content) {
+            Some(number) => seen.sentinels.extend(number),
+            None => *seen.records.entry(*index).or_default() += 1,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panicked thread left behind is still a count that was true.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

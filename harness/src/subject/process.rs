@@ -1,0 +1,156 @@
+//! A subject that is a process on this machine.
+//!
+//! It runs in a process group of its own, so that a signal reaches what it starts too, and under a
+//! supervisor (this program's own `supervise`), which ends the group when the harness is gone in
+//! any way, `kill -9` included.
+
+use super::SubjectError;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use std::{
+    fs::File,
+    io::Read,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::{ExitCode, ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// How long a subject may take to stop after its stop signal.
+pub const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running process group; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    group: Pid,
+    /// The supervisor kills the group when the other end of this pipe is closed.
+    _alive: Option<ChildStdin>,
+    output: PathBuf,
+}
+
+impl Process {
+    /// Starts `program` with `arguments` below the supervisor `executable supervise`; its output
+    /// goes to the file `output`.
+    pub fn start(
+        executable: &Path,
+        program: &str,
+        arguments: &[String],
+        folder: &Path,
+        output: &Path,
+    ) -> Result<Process, SubjectError> {
+        let failed = |source| SubjectError::Start { program: program.to_owned(), source };
+        let log = File::create(output).map_err(failed)?;
+        let mut child = Command::new(executable)
+            .args(["supervise", "--", program])
+            .args(arguments)
+            .current_dir(folder)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            .spawn()
+            .map_err(failed)?;
+        let group = Pid::from_raw(child.id().unwrap_or_default() as i32);
+        assert!(group.as_raw() > 1, "a child that was not awaited has a process id");
+        Ok(Process { _alive: child.stdin.take(), child, group, output: output.to_owned() })
+    }
+
+    /// Where its output goes.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Sends a signal to the whole group.
+    pub fn signal(&self, signal: Signal) {
+        // The group may have ended meanwhile: then there is nobody to tell.
+        let _ = killpg(self.group, signal);
+    }
+
+    /// Waits until it has ended.
+    pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        tokio::time::timeout(limit, self.child.wait()).await.ok()?.ok()
+    }
+
+    /// Kills the group and waits until it is gone.
+    pub async fn kill(&mut self) -> Option<ExitStatus> {
+        self.signal(Signal::SIGKILL);
+        self.wait(Duration::from_secs(10)).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            self.signal(Signal::SIGKILL);
+        }
+    }
+}
+
+/// The supervisor: runs a command in its own process group until it ends, or until standard input
+/// is closed because the harness is gone. Ends as the command did.
+pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
+    // Signals for the group are the command's to handle. Handlers, unlike a mask, are not inherited
+    // by it: exec sets them back.
+    let _runtime = match catch_signals() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&format!("failed to catch signals: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let started = std::process::Command::new(program).args(arguments).stdin(Stdio::null()).spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            tell(&format!("failed to start {program}: {error}"));
+            return ExitCode::from(127);
+        }
+    };
+    std::thread::spawn(|| {
+        // Whatever the reason, an end of the pipe means that nobody is left to own this group.
+        drop(std::io::stdin().read_to_end(&mut Vec::new()));
+        let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);
+    });
+    match child.wait() {
+        Ok(status) => {
+            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+            ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+        }
+        Err(error) => {
+            tell(&format!("failed to wait for {program}: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Installs handlers that do nothing, for as long as the process lives.
+fn catch_signals() -> std::io::Result<tokio::runtime::Runtime> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let context = runtime.enter();
+    for kind in [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+        SignalKind::quit(),
+    ] {
+        drop(signal(kind)?);
+    }
+    drop(context);
+    Ok(runtime)
+}
+
+fn tell(text: &str) {
+    use std::io::Write;
+    // The log of the subject; if it cannot be written there is nobody to tell.
+    drop(writeln!(std::io::stderr(), "{text}"));
+}

@@ -1,0 +1,336 @@
+//! The end of a run: sentinels, the wait for the end, the stop, and the final read of both sides.
+
+use super::{Testbed, TestbedError, blocking, subject::POLL};
+use crate::{
+    cluster::{
+        Cluster, ClusterError,
+        client::{self, Isolation},
+    },
+    observe::{
+        completion::{Moment, Next, decide},
+        read::{TopicRead, read_topic},
+        sentinel::Sentinel,
+    },
+    workload::produce::produce_sentinels,
+};
+use judge::{
+    contract::Partitioning,
+    history::{
+        Completion, DestinationBounds, DestinationOffset, DestinationRecord, Positions,
+        SourceOffset, SourceRecord, Topic, TopicIndex, TopicPartition,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+/// The topic that carries the harness's own canaries, when nothing else moves.
+const CANARY_TOPIC: &str = "mirrorproof-canary";
+
+impl Testbed {
+    pub(super) async fn finish(&mut self) -> Result<(), TestbedError> {
+        let read_before = self.read_source().await?;
+        let selected = self.selected();
+        let last_data = last_data_offsets(&read_before, &selected);
+        let cuts = cuts(&read_before);
+        let expected = self.send_sentinels().await?;
+        let completion = self.await_end(&last_data, &expected).await?;
+        self.log(&format!("the end of the run: {completion:?}"));
+        self.stop_subject().await?;
+        let completion = match (&self.exited, completion) {
+            // It had done its work, and then it did not stop as it should.
+            (Some((status, output)), Completion::Completed) => {
+                Completion::Exited { status: status.clone(), output: output.clone() }
+            }
+            (_, completion) => completion,
+        };
+        self.await_stability().await?;
+        let source = self.read_source().await?;
+        let destination = self.read_destination().await?;
+        self.keep_source(source, &cuts);
+        self.keep_destination(destination);
+        if let Some(sampler) = &self.sampler {
+            let (committed, samples) = sampler
+                .with(|progress, topics| {
+                    let committed = progress.sample(topics)?;
+                    Ok((committed, std::mem::take(&mut progress.samples)))
+                })
+                .await?;
+            self.history.commits.extend(samples);
+            self.history.final_commit.committed = committed;
+        }
+        self.history.completion = Some(completion);
+        Ok(())
+    }
+
+    /// One sentinel for each pair of source and destination partition that a record can take.
+    async fn send_sentinels(&mut self) -> Result<BTreeSet<u64>, TestbedError> {
+        let partitioning = self.contract().partitioning;
+        let mut expected = BTreeSet::new();
+        for index in self.selected() {
+            let reach = match partitioning {
+                Partitioning::Murmur2 => self.destination_partitions_now(index).await?,
+                Partitioning::Preserve | Partitioning::Crc32 | Partitioning::Any => 0,
+            };
+            let mut sentinels = Vec::new();
+            for partition in 0..self.source_partitions(index) {
+                let targets: Vec<_> = match reach {
+                    0 => vec![None],
+                    count => (0..count).map(|target| Some((target, count))).collect(),
+                };
+                for target in targets {
+                    expected.insert(self.next_sentinel);
+                    sentinels.push(Sentinel::new(self.next_sentinel, partition, target));
+                    self.next_sentinel += 1;
+                }
+            }
+            self.produce_sentinels(index, sentinels).await?;
+        }
+        Ok(expected)
+    }
+
+    fn selected(&self) -> Vec<TopicIndex> {
+        let topics = self.history.topics.iter().enumerate();
+        topics
+            .filter(|(_, topic)| topic.selected && !topic.source_partitions.is_empty())
+            .map(|(index, _)| index as TopicIndex)
+            .collect()
+    }
+
+    /// Waits for the end of the run by the rule of `observe::completion`.
+    async fn await_end(
+        &mut self,
+        last_data: &BTreeMap<TopicPartition, i64>,
+        expected: &BTreeSet<u64>,
+    ) -> Result<Completion, TestbedError> {
+        if self.incarnation == 0 {
+            return Err(TestbedError::Plan("it awaits the end of a subject never started".into()));
+        }
+        let started = Instant::now();
+        loop {
+            self.note_exit();
+            let moment = self.look(started, last_data, expected).await?;
+            match decide(&moment, &self.limits) {
+                Next::Wait => tokio::time::sleep(POLL).await,
+                Next::Over(completion) => return Ok(completion),
+                Next::ProveIdle(idle) => {
+                    return Ok(match self.canaries_pass().await {
+                        Ok(()) => idle,
+                        Err(error) => Completion::Unobservable {
+                            reason: format!("the harness's own canary did not pass: {error}"),
+                        },
+                    });
+                }
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        started: Instant,
+        last_data: &BTreeMap<TopicPartition, i64>,
+        expected: &BTreeSet<u64>,
+    ) -> Result<Moment, TestbedError> {
+        let (committed, committed_at) = match &self.sampler {
+            Some(sampler) => {
+                sampler.with(|progress, topics| Ok((progress.sample(topics)?, progress.changed))).await?
+            }
+            None => (None, None),
+        };
+        let (missing, arrived_at, failure) = match &self.tail {
+            Some(tail) => {
+                let seen = tail.seen();
+                let missing = expected.difference(&seen.sentinels).count();
+                (missing, seen.last, seen.failure.clone())
+            }
+            None => (expected.len(), None, None),
+        };
+        let latest = [Some(started), committed_at, arrived_at].into_iter().flatten().max();
+        Ok(Moment {
+            exited: self.exited.clone(),
+            missing_sentinels: missing,
+            behind: committed.map(|committed| behind(&committed, last_data)),
+            quiet: latest.unwrap_or(started).elapsed(),
+            waited: started.elapsed(),
+            failure,
+        })
+    }
+
+    /// Whether the harness's own records pass on both sides.
+    async fn canaries_pass(&self) -> Result<(), TestbedError> {
+        for cluster in [&self.pair.source, &self.pair.destination] {
+            canary_passes(cluster).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing new has arrived for a while: a late repeat or a loop shows itself.
+    async fn await_stability(&self) -> Result<(), TestbedError> {
+        let started = Instant::now();
+        while started.elapsed() < self.limits.deadline {
+            let last = self.tail.as_ref().and_then(|tail| tail.seen().last);
+            let quiet = last.map_or(started.elapsed(), |last| last.elapsed());
+            if quiet.min(started.elapsed()) >= self.limits.stability {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        // It still grows: the final read is a snapshot, and what is seen twice will be named.
+        self.log("the destination still grows");
+        Ok(())
+    }
+
+    async fn read_source(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
+        let names = self.history.topics.iter().map(|topic| topic.source.clone()).collect();
+        self.read_all(self.pair.source.bootstrap(), names).await
+    }
+
+    async fn read_destination(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
+        let names = self.history.topics.iter().map(|topic| topic.destination.clone()).collect();
+        self.read_all(self.pair.destination.bootstrap(), names).await
+    }
+
+    async fn read_all(
+        &self,
+        bootstrap: &str,
+        names: Vec<String>,
+    ) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
+        let (bootstrap, limit) = (bootstrap.to_owned(), self.limits.read);
+        Ok(blocking(move || {
+            names
+                .iter()
+                .enumerate()
+                .map(|(index, name)| {
+                    let read = read_topic(&bootstrap, name, Isolation::ReadCommitted, limit)?;
+                    Ok::<_, crate::observe::read::ReadError>((index as TopicIndex, read))
+                })
+                .collect()
+        })
+        .await?)
+    }
+
+    fn keep_source(
+        &mut self,
+        read: Vec<(TopicIndex, TopicRead)>,
+        cuts: &BTreeMap<TopicPartition, i64>,
+    ) {
+        for (topic, read) in read {
+            for (partition, (low, end)) in &read.bounds {
+                let at = TopicPartition { topic, partition: *partition };
+                self.source_bounds(at, *low, cuts.get(&at).copied().unwrap_or(*end));
+            }
+            self.history.source.extend(read.records.into_iter().filter_map(
+                |(partition, offset, content)| {
+                    let at = TopicPartition { topic, partition };
+                    let below = cuts.get(&at).is_none_or(|cut| offset < *cut);
+                    below.then_some(SourceRecord { at, offset: SourceOffset(offset), content })
+                },
+            ));
+        }
+    }
+
+    fn keep_destination(&mut self, read: Vec<(TopicIndex, TopicRead)>) {
+        for (topic, read) in read {
+            let counts = &mut self.history.topics[usize::from(topic)].destination_partitions;
+            if counts.last().copied().unwrap_or(0) != read.bounds.len() as u32 {
+                // Created, or grown, by somebody else: the subject or the broker.
+                counts.push(read.bounds.len() as u32);
+            }
+            for (partition, (low, end)) in &read.bounds {
+                let zero = DestinationOffset(0);
+                let at = TopicPartition { topic, partition: *partition };
+                let bounds = self.history.destination_bounds.entry(at).or_insert(
+                    DestinationBounds { low_baseline: zero, baseline: zero, low: zero, end: zero },
+                );
+                bounds.low = DestinationOffset(*low);
+                bounds.end = DestinationOffset(*end);
+            }
+            self.history.destination.extend(read.records.into_iter().map(
+                |(partition, offset, content)| DestinationRecord {
+                    at: TopicPartition { topic, partition },
+                    offset: DestinationOffset(offset),
+                    content,
+                },
+            ));
+        }
+    }
+}
+
+/// Watermarks of one topic of the destination.
+pub(super) async fn destination_bounds(
+    bootstrap: &str,
+    index: usize,
+    topic: &Topic,
+) -> Result<BTreeMap<TopicPartition, (i64, i64)>, ClusterError> {
+    let (bootstrap, name) = (bootstrap.to_owned(), topic.destination.clone());
+    let bounds = blocking(move || {
+        let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        client::watermarks(&reader, &bootstrap, &name)
+    })
+    .await?;
+    let topic = index as TopicIndex;
+    let at = |partition| TopicPartition { topic, partition };
+    Ok(bounds.into_iter().map(|(partition, bounds)| (at(partition), bounds)).collect())
+}
+
+/// The offset of the last data record of each source partition that the subject should copy.
+fn last_data_offsets(
+    read: &[(TopicIndex, TopicRead)],
+    selected: &[TopicIndex],
+) -> BTreeMap<TopicPartition, i64> {
+    let read = read.iter().filter(|(topic, _)| selected.contains(topic));
+    let records = read.flat_map(|(topic, read)| {
+        read.records.iter().map(|(partition, offset, _)| (*topic, *partition, *offset))
+    });
+    let mut last = BTreeMap::new();
+    for (topic, partition, offset) in records {
+        last.insert(TopicPartition { topic, partition }, offset);
+    }
+    last
+}
+
+/// The end offset of each source partition: what completeness covers.
+fn cuts(read: &[(TopicIndex, TopicRead)]) -> BTreeMap<TopicPartition, i64> {
+    read.iter()
+        .flat_map(|(topic, read)| {
+            read.bounds.iter().map(|(partition, (_, end))| {
+                (TopicPartition { topic: *topic, partition: *partition }, *end)
+            })
+        })
+        .collect()
+}
+
+/// In how many partitions a data record lies at or beyond the committed position.
+fn behind(committed: &Positions, last_data: &BTreeMap<TopicPartition, i64>) -> u32 {
+    let open = last_data
+        .iter()
+        .filter(|(at, last)| committed.get(at).is_none_or(|position| position.0 <= **last));
+    open.count() as u32
+}
+
+/// Writes a record to the cluster and sees its partition grow.
+async fn canary_passes(cluster: &Cluster) -> Result<(), TestbedError> {
+    // It may exist already: then the produce below says whether it can be used.
+    drop(cluster.create_topic(CANARY_TOPIC, 1).await);
+    let bootstrap = cluster.bootstrap().to_owned();
+    blocking(move || {
+        let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        let end = |bounds: BTreeMap<u32, (i64, i64)>| bounds.get(&0).map_or(0, |(_, end)| *end);
+        let before = end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?);
+        produce_sentinels(&bootstrap, CANARY_TOPIC, &[Sentinel::new(0, 0, None)])?;
+        let started = Instant::now();
+        while end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?) <= before {
+            if started.elapsed() > Duration::from_secs(10) {
+                return Err(TestbedError::Deadline {
+                    awaited: format!("a canary at {bootstrap}"),
+                    seconds: 10,
+                    seen: "an acknowledged record that did not move the end offset".into(),
+                });
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,301 @@
+//! The interpreter of a plan: performs each action on a leased pair of clusters, and writes down
+//! what happened as a history.
+//!
+//! It decides nothing about promises. A subject that misbehaves is not an error here: it is what
+//! the history will show.
+
+mod end;
+mod offsets;
+mod sampler;
+mod subject;
+mod topics;
+
+use crate::{
+    cluster::{ClusterError, Pair},
+    observe::{
+        completion::Limits,
+        progress::{Progress, Store, Watched},
+        read::ReadError,
+        tail::Tail,
+    },
+    run_dir::RunDir,
+    subject::{Running, Spec, SubjectError},
+    workload,
+};
+use judge::{
+    contract::{self, Contract},
+    history::{Completion, History, Outcome, Produced, RecordId, TopicIndex},
+    plan::{Action, Plan, Side, SubjectOptions, Workload},
+    verdict::Judgement,
+};
+use sampler::Sampler;
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::SystemTime};
+
+/// What all scenarios of a run share.
+#[derive(Debug)]
+pub struct Settings {
+    /// What is tested.
+    pub subject: Spec,
+    /// Seed of every random choice; each scenario derives its own from it.
+    pub seed: u64,
+    /// Where everything is written down.
+    pub run_dir: RunDir,
+}
+
+/// What ended a scenario before it could be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum TestbedError {
+    /// The environment failed.
+    #[error("failed to {0}")]
+    Cluster(#[from] ClusterError),
+    /// A read did not come to its end.
+    #[error("failed to {0}")]
+    Read(#[from] ReadError),
+    /// The subject could not be started.
+    #[error("failed to {0}")]
+    Subject(#[from] SubjectError),
+    /// A wait ran out: nothing can be told.
+    #[error("waited {seconds} s for {awaited}; last seen: {seen}")]
+    Deadline {
+        /// For what.
+        awaited: String,
+        /// For how long.
+        seconds: u64,
+        /// What was seen last.
+        seen: String,
+    },
+    /// The plan asks for something that cannot be.
+    #[error("the plan is wrong: {0}")]
+    Plan(String),
+}
+
+/// One scenario's clusters, topics, subject and history.
+pub struct Testbed {
+    settings: Arc<Settings>,
+    /// The scenario's name in logs and in the run folder.
+    name: String,
+    folder: PathBuf,
+    seed: u64,
+    /// What makes topic and group names the scenario's own.
+    prefix: String,
+    limits: Limits,
+    /// Clients come before the clusters that they talk to: fields are dropped in this order.
+    subject: Option<Running>,
+    tail: Option<Tail>,
+    sampler: Option<Sampler>,
+    /// What the subject is asked to mirror, as `--whitelist` takes it.
+    pattern: Option<String>,
+    options: SubjectOptions,
+    /// How often the subject was started.
+    incarnation: u32,
+    /// How the subject ended by itself, if it did.
+    exited: Option<(String, String)>,
+    next_sentinel: u64,
+    next_record_seed: u64,
+    actions: Vec<Action>,
+    history: History,
+    /// The application's consumer of the offset promise: its group.
+    application: String,
+    pair: Pair,
+}
+
+impl Testbed {
+    /// Sets up a scenario on a leased pair. `prefix` makes names unique where the pair is shared.
+    pub fn new(
+        settings: Arc<Settings>,
+        name: &str,
+        seed: u64,
+        prefix: String,
+        limits: Limits,
+        pair: Pair,
+    ) -> Testbed {
+        let folder = settings.run_dir.scenario(name);
+        let history = History { run: seed, ..History::default() };
+        Testbed {
+            name: name.to_owned(),
+            folder,
+            seed,
+            application: format!("{prefix}application"),
+            prefix,
+            limits,
+            subject: None,
+            tail: None,
+            sampler: None,
+            pattern: None,
+            options: SubjectOptions { commit_interval_ms: Some(200), streams: 1, preserve: false },
+            incarnation: 0,
+            exited: None,
+            next_sentinel: 0,
+            next_record_seed: seed,
+            actions: Vec::new(),
+            history,
+            pair,
+            settings,
+        }
+    }
+
+    /// Performs one action.
+    pub async fn apply(&mut self, action: Action) -> Result<(), TestbedError> {
+        self.log(&format!("{action:?}"));
+        self.actions.push(action.clone());
+        match action {
+            Action::CreateTopic { side, topic, partitions } => {
+                self.create_topic(side, &topic, partitions).await
+            }
+            Action::Select { pattern, topics } => self.select(&pattern, &topics),
+            Action::Produce { topic, workload } => self.produce(&topic, &workload).await,
+            Action::Prefill { topic, records_per_partition } => {
+                self.prefill(&topic, records_per_partition).await
+            }
+            Action::StartSubject(options) => self.start_subject(options).await,
+            Action::AwaitReady => self.await_ready().await,
+            Action::StopSubject => self.stop_subject().await,
+            Action::KillSubject => self.kill_subject().await,
+            Action::AwaitRecords { topic, records } => self.await_records(&topic, records).await,
+            Action::ConsumeOnSource { topic, percent } => {
+                self.consume_on_source(&topic, percent).await
+            }
+            Action::Finish => self.finish().await,
+            Action::ResumeOnDestination { topic } => self.resume_on_destination(&topic).await,
+        }
+    }
+
+    /// What the subject declares, as it was started last.
+    pub fn contract(&self) -> Contract {
+        self.settings.subject.contract(&self.options)
+    }
+
+    /// Judges what has been observed.
+    pub fn judge(&self) -> Judgement {
+        judge::judge(&self.history, &self.contract())
+    }
+
+    /// What has been observed.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What has been done so far, to be stored and repeated.
+    pub fn plan(&self) -> Plan {
+        Plan { version: Plan::VERSION, seed: self.seed, actions: self.actions.clone() }
+    }
+
+    /// Logs of the subject, relative to the run folder.
+    pub fn logs(&self) -> Vec<String> {
+        let relative = self.folder.strip_prefix(self.settings.run_dir.path()).unwrap_or(&self.folder);
+        (1..=self.incarnation)
+            .map(|start| relative.join(format!("subject-{start}.log")).display().to_string())
+            .collect()
+    }
+
+    /// Ends the subject, deletes the scenario's topics, and keeps the plan.
+    pub async fn close(mut self) -> Result<(), TestbedError> {
+        if let Ok(plan) = serde_json::to_string_pretty(&self.plan()) {
+            let folder = self.folder.strip_prefix(self.settings.run_dir.path());
+            let name = folder.unwrap_or(&self.folder).join("plan.json");
+            self.settings.run_dir.write(&name.display().to_string(), &plan);
+        }
+        if let Some(mut subject) = self.subject.take() {
+            subject.kill().await;
+        }
+        drop((self.tail.take(), self.sampler.take()));
+        for topic in &self.history.topics {
+            if !topic.source_partitions.is_empty() {
+                self.pair.source.delete_topic(&topic.source).await?;
+            }
+            if !topic.destination_partitions.is_empty() {
+                self.pair.destination.delete_topic(&topic.destination).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn produce(&mut self, topic: &str, workload: &Workload) -> Result<(), TestbedError> {
+        let index = self.topic(topic)?;
+        let name = self.history.topics[usize::from(index)].source.clone();
+        let partitions = self.source_partitions(index);
+        // Each produce step has a seed, and so a run, of its own: ids never collide.
+        let seed = self.next_record_seed;
+        self.next_record_seed = seed.wrapping_add(1);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let records = workload::generate::generate(
+            workload,
+            seed,
+            seed,
+            partitions,
+            i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+        );
+        let bootstrap = self.pair.source.bootstrap().to_owned();
+        // A record without a readable id is in the truth, but cannot be looked up in the log.
+        let named: BTreeSet<RecordId> =
+            records.iter().filter(|record| record.carries_id()).map(|record| record.id).collect();
+        let log = blocking(move || workload::produce::produce(&bootstrap, &name, &records)).await?;
+        let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
+        self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));
+        let named = log.into_iter().filter(|(id, _)| named.contains(id));
+        self.history
+            .produced
+            .extend(named.map(|(id, outcome)| Produced { topic: index, id, outcome }));
+        Ok(())
+    }
+
+    fn log(&self, text: &str) {
+        self.settings.run_dir.log(&self.name, text);
+    }
+
+    fn watched(&self) -> Vec<Watched> {
+        let selected = self.history.topics.iter().enumerate().filter(|(_, topic)| topic.selected);
+        selected
+            .map(|(index, topic)| Watched {
+                index: index as TopicIndex,
+                source: topic.source.clone(),
+                destination: topic.destination.clone(),
+            })
+            .collect()
+    }
+
+    fn group(&self) -> String {
+        format!("{}mirrorgroup", self.prefix)
+    }
+
+    fn store(&self) -> Store {
+        match self.contract().progress {
+            contract::Progress::Group => Store::Group(self.group()),
+            contract::Progress::ZooKeeper | contract::Progress::Unknown => Store::Unknown,
+        }
+    }
+
+    fn new_progress(&self) -> Result<Progress, ClusterError> {
+        Progress::new(self.store(), self.pair.source.bootstrap(), self.pair.destination.bootstrap())
+    }
+}
+
+/// Runs calls of a blocking client without holding up the other scenarios.
+async fn blocking<T: Send + 'static, E: Send + 'static>(
+    call: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Which side a topic was created on is known by its partition counts.
+fn counts(topic: &mut judge::history::Topic, side: Side) -> &mut Vec<u32> {
+    match side {
+        Side::Source => &mut topic.source_partitions,
+        Side::Destination => &mut topic.destination_partitions,
+    }
+}
+
+impl std::fmt::Debug for Testbed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Testbed").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Testbed {
+    fn finished(&self) -> Option<&Completion> {
+        self.history.completion.as_ref()
+    }
+}

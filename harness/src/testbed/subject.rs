@@ -1,0 +1,277 @@
+//! The subject's life within a scenario.
+
+use super::{Testbed, TestbedError, blocking, sampler::Sampler};
+use crate::{
+    cluster::Backend,
+    observe::{sentinel::Sentinel, tail::Tail},
+    subject::{Ended, Launch, Running, properties::Properties},
+    workload::produce::produce_sentinels,
+};
+use judge::{
+    history::{
+        DestinationBounds, DestinationOffset, Event, EventKind, SourceBounds, SourceOffset,
+        TopicIndex,
+    },
+    plan::SubjectOptions,
+};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+/// How often a condition is looked at.
+pub(super) const POLL: Duration = Duration::from_millis(20);
+
+impl Testbed {
+    pub(super) async fn start_subject(
+        &mut self,
+        options: SubjectOptions,
+    ) -> Result<(), TestbedError> {
+        self.options = options;
+        if self.incarnation == 0 {
+            self.observe_from_here().await?;
+        }
+        self.incarnation += 1;
+        let launch = Launch {
+            folder: &self.folder,
+            incarnation: self.incarnation,
+            topics: &self.whitelist(),
+            options: &self.options,
+            consumer: self.consumer_properties(),
+            producer: self.producer_properties(),
+        };
+        let (running, ignored) = Running::start(&self.settings.subject, launch)?;
+        self.subject = Some(running);
+        if !ignored.is_empty() {
+            self.log(&format!("the harness's own instead of the user's: {}", ignored.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// Takes the baselines and begins to follow the destination: before the first start.
+    async fn observe_from_here(&mut self) -> Result<(), TestbedError> {
+        let interval = match self.pair.source.backend() {
+            Backend::Embedded => Duration::from_millis(50),
+            Backend::Containers => Duration::from_millis(200),
+        };
+        let sampler = Sampler::start(self.new_progress()?, self.watched(), interval);
+        let mut ends = sampler.with(|progress, topics| progress.destination_ends(topics)).await?;
+        // Topics that are not selected are watched as well: what appears there is leaked.
+        let destination = self.pair.destination.bootstrap().to_owned();
+        for (index, topic) in self.history.topics.iter().enumerate() {
+            let topic_ends = super::end::destination_bounds(&destination, index, topic).await?;
+            for (at, (low, end)) in topic_ends {
+                let (low, end) = (DestinationOffset(low), DestinationOffset(end));
+                ends.insert(at, end);
+                let bounds = DestinationBounds { low_baseline: low, baseline: end, low, end };
+                self.history.destination_bounds.insert(at, bounds);
+            }
+        }
+        let tail = Tail::start(self.pair.destination.bootstrap(), ends)?;
+        for (index, topic) in self.history.topics.iter().enumerate() {
+            tail.follow(index as TopicIndex, &topic.destination);
+        }
+        (self.tail, self.sampler) = (Some(tail), Some(sampler));
+        Ok(())
+    }
+
+    fn consumer_properties(&self) -> Properties {
+        let session = match self.pair.source.backend() {
+            // The mock lets a joining member wait for the session timeout less a second.
+            Backend::Embedded => "1500",
+            Backend::Containers => "6000",
+        };
+        [
+            ("bootstrap.servers", self.pair.source.bootstrap()),
+            ("group.id", &self.group()),
+            ("session.timeout.ms", session),
+            ("heartbeat.interval.ms", "300"),
+            ("metadata.max.age.ms", "1000"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    fn producer_properties(&self) -> Properties {
+        [
+            ("bootstrap.servers", self.pair.destination.bootstrap()),
+            ("compression.type", "none"),
+            ("metadata.max.age.ms", "1000"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// Waits until a canary of each source partition has arrived: what is produced from now on is
+    /// copied, wherever the subject begins. A subject that ends, or that never becomes ready, is
+    /// not an error: the end of the run will show it.
+    pub(super) async fn await_ready(&mut self) -> Result<(), TestbedError> {
+        let started = Instant::now();
+        let mut sent: Vec<(u64, (TopicIndex, u32))> = Vec::new();
+        let mut ready: BTreeSet<(TopicIndex, u32)> = BTreeSet::new();
+        let mut wanted: BTreeSet<(TopicIndex, u32)> = BTreeSet::new();
+        for (index, topic) in self.history.topics.iter().enumerate() {
+            if topic.selected && !topic.source_partitions.is_empty() {
+                let index = index as TopicIndex;
+                wanted.extend((0..self.source_partitions(index)).map(|number| (index, number)));
+            }
+        }
+        let mut next_round = Instant::now();
+        while ready.len() < wanted.len() && started.elapsed() < self.limits.ready {
+            if self.note_exit() {
+                return Ok(());
+            }
+            if Instant::now() >= next_round {
+                for at in wanted.difference(&ready) {
+                    sent.push((self.next_sentinel + sent.len() as u64, *at));
+                }
+                let fresh: Vec<_> =
+                    sent.iter().filter(|(number, _)| *number >= self.next_sentinel).collect();
+                for (number, (index, partition)) in &fresh {
+                    let sentinel = Sentinel::new(*number, *partition, None);
+                    self.produce_sentinels(*index, vec![sentinel]).await?;
+                }
+                self.next_sentinel = sent.last().map_or(0, |(number, _)| number + 1);
+                next_round = Instant::now() + Duration::from_millis(250);
+            }
+            tokio::time::sleep(POLL).await;
+            if let Some(tail) = &self.tail {
+                let seen = tail.seen();
+                ready.extend(
+                    sent.iter().filter(|(number, _)| seen.sentinels.contains(number)).map(|s| s.1),
+                );
+            }
+        }
+        if ready.len() < wanted.len() {
+            self.log("the subject never became ready");
+        } else if self.history.ready.is_none()
+            && let Some(sampler) = &self.sampler
+        {
+            let ends = sampler.with(|progress, topics| progress.source_ends(topics)).await?;
+            self.history.ready = Some(ends);
+            self.log(&format!("ready after {} ms", started.elapsed().as_millis()));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn produce_sentinels(
+        &self,
+        index: TopicIndex,
+        sentinels: Vec<Sentinel>,
+    ) -> Result<(), TestbedError> {
+        let topic = self.history.topics[usize::from(index)].source.clone();
+        let bootstrap = self.pair.source.bootstrap().to_owned();
+        Ok(blocking(move || produce_sentinels(&bootstrap, &topic, &sentinels)).await?)
+    }
+
+    /// Whether the subject has ended by itself.
+    pub(super) fn note_exit(&mut self) -> bool {
+        if let Some(subject) = &mut self.subject
+            && let Some(ended) = subject.ended()
+        {
+            let tail = subject.output_tail();
+            self.subject = None;
+            self.log(&format!("the subject ended by itself: {}\n{tail}", ended.status));
+            self.exited.get_or_insert((ended.status, tail));
+        }
+        self.exited.is_some()
+    }
+
+    pub(super) async fn stop_subject(&mut self) -> Result<(), TestbedError> {
+        if self.note_exit() {
+            return Ok(());
+        }
+        let Some(mut subject) = self.subject.take() else { return Ok(()) };
+        let began = self.destination_ends().await?;
+        let ended = subject.stop().await;
+        self.log(&format!("stopped: {}{}", ended.status, if ended.forced { ", by force" } else { "" }));
+        let contract = self.contract();
+        let graceful = !ended.forced
+            && ended.code.is_some_and(|code| contract.graceful_exit_codes.contains(&code));
+        if !graceful {
+            let tail = subject.output_tail();
+            self.exited.get_or_insert((stop_status(&ended), tail));
+        }
+        self.history.final_commit.graceful = graceful;
+        self.note_event(EventKind::Stop, began).await
+    }
+
+    pub(super) async fn kill_subject(&mut self) -> Result<(), TestbedError> {
+        if self.note_exit() {
+            return Ok(());
+        }
+        let Some(mut subject) = self.subject.take() else { return Ok(()) };
+        let began = self.destination_ends().await?;
+        let ended = subject.kill().await;
+        self.log(&format!("killed: {}", ended.status));
+        self.note_event(EventKind::Kill, began).await
+    }
+
+    async fn destination_ends(&self) -> Result<judge::history::Ends, TestbedError> {
+        match &self.sampler {
+            Some(sampler) => {
+                Ok(sampler.with(|progress, topics| progress.destination_ends(topics)).await?)
+            }
+            None => Ok(judge::history::Ends::new()),
+        }
+    }
+
+    /// Writes an event down; the positions are read now that the process is gone.
+    async fn note_event(
+        &mut self,
+        kind: EventKind,
+        destination_ends: judge::history::Ends,
+    ) -> Result<(), TestbedError> {
+        if let Some(sampler) = &self.sampler {
+            let committed = sampler.with(|progress, topics| progress.sample(topics)).await?;
+            let committed = committed.unwrap_or_default();
+            self.history.events.push(Event { kind, destination_ends, committed });
+        }
+        Ok(())
+    }
+
+    pub(super) async fn await_records(
+        &mut self,
+        logical: &str,
+        records: u64,
+    ) -> Result<(), TestbedError> {
+        let index = self.topic(logical)?;
+        let started = Instant::now();
+        loop {
+            let seen = self.tail.as_ref().map_or(0, |tail| {
+                tail.seen().records.get(&index).copied().unwrap_or_default()
+            });
+            if seen >= records || self.note_exit() {
+                return Ok(());
+            }
+            let last = self.tail.as_ref().and_then(|tail| tail.seen().last);
+            let quiet = last.map_or(started.elapsed(), |last| last.elapsed().min(started.elapsed()));
+            if quiet > self.limits.stall || started.elapsed() > self.limits.deadline {
+                // Not an error: the end of the run will say what the subject did instead.
+                self.log(&format!("only {seen} of {records} records of {logical} arrived"));
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Baselines of the source's partitions: their low watermarks when first seen.
+    pub(super) fn source_bounds(
+        &mut self,
+        at: judge::history::TopicPartition,
+        low: i64,
+        cut: i64,
+    ) {
+        let baseline = SourceOffset(0);
+        let (low, cut) = (SourceOffset(low), SourceOffset(cut));
+        self.history.source_bounds.insert(at, SourceBounds { baseline, low, cut });
+    }
+}
+
+fn stop_status(ended: &Ended) -> String {
+    if ended.forced {
+        "did not stop within 30 s of SIGTERM and was killed".into()
+    } else {
+        format!("{} after SIGTERM", ended.status)
+    }
+}

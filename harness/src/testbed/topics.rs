@@ -1,0 +1,153 @@
+//! Topics of a scenario: created, selected, filled beforehand.
+
+use super::{Testbed, TestbedError, blocking, counts};
+use crate::{
+    cluster::client::{self, Isolation},
+    workload::{generate::Generated, produce::produce},
+};
+use judge::{
+    history::{RecordId, Topic, TopicIndex},
+    plan::Side,
+};
+
+impl Testbed {
+    pub(super) async fn create_topic(
+        &mut self,
+        side: Side,
+        logical: &str,
+        partitions: u32,
+    ) -> Result<(), TestbedError> {
+        let name = format!("{}{logical}", self.prefix);
+        self.pair.side(side).create_topic(&name, partitions).await?;
+        let known = self.history.topics.iter().position(|topic| topic.source == name);
+        let index = known.unwrap_or_else(|| {
+            self.history.topics.push(Topic {
+                destination: format!("{}{name}", self.contract().topic_prefix),
+                source: name,
+                source_partitions: Vec::new(),
+                destination_partitions: Vec::new(),
+                selected: true,
+                compacted: false,
+            });
+            self.history.topics.len() - 1
+        });
+        counts(&mut self.history.topics[index], side).push(partitions);
+        if let Some(tail) = &self.tail {
+            tail.follow(index as TopicIndex, &self.history.topics[index].destination);
+        }
+        if let Some(sampler) = &self.sampler {
+            sampler.watch(self.watched());
+        }
+        Ok(())
+    }
+
+    pub(super) fn select(&mut self, pattern: &str, topics: &[String]) -> Result<(), TestbedError> {
+        for topic in topics {
+            self.topic(topic)?;
+        }
+        let prefix = self.prefix.clone();
+        for topic in &mut self.history.topics {
+            let logical = topic.source.strip_prefix(&prefix).unwrap_or(&topic.source);
+            topic.selected = topics.iter().any(|selected| selected == logical);
+        }
+        self.pattern = Some(if self.prefix.is_empty() {
+            pattern.to_owned()
+        } else {
+            format!("{}({pattern})", self.prefix)
+        });
+        Ok(())
+    }
+
+    /// What the subject is asked for: the scenario's pattern, or else all its topics by name.
+    pub(super) fn whitelist(&self) -> String {
+        self.pattern.clone().unwrap_or_else(|| {
+            let names: Vec<&str> =
+                self.history.topics.iter().map(|topic| topic.source.as_str()).collect();
+            names.join("|")
+        })
+    }
+
+    pub(super) fn topic(&self, logical: &str) -> Result<TopicIndex, TestbedError> {
+        let name = format!("{}{logical}", self.prefix);
+        let index = self.history.topics.iter().position(|topic| topic.source == name);
+        index
+            .map(|index| index as TopicIndex)
+            .ok_or_else(|| TestbedError::Plan(format!("it uses the topic {logical} before it is created")))
+    }
+
+    pub(super) fn source_partitions(&self, index: TopicIndex) -> u32 {
+        self.history.topics[usize::from(index)].source_partitions.last().copied().unwrap_or(1)
+    }
+
+    /// Foreign records that lie on the destination before the subject is started: without an id of
+    /// this run, so that no checker takes them for copies.
+    pub(super) async fn prefill(&mut self, logical: &str, records: u32) -> Result<(), TestbedError> {
+        if self.incarnation > 0 {
+            return Err(TestbedError::Plan("it fills the destination after the start".into()));
+        }
+        let index = usize::from(self.topic(logical)?);
+        let name = self.history.topics[index].destination.clone();
+        let partitions = self.history.topics[index].destination_partitions.last().copied();
+        let partitions = partitions.ok_or_else(|| {
+            TestbedError::Plan(format!("{logical} does not exist on the destination"))
+        })?;
+        let foreign: Vec<Generated> = (0..partitions)
+            .flat_map(|partition| (0..records).map(move |number| (partition, number)))
+            .map(|(partition, number)| Generated {
+                id: RecordId { run: 0, producer: 0, key: partition, sequence: number },
+                key: Some(format!("earlier-{partition}-{number}").into()),
+                value: Some("written before the mirror began".into()),
+                headers: Vec::new(),
+                timestamp: None,
+                partition,
+            })
+            .collect();
+        let bootstrap = self.pair.destination.bootstrap().to_owned();
+        blocking(move || produce(&bootstrap, &name, &foreign)).await?;
+        Ok(())
+    }
+
+    /// The partition count of a topic of the destination as it is now; 0 if it does not exist.
+    pub(super) async fn destination_partitions_now(
+        &self,
+        index: TopicIndex,
+    ) -> Result<u32, TestbedError> {
+        let name = self.history.topics[usize::from(index)].destination.clone();
+        let bootstrap = self.pair.destination.bootstrap().to_owned();
+        Ok(blocking(move || {
+            let reader =
+                client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+            client::partition_count(&reader, &bootstrap, &name)
+        })
+        .await?)
+    }
+
+    /// How many records a topic of the destination held at the final read.
+    pub fn records_on_destination(&self, logical: &str) -> usize {
+        let Ok(index) = self.topic(logical) else { return 0 };
+        self.history.destination.iter().filter(|record| record.at.topic == index).count()
+    }
+
+    /// How many partitions a topic of the destination had at the final read.
+    pub fn destination_partitions(&self, logical: &str) -> u32 {
+        let topic = self.topic(logical).ok().map(|index| &self.history.topics[usize::from(index)]);
+        topic.and_then(|topic| topic.destination_partitions.last().copied()).unwrap_or(0)
+    }
+
+    /// How many pairs of source and destination partition keys can connect, by Java's hash on both
+    /// sides: two counts meet in as many pairs as their least common multiple.
+    pub fn reachable_pairs(&self) -> u64 {
+        let counts = self.history.topics.iter().filter(|topic| topic.selected).filter_map(|topic| {
+            Some((topic.source_partitions.last()?, topic.destination_partitions.last()?))
+        });
+        counts.map(|(source, destination)| least_common_multiple(*source, *destination)).sum()
+    }
+}
+
+fn least_common_multiple(left: u32, right: u32) -> u64 {
+    let (mut a, mut b) = (left, right);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    u64::from(left) * u64::from(right) / u64::from(a.max(1))
+}

@@ -1,0 +1,191 @@
+//! Producing a workload to the source, and logging what every record's producer was told.
+
+use super::generate::Generated;
+use crate::{
+    cluster::{ClusterError, client::request_failed},
+    observe::sentinel::Sentinel,
+};
+use judge::history::{Content, Outcome, RecordId};
+use rdkafka::{
+    ClientConfig, ClientContext,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
+};
+use std::{
+    collections::BTreeMap,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// How long the harness waits for its own records to be acknowledged.
+const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Collects one outcome for each record, by its number among those of a call.
+#[derive(Default)]
+struct Outcomes(Mutex<BTreeMap<usize, Outcome>>);
+
+impl ClientContext for Outcomes {}
+
+impl ProducerContext for Outcomes {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let outcome = match result {
+            Ok(_) => Outcome::Acknowledged,
+            Err((error, _)) if is_local(error) => Outcome::Failed,
+            Err(_) => Outcome::Indeterminate,
+        };
+        self.0.lock().unwrap_or_else(|lock| lock.into_inner()).insert(number, outcome);
+    }
+}
+
+/// Errors after which the record certainly never left this machine.
+fn is_local(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::QueueFull
+        )
+    )
+}
+
+fn producer(bootstrap: &str, name: &str) -> Result<BaseProducer<Outcomes>, ClusterError> {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("client.id", name)
+        // The source must hold each record once and in the order of its producer.
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.max.bytes", "2000000")
+        // Larger batches: the mock reads one batch a fetch.
+        .set("linger.ms", "5")
+        .set("message.timeout.ms", "30000")
+        .set("topic.metadata.refresh.fast.interval.ms", "20")
+        .create_with_context(Outcomes::default())
+        .map_err(request_failed("create a producer", bootstrap))
+}
+
+/// Writes `records` to `topic`, each producer's in order, all producers at once; returns what
+/// became of each. An error means that the environment failed; a record that the broker refused is
+/// an outcome.
+pub fn produce(
+    bootstrap: &str,
+    topic: &str,
+    records: &[Generated],
+) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
+    let mut by_producer: BTreeMap<u16, Vec<&Generated>> = BTreeMap::new();
+    for record in records {
+        by_producer.entry(record.id.producer).or_default().push(record);
+    }
+    let logs = std::thread::scope(|scope| {
+        let running: Vec<_> = by_producer
+            .into_iter()
+            .map(|(number, records)| scope.spawn(move || send(bootstrap, topic, number, &records)))
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(logs.into_iter().flatten().collect())
+}
+
+fn send(
+    bootstrap: &str,
+    topic: &str,
+    number: u16,
+    records: &[&Generated],
+) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
+    let producer = producer(bootstrap, &format!("mirrorproof-producer-{number}"))?;
+    for (index, record) in records.iter().enumerate() {
+        let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, index)
+            .partition(record.partition as i32);
+        if let Some(key) = &record.key {
+            message = message.key(key);
+        }
+        if let Some(value) = &record.value {
+            message = message.payload(value);
+        }
+        if let Some(timestamp) = record.timestamp {
+            message = message.timestamp(timestamp);
+        }
+        if !record.headers.is_empty() {
+            let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, header| {
+                headers.insert(Header { key: &header.0, value: header.1.as_deref() })
+            });
+            message = message.headers(headers);
+        }
+        enqueue(&producer, message)
+            .map_err(request_failed("produce to the source", bootstrap))?;
+    }
+    flush(&producer, records.len());
+    let known = producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner());
+    let outcome = |index| known.get(&index).copied().unwrap_or(Outcome::Indeterminate);
+    Ok(records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect())
+}
+
+/// Writes sentinels to their partitions and waits until all are acknowledged.
+pub fn produce_sentinels(
+    bootstrap: &str,
+    topic: &str,
+    sentinels: &[Sentinel],
+) -> Result<(), ClusterError> {
+    let producer = producer(bootstrap, "mirrorproof-sentinel")?;
+    for (index, sentinel) in sentinels.iter().enumerate() {
+        let text = sentinel.text();
+        let mark = Header { key: Content::SENTINEL_HEADER, value: Some(text.as_bytes()) };
+        let message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, index)
+            .partition(sentinel.partition as i32)
+            .key(&sentinel.key)
+            .payload(text.as_bytes())
+            .headers(OwnedHeaders::new().insert(mark));
+        enqueue(&producer, message).map_err(request_failed("produce a sentinel", bootstrap))?;
+    }
+    flush(&producer, sentinels.len());
+    let known = producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner());
+    let acknowledged = known.values().filter(|outcome| **outcome == Outcome::Acknowledged).count();
+    if acknowledged == sentinels.len() {
+        return Ok(());
+    }
+    Err(request_failed("produce sentinels", bootstrap)(KafkaError::MessageProduction(
+        RDKafkaErrorCode::MessageTimedOut,
+    )))
+}
+
+/// Puts one record into the client's queue, waiting while the queue is full.
+fn enqueue(
+    producer: &BaseProducer<Outcomes>,
+    mut message: BaseRecord<'_, [u8], [u8], usize>,
+) -> Result<(), KafkaError> {
+    let started = Instant::now();
+    loop {
+        match producer.send(message) {
+            Ok(()) => {
+                producer.poll(Duration::ZERO);
+                return Ok(());
+            }
+            Err((error, back))
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                    && started.elapsed() < FLUSH_LIMIT =>
+            {
+                message = back;
+                producer.poll(Duration::from_millis(5));
+            }
+            Err((error, _)) => return Err(error),
+        }
+    }
+}
+
+/// Waits until every outcome is known. `BaseProducer::flush` sleeps 100 ms at a time.
+fn flush(producer: &BaseProducer<Outcomes>, expected: usize) {
+    let started = Instant::now();
+    let done =
+        || producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner()).len() >= expected;
+    while !done() && started.elapsed() < FLUSH_LIMIT {
+        producer.poll(Duration::from_millis(2));
+    }
+}

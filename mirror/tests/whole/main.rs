@@ -1,0 +1,9 @@
+//! Whole runs of the real binary between two mock clusters: what a user would see.
+//!
+//! The first member of a mock's group waits three seconds, and its session must outlast that; tests run in
+//! parallel.
+
+mod copying;
+mod refusing;
+mod support;
+mod trouble;

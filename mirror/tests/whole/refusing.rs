@@ -1,0 +1,81 @@
+//! What is refused before anything starts, and how: exit code, and a message that names what and the way out.
+
+use crate::support::{TOPIC, produce, varied, world};
+
+#[test]
+fn wrong_usage_is_named() {
+    let world = world(1, 1);
+    world.mirror_of(&[]).fails(2, &["the include list must be specified", "--whitelist"]);
+    world.mirror_of(&["--whitelist", "*"]).fails(2, &["regular expression", "'.*'"]);
+    world.mirror(&["--message.handler", "X"]).fails(2, &["--message.handler", "remove it"]);
+    world.mirror(&["--blacklist", "X"]).fails(2, &["--blacklist", "--include"]);
+    world.mirror(&["--num.streams", "0"]).fails(2, &["--num.streams"]);
+    world.mirror(&["--no.such.flag"]).fails(2, &["--no.such.flag"]);
+    world.mirror(&["--consumer.config", "/nowhere"]).fails(2, &["--consumer.config"]);
+}
+
+#[test]
+fn wrong_properties_are_named() {
+    let refused = |consumer: &str, producer: &str, words: &[&str]| {
+        world(1, 1).consumer(consumer).producer(producer).mirror(&[]).fails(2, words);
+    };
+    refused("auto.ofset.reset=x", "", &["consumer.properties", "did you mean auto.offset.reset?"]);
+    refused("", "linger.ms=many", &["producer.properties", "linger.ms"]);
+    refused("", "acks=1\nenable.idempotence=true", &["producer.properties", "acks"]);
+    refused("session.timeout.ms=-3", "", &["consumer.properties", "session.timeout.ms"]);
+    refused("x=\\u00zz", "", &["consumer.properties, line 5"]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mirror"))
+        .args(["--consumer.config=/nowhere/c", "--producer.config=/nowhere/p", "--whitelist=t"])
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{log}");
+    assert!(log.contains("/nowhere/c") && log.contains("check the path"), "{log}");
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let secret = "hunter2";
+    let world = world(1, 1)
+        .consumer(&format!("sasl.username=u\nsasl.password={secret}\nssl.key.pem={secret}"))
+        .producer(&format!("ssl.key.password={secret}\nsasl.jaas.config=X required username=\"u\" password=\"{secret}\";"));
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 producer:");
+    let _ = mirror.end_or_stop();
+    assert!(!mirror.log().contains(secret), "{}", mirror.log());
+}
+
+#[test]
+fn a_cluster_is_not_mirrored_to_itself() {
+    let mut world = world(1, 1);
+    world.producer_to_source();
+    world.mirror(&[]).fails(2, &["to itself", "bootstrap.servers"]);
+}
+
+#[test]
+fn a_dead_address_is_named() {
+    let world = world(1, 1).consumer("bootstrap.servers=127.0.0.1:9");
+    world.mirror(&[]).fails(1, &["reach the source", "127.0.0.1:9", "check bootstrap.servers"]);
+}
+
+#[test]
+fn a_silent_zookeeper_is_named() {
+    let mut world = world(1, 1);
+    world.zookeeper_instead("127.0.0.1:9/kafka", "zookeeper.connection.timeout.ms=500");
+    world
+        .mirror(&[])
+        .fails(1, &["no ZooKeeper answered at 127.0.0.1:9/kafka", "zookeeper.connect"]);
+}
+
+#[test]
+fn preserve_needs_as_many_partitions() {
+    let world = world(3, 2);
+    produce(&world.source, TOPIC, &varied(10));
+    world
+        .mirror(&["--partitioning=preserve"])
+        .fails(2, &[TOPIC, "only 2 partitions", "--partitioning key"]);
+}

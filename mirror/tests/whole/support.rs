@@ -1,0 +1,336 @@
+//! Two clusters, a mirror between them, and what both sides hold.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    message::{Header, Headers, OwnedHeaders},
+    mocking::MockCluster,
+    producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
+};
+use tempfile::TempDir;
+
+pub(crate) const TOPIC: &str = "testtopic";
+const DEADLINE: Duration = Duration::from_secs(60);
+const QUESTION: Duration = Duration::from_secs(10);
+
+pub(crate) type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// Everything of a record that a mirror must keep, and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) partition: i32,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) timestamp: i64,
+}
+
+impl Record {
+    /// The same, wherever it lies.
+    pub(crate) fn moved(&self) -> Self {
+        Self { partition: 0, ..self.clone() }
+    }
+}
+
+/// A source, a destination and a folder for the mirror's files.
+pub(crate) struct World {
+    pub(crate) source: Cluster,
+    pub(crate) destination: Cluster,
+    folder: TempDir,
+    consumer: String,
+    producer: String,
+}
+
+pub(crate) fn world(source_partitions: i32, destination_partitions: i32) -> World {
+    let cluster = |partitions| {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic(TOPIC, partitions, 1).unwrap();
+        cluster
+    };
+    let (source, destination) = (cluster(source_partitions), cluster(destination_partitions));
+    let consumer = format!(
+        "bootstrap.servers={}\ngroup.id=g\nsession.timeout.ms=4000\nfetch.wait.max.ms=10\n",
+        source.bootstrap_servers()
+    );
+    let producer = format!("bootstrap.servers={}\n", destination.bootstrap_servers());
+    World { source, destination, folder: tempfile::tempdir().unwrap(), consumer, producer }
+}
+
+impl World {
+    /// Adds lines to consumer.properties.
+    pub(crate) fn consumer(mut self, lines: &str) -> Self {
+        self.consumer.push_str(&format!("{lines}\n"));
+        self
+    }
+
+    /// Adds lines to producer.properties.
+    pub(crate) fn producer(mut self, lines: &str) -> Self {
+        self.producer.push_str(&format!("{lines}\n"));
+        self
+    }
+
+    /// Makes the producer write to the source.
+    pub(crate) fn producer_to_source(&mut self) {
+        self.producer = format!("bootstrap.servers={}\n", self.source.bootstrap_servers());
+    }
+
+    /// Gives ZooKeeper in place of brokers.
+    pub(crate) fn zookeeper_instead(&mut self, connect: &str, line: &str) {
+        self.consumer = format!("zookeeper.connect={connect}\ngroup.id=g\n{line}\n");
+    }
+
+    /// Starts a mirror of the test topic.
+    pub(crate) fn mirror(&self, arguments: &[&str]) -> Mirror {
+        self.mirror_of(&[&["--whitelist", TOPIC], arguments].concat())
+    }
+
+    /// Starts a mirror with these arguments beyond the two files.
+    pub(crate) fn mirror_of(&self, arguments: &[&str]) -> Mirror {
+        let write = |name: &str, text: &str| {
+            let path = self.folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let consumer = write("consumer.properties", &self.consumer);
+        let producer = write("producer.properties", &self.producer);
+        let count = std::fs::read_dir(self.folder.path()).unwrap().count();
+        let log = self.folder.path().join(format!("mirror-{count}.log"));
+        let output = std::fs::File::create(&log).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_mirror"))
+            .arg("--consumer.config")
+            .arg(consumer)
+            .arg("--producer.config")
+            .arg(producer)
+            .args(arguments)
+            .stdout(Stdio::from(output.try_clone().unwrap()))
+            .stderr(Stdio::from(output))
+            .spawn()
+            .unwrap();
+        Mirror { child, log }
+    }
+
+    /// Where the group continues, for each partition that has a committed offset.
+    pub(crate) fn committed(&self, partitions: i32) -> BTreeMap<i32, i64> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(TOPIC, 0, partitions - 1);
+        let list = consumer(&self.source).committed_offsets(list, QUESTION).unwrap();
+        let number = |offset: Offset| offset.to_raw().filter(|raw| *raw >= 0);
+        list.elements().iter().filter_map(|e| Some((e.partition(), number(e.offset())?))).collect()
+    }
+
+    /// Makes the group continue there.
+    pub(crate) fn commit(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(TOPIC, partition, Offset::Offset(offset)).unwrap();
+        consumer(&self.source).commit(&list, CommitMode::Sync).unwrap();
+    }
+
+    /// Everything on the destination once there are as many records as this.
+    pub(crate) fn wait_for(&self, count: usize, mirror: &mut Mirror) -> Vec<Record> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let held: i64 = ends(&self.destination, TOPIC).values().sum();
+            if held >= count as i64 {
+                return read(&self.destination, TOPIC);
+            }
+            let ended = mirror.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the mirror ended: {ended:?}\n{}", mirror.log());
+            assert!(Instant::now() < deadline, "{held} of {count} copied\n{}", mirror.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A running mirror; it is killed if the test forgets it.
+pub(crate) struct Mirror {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Mirror {
+    /// What it has written.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Waits until its log has this text.
+    pub(crate) fn wait_for_log(&mut self, text: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "no {text:?} in\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for its end: exit code and log.
+    pub(crate) fn end(&mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), self.log());
+            }
+            assert!(Instant::now() < deadline, "the mirror does not end\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops it if it still runs.
+    pub(crate) fn end_or_stop(&mut self) -> (Option<i32>, String) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(Signal::SIGTERM);
+        }
+        self.end()
+    }
+
+    /// Stops it as Ctrl-C or an orchestrator does.
+    pub(crate) fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        let (code, log) = self.end();
+        assert_eq!(code, Some(0), "{log}");
+    }
+
+    /// Waits for its end and checks exit code and words.
+    pub(crate) fn fails(mut self, code: i32, words: &[&str]) {
+        let (found, log) = self.end();
+        assert_eq!(found, Some(code), "{log}");
+        for word in words {
+            assert!(log.contains(word), "no {word:?} in\n{log}");
+        }
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Records of every kind: many keys, null and empty keys and values, headers in all their forms.
+pub(crate) fn varied(count: usize) -> Vec<Record> {
+    let record = |i: usize| Record {
+        partition: 0,
+        key: match i % 10 {
+            0 => None,
+            1 => Some(Vec::new()),
+            _ => Some(format!("key-{}", i % 17).into_bytes()),
+        },
+        value: match i % 7 {
+            0 => None,
+            1 => Some(Vec::new()),
+            _ => Some([format!("value-{i}-").as_bytes(), &[0xff, 0, 0x80]].concat()),
+        },
+        headers: match i % 4 {
+            0 => Vec::new(),
+            1 => vec![("n".to_owned(), Some(i.to_string().into_bytes()))],
+            _ => vec![
+                ("twice".to_owned(), Some(vec![0xfe, 0])),
+                ("none".to_owned(), None),
+                ("twice".to_owned(), Some(Vec::new())),
+                ("n".to_owned(), Some(i.to_string().into_bytes())),
+            ],
+        },
+        timestamp: 1_500_000_000_000 + i as i64,
+    };
+    (0..count).map(record).collect()
+}
+
+/// Writes records to a topic, each key where Java would put it.
+pub(crate) fn produce(cluster: &Cluster, topic: &str, records: &[Record]) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", "5")
+        .create()
+        .unwrap();
+    for record in records {
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: value.as_deref() });
+        }
+        let next = BaseRecord::<[u8], [u8]> {
+            topic,
+            partition: None,
+            payload: record.value.as_deref(),
+            key: record.key.as_deref(),
+            timestamp: Some(record.timestamp),
+            headers: (!record.headers.is_empty()).then_some(headers),
+            delivery_opaque: (),
+        };
+        producer.send(next).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(QUESTION).unwrap();
+}
+
+/// The end offset of each partition of a topic.
+pub(crate) fn ends(cluster: &Cluster, topic: &str) -> BTreeMap<i32, i64> {
+    let client = consumer(cluster);
+    let metadata = client.fetch_metadata(Some(topic), QUESTION).unwrap();
+    let end = |partition| client.fetch_watermarks(topic, partition, QUESTION).unwrap();
+    metadata.topics()[0]
+        .partitions()
+        .iter()
+        .map(|partition| {
+            let (low, high) = end(partition.id());
+            assert_eq!(low, 0, "the mock drops the oldest records beyond 5 MiB a partition");
+            (partition.id(), high)
+        })
+        .collect()
+}
+
+/// Everything a topic holds, partition by partition in order.
+pub(crate) fn read(cluster: &Cluster, topic: &str) -> Vec<Record> {
+    let client = consumer(cluster);
+    let ends = ends(cluster, topic);
+    let mut list = TopicPartitionList::new();
+    for partition in ends.keys() {
+        list.add_partition_offset(topic, *partition, Offset::Offset(0)).unwrap();
+    }
+    client.assign(&list).unwrap();
+    let total: i64 = ends.values().sum();
+    let mut records = Vec::new();
+    let deadline = Instant::now() + DEADLINE;
+    while records.len() < total as usize {
+        assert!(Instant::now() < deadline, "{} of {total} read", records.len());
+        let Some(message) = client.poll(Duration::from_millis(100)) else { continue };
+        let message = message.unwrap();
+        let headers = message.headers().map(|headers| {
+            headers.iter().map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect()
+        });
+        records.push(Record {
+            partition: message.partition(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+            timestamp: message.timestamp().to_millis().unwrap(),
+        });
+    }
+    records.sort_by_key(|record| record.partition);
+    records
+}
+
+fn consumer(cluster: &Cluster) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("group.id", "g")
+        .set("enable.auto.commit", "false")
+        .set("fetch.wait.max.ms", "5")
+        .set("fetch.queue.backoff.ms", "5")
+        .create()
+        .unwrap()
+}

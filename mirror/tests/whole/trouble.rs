@@ -1,0 +1,92 @@
+//! What happens while it runs: lost records, refused records, outages, a second signal.
+
+use nix::sys::signal::Signal;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use crate::support::{TOPIC, ends, produce, varied, world};
+
+#[test]
+fn an_offset_out_of_range_is_loud() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(50));
+    world.commit(0, 70);
+    let words = [TOPIC, "[0]", "offset 70", "ends at 50", "--on-data-loss continue"];
+    world.mirror(&[]).fails(1, &words);
+    assert_eq!(world.committed(1)[&0], 70, "nothing is committed over the loss");
+
+    let mut going_on = world.mirror(&["--on-data-loss", "continue"]);
+    let copied = world.wait_for(50, &mut going_on);
+    going_on.stop();
+    assert_eq!(copied.len(), 50);
+    assert_eq!(world.committed(1)[&0], 50);
+}
+
+#[test]
+fn a_refused_record_ends_the_mirror_and_is_not_committed() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD; 20];
+    world.destination.request_errors(RDKafkaApiKey::Produce, &refusals);
+    let words = ["send the record", TOPIC, "[0] at offset", "--abort.on.send.failure"];
+    world.mirror(&[]).fails(1, &words);
+    assert_eq!(world.committed(1).get(&0).copied().unwrap_or(0), 0);
+}
+
+#[test]
+fn a_refused_record_can_be_dropped() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    world.destination.request_errors(
+        RDKafkaApiKey::Produce,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD],
+    );
+    let mut mirror = world.mirror(&["--abort.on.send.failure=false"]);
+    mirror.wait_for_log("dropped the record");
+    produce(&world.source, TOPIC, &varied(5));
+    world.wait_for(5, &mut mirror);
+    mirror.signal(Signal::SIGINT);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("10 dropped"), "{log}");
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC));
+}
+
+#[test]
+fn a_missing_destination_topic_is_named() {
+    let world = world(1, 1).producer("topic.metadata.propagation.max.ms=500");
+    produce(&world.source, TOPIC, &varied(10));
+    let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    world.destination.topic_error(TOPIC, unknown).unwrap();
+    world.mirror(&[]).fails(1, &["the destination has no such topic", TOPIC, "create it"]);
+    assert_eq!(world.committed(1).get(&0).copied().unwrap_or(0), 0);
+}
+
+#[test]
+fn an_outage_of_the_destination_is_outlived() {
+    let world = world(2, 2);
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    world.destination.broker_down(1).unwrap();
+    produce(&world.source, TOPIC, &varied(500));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    world.destination.broker_up(1).unwrap();
+    let copied = world.wait_for(500, &mut mirror);
+    mirror.stop();
+    assert_eq!(copied.len(), 500);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let world = world(1, 1);
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    // What is in flight keeps the first signal waiting.
+    world.destination.broker_down(1).unwrap();
+    produce(&world.source, TOPIC, &varied(10));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    mirror.signal(Signal::SIGTERM);
+    mirror.wait_for_log("stopping");
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(130), "{log}");
+}

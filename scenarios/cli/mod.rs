@@ -1,0 +1,70 @@
+//! The command line. Prints, and turns outcomes into exit codes; everything else is elsewhere.
+
+mod spec;
+
+use clap::{Parser, Subcommand};
+use judge::report::exit::ExitCode;
+use std::io::Write;
+
+/// Proves, or disproves, that a Kafka mirror keeps its promises.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mirrorproof",
+    version,
+    after_help = "Exit codes: 0 every promise holds, 1 one is violated, 2 wrong usage, \
+                  3 inconclusive or nothing judged, 4 the environment failed."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Without a subcommand: what `spec` takes.
+    #[command(flatten)]
+    spec: spec::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judges a mirror by the promises (what runs when no subcommand is given).
+    Spec(spec::Args),
+    /// Mirrors topics: our own minimal mirror, with MirrorMaker 1's flags.
+    Mirror(mirror::Args),
+    /// Runs a command until it ends or standard input is closed.
+    #[command(hide = true)]
+    Supervise {
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream each belongs to.
+            drop(error.print());
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Holds };
+            return code.code().into();
+        }
+    };
+    match cli.command {
+        Some(Command::Mirror(arguments)) => mirror::run(arguments),
+        Some(Command::Supervise { command }) => {
+            harness::subject::process::supervise(&command[0], &command[1..])
+        }
+        Some(Command::Spec(arguments)) => spec::main(arguments).code().into(),
+        None => spec::main(cli.spec).code().into(),
+    }
+}
+
+/// Prints a result.
+fn print(text: &str) {
+    // A reader that went away is no reason to panic.
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Prints an error: what, where, and the way out.
+fn print_error(text: &str) {
+    drop(writeln!(std::io::stderr(), "mirrorproof: {text}"));
+}

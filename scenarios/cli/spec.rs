@@ -1,0 +1,199 @@
+//! `mirrorproof spec`: judges a mirror by the promises.
+
+use super::{print, print_error};
+use crate::{
+    catalogue,
+    run::{self, RunError, progress::Progress},
+    selection::Selection,
+};
+use cucumber::gherkin::tagexpr::TagOperation;
+use harness::{
+    cluster::{Backend, pool::Pool},
+    run_dir::RunDir,
+    subject::{self, Kind, properties},
+    testbed::Settings,
+};
+use judge::report::{exit::ExitCode, terminal};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+
+/// What `spec` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Features to run, by name, such as `ordering`; none: all.
+    #[arg(value_name = "FEATURE")]
+    feature: Vec<String>,
+    /// Runs the features of this folder instead of the embedded ones.
+    #[arg(long, value_name = "DIR")]
+    features: Option<PathBuf>,
+    /// Runs the scenarios with these tags, such as '@F12 or @F27'.
+    #[arg(long, value_name = "EXPR")]
+    tags: Option<String>,
+    /// Runs the scenarios whose name matches.
+    #[arg(long, value_name = "REGEX")]
+    name: Option<regex::Regex>,
+    /// Which mirror is judged: mirror (ours), mirrormaker1, or command with --command.
+    #[arg(long, default_value = "mirror", value_name = "NAME")]
+    subject: String,
+    /// The command line of --subject command, with {consumer_config}, {producer_config} and
+    /// {topics}.
+    #[arg(long, value_name = "LINE")]
+    command: Option<String>,
+    /// Which clusters: embedded (in this process) or containers (real Kafka, needs Docker).
+    #[arg(long, default_value = "embedded", value_name = "KIND")]
+    clusters: String,
+    /// Your consumer.properties, laid on top of ours, except addresses, group and security.
+    #[arg(long = "consumer.config", value_name = "FILE")]
+    consumer_config: Option<PathBuf>,
+    /// Your producer.properties, laid on top of ours, except addresses, group and security.
+    #[arg(long = "producer.config", value_name = "FILE")]
+    producer_config: Option<PathBuf>,
+    /// Repeats the random choices of an earlier run.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Goes on after a promise was violated.
+    #[arg(long)]
+    keep_going: bool,
+    /// Where report.json, junit.xml, events.log and the subject's output go; the default is
+    /// runs/TIME-SEED.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// How many scenarios run at once.
+    #[arg(long, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+    /// Names the scenarios that hold, too.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// What is wrong with the words of a call.
+#[derive(Debug)]
+struct Usage(String);
+
+pub(super) fn main(args: Args) -> ExitCode {
+    let spec = match prepare(args) {
+        Ok(spec) => spec,
+        Err(Usage(text)) => {
+            print_error(&text);
+            return ExitCode::Usage;
+        }
+    };
+    let (verbose, spec) = spec;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print_error(&format!("failed to start the runtime: {error}"));
+            return ExitCode::Environment;
+        }
+    };
+    runtime.block_on(execute(spec, verbose))
+}
+
+async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
+    let pool = Pool::embedded();
+    let report = match run::run(spec, pool, Progress::detect()).await {
+        Ok(report) => report,
+        Err(error @ (RunError::Catalogue(_) | RunError::Selection(_) | RunError::RunDir(_))) => {
+            print_error(&error.to_string());
+            return ExitCode::Usage;
+        }
+    };
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    print(&terminal::render(&report, terminal::Options { color, width: 100, verbose }));
+    ExitCode::of(&report)
+}
+
+/// Everything that can be wrong before anything starts.
+fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
+    let backend = backend(&args.clusters)?;
+    let kind = kind(&args.subject, args.command.as_deref())?;
+    let overlay = |file: Option<&PathBuf>| match file {
+        Some(file) => {
+            properties::read(file).map_err(|error| Usage(format!("failed to {error}")))
+        }
+        None => Ok(properties::Properties::new()),
+    };
+    let executable = std::env::current_exe()
+        .map_err(|error| Usage(format!("failed to find the program's own file: {error}")))?;
+    let subject = subject::Spec {
+        kind,
+        executable,
+        consumer: overlay(args.consumer_config.as_ref())?,
+        producer: overlay(args.producer_config.as_ref())?,
+    };
+    let tags = args.tags.as_deref().map(parse_tags).transpose()?;
+    let selection = Selection { features: args.feature.clone(), tags, name: args.name.clone() };
+    let features = match &args.features {
+        Some(folder) => catalogue::folder(folder),
+        None => catalogue::embedded(),
+    }
+    .map_err(|error| Usage(format!("failed to {error}")))?;
+    selection.check(&features).map_err(|error| Usage(error.to_string()))?;
+    let seed = args.seed.unwrap_or_else(rand::random);
+    let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));
+    let run_dir =
+        RunDir::create(&folder).map_err(|error| Usage(format!("failed to {error}")))?;
+    print_error(&format!("seed {seed}, run folder {}", run_dir.path().display()));
+    Ok((args.verbose, run::Spec {
+        features,
+        selection,
+        backend,
+        concurrency: args.jobs.map(usize::from),
+        keep_going: args.keep_going,
+        repeat: repeat(&args),
+        settings: Arc::new(Settings { subject, seed, run_dir }),
+    }))
+}
+
+fn backend(name: &str) -> Result<Backend, Usage> {
+    Backend::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
+        let all = Backend::ALL.map(Backend::name).join(", ");
+        Usage(format!("no clusters are called {name:?}; --clusters takes one of {all}"))
+    })
+}
+
+fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
+    match (name, command) {
+        ("mirror", None) => Ok(Kind::Mirror),
+        ("command", Some(line)) => {
+            subject::words(line).map_err(|error| Usage(format!("failed to {error}")))?;
+            Ok(Kind::Command(line.to_owned()))
+        }
+        ("command", None) => Err(Usage("--subject command needs --command 'PROGRAM …'".into())),
+        (other, Some(_)) => {
+            Err(Usage(format!("--command goes with --subject command, not with {other}")))
+        }
+        (other, None) => Err(Usage(format!(
+            "no subject is called {other:?}; --subject takes one of {}",
+            Kind::NAMES.join(", ")
+        ))),
+    }
+}
+
+fn parse_tags(expression: &str) -> Result<TagOperation, Usage> {
+    expression
+        .parse()
+        .map_err(|error| Usage(format!("cannot read --tags {expression:?}: {error}")))
+}
+
+/// The call as the user would type it again, but for the selection and the seed.
+fn repeat(args: &Args) -> String {
+    let mut line = format!("mirrorproof spec --clusters {}", args.clusters);
+    let mut add = |flag: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let quoted = shlex::try_quote(&value).map_or(value.clone(), |quoted| quoted.into());
+            line.push_str(&format!(" {flag} {quoted}"));
+        }
+    };
+    add("--subject", Some(args.subject.clone()).filter(|subject| subject != "mirror"));
+    add("--command", args.command.clone());
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    add("--features", path(&args.features));
+    add("--consumer.config", path(&args.consumer_config));
+    add("--producer.config", path(&args.producer_config));
+    line
+}
+
+fn default_folder(seed: u64) -> PathBuf {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    PathBuf::from("runs").join(format!("{}-{seed}", now.unwrap_or_default().as_secs()))
+}

@@ -1,0 +1,205 @@
+//! Collects what became of each scenario, and keeps the report files current.
+
+use super::{Found, Report, ScenarioOutcome, Spec, Verdict, milliseconds, skip_reason};
+use crate::selection::short_name;
+use cucumber::gherkin::{Feature, Scenario};
+use judge::report::{PromiseReport, ScenarioReport, json, junit};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Instant, SystemTime},
+};
+
+/// A scenario's place: its feature's file and its line, which no other has.
+type Place = (String, usize);
+
+/// What a scenario needs to begin.
+pub(super) struct Start {
+    /// Its name in logs and folders.
+    pub(super) name: String,
+    /// Counts the scenarios of the run.
+    pub(super) number: usize,
+    /// Its own seed.
+    pub(super) seed: u64,
+    /// Its tags.
+    pub(super) tags: Vec<String>,
+}
+
+struct Entry {
+    number: usize,
+    tags: Vec<String>,
+    begun: Option<Instant>,
+    outcome: Option<ScenarioOutcome>,
+    duration_ms: u64,
+    logs: Vec<String>,
+    name: String,
+}
+
+pub(super) struct Collector {
+    entries: Mutex<BTreeMap<Place, Entry>>,
+    promises: Vec<(String, String)>,
+    started: Instant,
+    started_at: SystemTime,
+    stopped: AtomicBool,
+}
+
+impl Collector {
+    pub(super) fn new(spec: &Spec, selected: &[Found<'_>]) -> Collector {
+        let subject = spec.settings.subject.kind.name();
+        let entries = selected.iter().enumerate().map(|(number, found)| {
+            let skipped = skip_reason(&found.tags, spec.backend, subject);
+            let entry = Entry {
+                number,
+                tags: found.tags.clone(),
+                begun: None,
+                outcome: skipped.map(|reason| ScenarioOutcome::Skipped { reason }),
+                duration_ms: 0,
+                logs: Vec::new(),
+                name: found.scenario.name.clone(),
+            };
+            (place(found.feature, found.scenario), entry)
+        });
+        let promises = spec.features.iter().map(|feature| (file(feature), feature.name.clone()));
+        Collector {
+            entries: Mutex::new(entries.collect()),
+            promises: promises.collect(),
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<Place, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many scenarios are still to be run.
+    pub(super) fn open(&self) -> u64 {
+        self.entries().values().filter(|entry| entry.outcome.is_none()).count() as u64
+    }
+
+    /// Whether a scenario is selected, not skipped, and not yet run.
+    pub(super) fn is_open(&self, feature: &Feature, scenario: &Scenario) -> bool {
+        let entries = self.entries();
+        entries.get(&place(feature, scenario)).is_some_and(|entry| entry.outcome.is_none())
+    }
+
+    /// Whether a promise was violated already.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn start(
+        &self,
+        run_seed: u64,
+        feature: &Feature,
+        scenario: &Scenario,
+    ) -> Option<Start> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&place(feature, scenario))?;
+        entry.begun = Some(Instant::now());
+        Some(Start {
+            name: format!("{}-{}", short_name(feature), scenario.position.line),
+            number: entry.number,
+            seed: seed_of(run_seed, feature, scenario),
+            tags: entry.tags.clone(),
+        })
+    }
+
+    /// Records an outcome and writes the report files; returns the scenario's report.
+    pub(super) fn record(
+        &self,
+        spec: &Spec,
+        feature: &Feature,
+        scenario: &Scenario,
+        outcome: ScenarioOutcome,
+        logs: Vec<String>,
+    ) -> Option<ScenarioReport> {
+        let at = place(feature, scenario);
+        {
+            let mut entries = self.entries();
+            let entry = entries.get_mut(&at)?;
+            if outcome.verdict() == Some(Verdict::Violated) {
+                self.stopped.store(true, Ordering::Relaxed);
+            }
+            entry.duration_ms = entry.begun.map(milliseconds).unwrap_or_default();
+            entry.outcome = Some(outcome);
+            entry.logs = logs;
+        }
+        self.write(spec, false);
+        let entries = self.entries();
+        entries.get(&at).and_then(|entry| scenario_report(spec, &at, entry))
+    }
+
+    /// The whole report, with its files written for the last time.
+    pub(super) fn finish(&self, spec: &Spec) -> Report {
+        self.write(spec, true)
+    }
+
+    fn write(&self, spec: &Spec, complete: bool) -> Report {
+        let report = self.report(spec, complete);
+        spec.settings.run_dir.write("report.json", &json::render(&report));
+        spec.settings.run_dir.write("junit.xml", &junit::render(&report));
+        report
+    }
+
+    fn report(&self, spec: &Spec, complete: bool) -> Report {
+        let entries = self.entries();
+        let promises = self.promises.iter().map(|(file, promise)| PromiseReport {
+            promise: promise.clone(),
+            file: file.clone(),
+            scenarios: entries
+                .iter()
+                .filter(|(at, _)| at.0 == *file)
+                .filter_map(|(at, entry)| scenario_report(spec, at, entry))
+                .collect(),
+        });
+        let since_epoch = self.started_at.duration_since(SystemTime::UNIX_EPOCH);
+        Report {
+            schema_version: Report::SCHEMA_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").into(),
+            seed: spec.settings.seed,
+            clusters: spec.backend.name().into(),
+            subject: spec.settings.subject.kind.name().into(),
+            started_unix: since_epoch.unwrap_or_default().as_secs(),
+            duration_ms: milliseconds(self.started),
+            complete: complete && entries.values().all(|entry| entry.outcome.is_some()),
+            environment_failure: spec.settings.run_dir.failure().map(str::to_owned),
+            folder: spec.settings.run_dir.path().display().to_string(),
+            promises: promises.collect(),
+        }
+    }
+}
+
+fn scenario_report(spec: &Spec, at: &Place, entry: &Entry) -> Option<ScenarioReport> {
+    let name = regex::escape(&entry.name).replace('\'', r"'\''");
+    Some(ScenarioReport {
+        name: entry.name.clone(),
+        line: at.1,
+        tags: entry.tags.clone(),
+        duration_ms: entry.duration_ms,
+        outcome: entry.outcome.clone()?,
+        repeat: format!("{} --seed {} --name '^{name}$'", spec.repeat, spec.settings.seed),
+        logs: entry.logs.clone(),
+    })
+}
+
+fn file(feature: &Feature) -> String {
+    feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+fn place(feature: &Feature, scenario: &Scenario) -> Place {
+    (file(feature), scenario.position.line)
+}
+
+/// A scenario's own seed: of the run's seed and its place, so that a selection does not change it.
+pub(super) fn seed_of(run: u64, feature: &Feature, scenario: &Scenario) -> u64 {
+    // FNV-1a: stable across platforms and versions, which the standard hasher is not.
+    let text = format!("{}:{}", short_name(feature), scenario.name);
+    text.bytes().fold(run ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,281 @@
+//! A run: every selected scenario on its clusters with its subject, judged and reported.
+//!
+//! Cucumber executes the steps; what they found is collected here, scenario by scenario, and the
+//! report is written anew after each, so that a crash loses nothing.
+
+mod collector;
+pub mod progress;
+
+use crate::{
+    catalogue::CatalogueError,
+    selection::{Found, Selection, UnknownName, scenarios, skip_reason},
+    world::{Failure, World},
+};
+use collector::Collector;
+use cucumber::{
+    Cucumber, Parser, World as _, cli,
+    event::ScenarioFinished,
+    gherkin::{Feature, Scenario},
+    parser, runner, writer,
+};
+use harness::{
+    cluster::{Backend, pool::Pool},
+    observe::completion::Limits,
+    run_dir::RunDirError,
+    testbed::{Settings, Testbed},
+};
+use judge::{
+    report::{Report, ScenarioOutcome},
+    verdict::{Anomaly, Findings, Judgement, Verdict},
+};
+use progress::Progress;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What a run is made of.
+#[derive(Debug)]
+pub struct Spec {
+    /// The features, with their outlines expanded.
+    pub features: Vec<Feature>,
+    /// Which of their scenarios.
+    pub selection: Selection,
+    /// On which clusters.
+    pub backend: Backend,
+    /// How many scenarios at once; `None`: what the backend bears.
+    pub concurrency: Option<usize>,
+    /// Whether to go on after the first violation.
+    pub keep_going: bool,
+    /// What the user typed to select subject and clusters, for the command that repeats a scenario.
+    pub repeat: String,
+    /// Subject, seed and run folder.
+    pub settings: Arc<Settings>,
+}
+
+/// A run that could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The features.
+    #[error("failed to {0}")]
+    Catalogue(#[from] CatalogueError),
+    /// The selection.
+    #[error("{0}")]
+    Selection(#[from] UnknownName),
+    /// The run folder.
+    #[error("failed to {0}")]
+    RunDir(#[from] RunDirError),
+}
+
+/// What scenarios of one run share while it works.
+struct Shared {
+    spec: Spec,
+    pool: Pool,
+    collector: Collector,
+    progress: Progress,
+}
+
+/// Runs the selected scenarios and reports them.
+pub async fn run(spec: Spec, pool: Pool, progress: Progress) -> Result<Report, RunError> {
+    spec.selection.check(&spec.features)?;
+    let found = scenarios(&spec.features);
+    let selected: Vec<Found<'_>> =
+        found.into_iter().filter(|found| spec.selection.takes(found)).collect();
+    let collector = Collector::new(&spec, &selected);
+    progress.begin(collector.open());
+    let concurrency = spec.concurrency.unwrap_or(match spec.backend {
+        Backend::Embedded => 6,
+        Backend::Containers => 3,
+    });
+    let features = Features(spec.features.clone());
+    let shared = Arc::new(Shared { spec, pool, collector, progress });
+    let (before, after, filter) = (shared.clone(), shared.clone(), shared.clone());
+    let runner = runner::Basic::default()
+        .steps(World::collection())
+        .max_concurrent_scenarios(concurrency)
+        .before(move |feature, _, scenario, world| {
+            let shared = before.clone();
+            Box::pin(async move { shared.begin(feature, scenario, world).await })
+        })
+        .after(move |feature, _, scenario, finished, world| {
+            let shared = after.clone();
+            Box::pin(async move { shared.end(feature, scenario, finished, world).await })
+        });
+    Cucumber::<World, _, (), _, _, cli::Empty>::custom(features, runner, Silent)
+        // Ours is the command line; cucumber must not read it.
+        .with_cli(cli::Opts::<_, _, _, cli::Empty>::default())
+        .filter_run((), move |feature, _, scenario| filter.collector.is_open(feature, scenario))
+        .await;
+    shared.pool.close().await;
+    shared.progress.end();
+    Ok(shared.collector.finish(&shared.spec))
+}
+
+impl Shared {
+    /// Gives a scenario its clusters.
+    async fn begin(&self, feature: &Feature, scenario: &Scenario, world: &mut World) {
+        let Some(start) = self.collector.start(self.spec.settings.seed, feature, scenario)
+        else {
+            return;
+        };
+        if self.collector.stopped() && !self.spec.keep_going {
+            world.failure = Some(Failure::NotRun);
+            return;
+        }
+        self.progress.started(&scenario.name);
+        match self.pool.lease(&start.tags).await {
+            Ok(lease) => {
+                world.testbed = Some(Testbed::new(
+                    self.spec.settings.clone(),
+                    &start.name,
+                    start.seed,
+                    lease.prefix(start.number),
+                    limits(self.spec.backend),
+                    lease.pair(),
+                ));
+                world.lease = Some(lease);
+            }
+            Err(error) => world.failure = Some(Failure::Broken(format!("failed to {error}"))),
+        }
+    }
+
+    /// Judges a scenario and gives its clusters back.
+    async fn end(
+        &self,
+        feature: &Feature,
+        scenario: &Scenario,
+        finished: &ScenarioFinished,
+        world: Option<&mut World>,
+    ) {
+        let Some(world) = world else { return };
+        let outcome = outcome(feature, scenario, finished, world);
+        let logs = world.testbed.as_ref().map(Testbed::logs).unwrap_or_default();
+        if let Some(testbed) = world.testbed.take()
+            && let Err(error) = testbed.close().await
+        {
+            self.spec.settings.run_dir.log(&scenario.name, &format!("while closing: {error}"));
+        }
+        drop(world.lease.take());
+        let report = self.collector.record(&self.spec, feature, scenario, outcome, logs);
+        if let Some(report) = report {
+            self.progress.finished(&report);
+        }
+    }
+}
+
+/// How long to wait for what, on a backend.
+fn limits(backend: Backend) -> Limits {
+    match backend {
+        Backend::Embedded => Limits {
+            ready: Duration::from_secs(15),
+            stall: Duration::from_secs(8),
+            deadline: Duration::from_secs(60),
+            stability: Duration::from_millis(150),
+            read: Duration::from_secs(30),
+        },
+        Backend::Containers => Limits {
+            ready: Duration::from_secs(60),
+            stall: Duration::from_secs(20),
+            deadline: Duration::from_secs(180),
+            stability: Duration::from_millis(500),
+            read: Duration::from_secs(60),
+        },
+    }
+}
+
+/// What became of a scenario.
+fn outcome(
+    feature: &Feature,
+    scenario: &Scenario,
+    finished: &ScenarioFinished,
+    world: &mut World,
+) -> ScenarioOutcome {
+    let failed = failed_step(feature, scenario, finished);
+    match world.failure.take() {
+        Some(Failure::Broken(reason)) => return ScenarioOutcome::Broken { reason },
+        Some(Failure::NotRun) => {
+            return ScenarioOutcome::Skipped {
+                reason: "an earlier promise was violated: run on with --keep-going".into(),
+            };
+        }
+        Some(Failure::Inconclusive(reason)) => return ScenarioOutcome::Inconclusive { reason },
+        None => {}
+    }
+    let finished_run = world.testbed.as_ref().filter(|bed| bed.history().completion.is_some());
+    let Some(testbed) = finished_run else {
+        let reason = failed.map_or_else(|| "it asked nothing".into(), |step| step.1);
+        return ScenarioOutcome::Inconclusive { reason };
+    };
+    // A checker that crashes is our bug, never a promise kept.
+    let judged = std::panic::catch_unwind(AssertUnwindSafe(|| testbed.judge()));
+    let Ok(judgement) = judged else {
+        return ScenarioOutcome::Inconclusive { reason: "the judge crashed".into() };
+    };
+    if world.questions == 0 {
+        return ScenarioOutcome::Inconclusive { reason: "it asked nothing".into() };
+    }
+    let judgement = if failed.is_some() { denied(judgement) } else { judgement };
+    let failed_step = failed.map(|(step, _)| step);
+    ScenarioOutcome::Judged { judgement, failed_step }
+}
+
+/// A question was answered no although the contract tolerates what was found: the promise asked for
+/// more than the contract, such as no repeat at all.
+fn denied(judgement: Judgement) -> Judgement {
+    if judgement.verdict == Verdict::Violated {
+        return judgement;
+    }
+    let (repeats, tolerated): (Vec<_>, Vec<_>) = judgement.tolerated.into_iter().partition(|one| {
+        matches!(one.finding.anomaly, Anomaly::Duplicated | Anomaly::Rewound)
+    });
+    let violations = Findings(repeats.into_iter().map(|one| one.finding).collect());
+    Judgement { verdict: Verdict::Violated, violations, tolerated, ..judgement }
+}
+
+/// The step that failed, as `features/ordering.feature:12: Then …`, and what it said.
+fn failed_step(
+    feature: &Feature,
+    scenario: &Scenario,
+    finished: &ScenarioFinished,
+) -> Option<(String, String)> {
+    let ScenarioFinished::StepFailed(_, location, error) = finished else { return None };
+    let _ = location;
+    let text = error.to_string();
+    let said = text.rsplit("Captured output: ").next().unwrap_or(&text).to_owned();
+    let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    Some((format!("{file}:{}: {}", scenario.position.line, said), said))
+}
+
+/// Hands parsed features to cucumber.
+struct Features(Vec<Feature>);
+
+impl Parser<()> for Features {
+    type Cli = cli::Empty;
+    type Output = futures::stream::Iter<std::vec::IntoIter<parser::Result<Feature>>>;
+
+    fn parse(self, (): (), _: cli::Empty) -> Self::Output {
+        futures::stream::iter(self.0.into_iter().map(Ok).collect::<Vec<_>>())
+    }
+}
+
+/// Cucumber's own output is not shown: the report is ours.
+struct Silent;
+
+impl<W: 'static> cucumber::Writer<W> for Silent {
+    type Cli = cli::Empty;
+
+    async fn handle_event(
+        &mut self,
+        _: parser::Result<cucumber::Event<cucumber::event::Cucumber<W>>>,
+        _: &cli::Empty,
+    ) {
+    }
+}
+
+impl writer::Normalized for Silent {}
+
+/// How long a scenario took.
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

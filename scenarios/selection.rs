@@ -1,0 +1,155 @@
+//! Which scenarios are run, and why the others are not: pure.
+
+use cucumber::{
+    gherkin::{Feature, Scenario, tagexpr::TagOperation},
+    tag::Ext as _,
+};
+use harness::cluster::Backend;
+use std::collections::BTreeSet;
+
+/// What the user selected.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Names of features, such as `ordering`; none: all.
+    pub features: Vec<String>,
+    /// `--tags`.
+    pub tags: Option<TagOperation>,
+    /// `--name`.
+    pub name: Option<regex::Regex>,
+}
+
+/// A selection that names what does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("no {kind} is called {name:?}; {hint}")]
+pub struct UnknownName {
+    kind: &'static str,
+    name: String,
+    hint: String,
+}
+
+/// One scenario, in the context of its feature.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// Its feature.
+    pub feature: &'a Feature,
+    /// The scenario, or a row of an outline.
+    pub scenario: &'a Scenario,
+    /// All tags: the feature's, the rule's, its own.
+    pub tags: Vec<String>,
+}
+
+/// All scenarios of the features, in their order.
+pub fn scenarios(features: &[Feature]) -> Vec<Found<'_>> {
+    features
+        .iter()
+        .flat_map(|feature| {
+            let plain = feature.scenarios.iter().map(|scenario| (scenario, &[] as &[String]));
+            let ruled = feature.rules.iter().flat_map(|rule| {
+                rule.scenarios.iter().map(|scenario| (scenario, rule.tags.as_slice()))
+            });
+            plain.chain(ruled).map(move |(scenario, rule_tags)| Found {
+                feature,
+                scenario,
+                tags: feature.tags.iter().chain(rule_tags).chain(&scenario.tags).cloned().collect(),
+            })
+        })
+        .collect()
+}
+
+/// A feature's short name: its file without folder and ending.
+pub fn short_name(feature: &Feature) -> String {
+    let stem = feature.path.as_deref().and_then(|path| path.file_stem());
+    stem.map_or_else(|| feature.name.clone(), |stem| stem.to_string_lossy().into_owned())
+}
+
+impl Selection {
+    /// Refuses names of features and tags that no feature has.
+    pub fn check(&self, features: &[Feature]) -> Result<(), UnknownName> {
+        let known: BTreeSet<String> = features.iter().map(short_name).collect();
+        for name in &self.features {
+            check_known("feature", name, &known)?;
+        }
+        let known = scenarios(features).into_iter().flat_map(|found| found.tags).collect();
+        match &self.tags {
+            Some(expression) => check_tags(expression, &known),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a scenario is selected.
+    pub fn takes(&self, found: &Found<'_>) -> bool {
+        let by_feature =
+            self.features.is_empty() || self.features.contains(&short_name(found.feature));
+        let by_tags = self.tags.as_ref().is_none_or(|tags| tags.eval(found.tags.iter()));
+        let by_name = self.name.as_ref().is_none_or(|name| name.is_match(&found.scenario.name));
+        by_feature && by_tags && by_name
+    }
+}
+
+fn check_tags(expression: &TagOperation, known: &BTreeSet<String>) -> Result<(), UnknownName> {
+    match expression {
+        TagOperation::And(left, right) | TagOperation::Or(left, right) => {
+            check_tags(left, known).and_then(|()| check_tags(right, known))
+        }
+        TagOperation::Not(inner) => check_tags(inner, known),
+        TagOperation::Tag(tag) => check_known("tag", tag, known),
+    }
+}
+
+fn check_known(
+    kind: &'static str,
+    name: &str,
+    known: &BTreeSet<String>,
+) -> Result<(), UnknownName> {
+    if known.contains(name) {
+        return Ok(());
+    }
+    let nearest = known
+        .iter()
+        .map(|other| (strsim::jaro_winkler(other, name), other))
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .filter(|(likeness, _)| *likeness > 0.75);
+    let all = || known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let hint = nearest.map_or_else(
+        || format!("there are {}", all()),
+        |(_, nearest)| format!("the nearest is {nearest:?}"),
+    );
+    Err(UnknownName { kind, name: name.to_owned(), hint })
+}
+
+/// Why a scenario cannot be run on a backend with a subject; `None`: it can.
+pub fn skip_reason(tags: &[String], backend: Backend, subject: &str) -> Option<String> {
+    let has = |tag: &str| tags.iter().any(|other| other == tag);
+    if has("containers") && backend == Backend::Embedded {
+        return Some("needs real brokers: run it with --clusters containers".into());
+    }
+    if has("embedded") && backend == Backend::Containers {
+        return Some("shown on embedded clusters: real brokers would only repeat it".into());
+    }
+    if has("only-mirror") && subject != "mirror" {
+        return Some(format!("about a setting that {subject} does not have"));
+    }
+    if has("only-mirrormaker1") && subject != "mirrormaker1" {
+        return Some(format!("performed with MirrorMaker 1, not with {subject}"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_skipped_only_for_a_reason() {
+        let check = |tag: &str, backend, subject, skipped: bool| {
+            let reason = skip_reason(&[tag.to_owned()], backend, subject);
+            assert_eq!(reason.is_some(), skipped, "{tag} {backend:?} {subject}");
+        };
+        check("F1", Backend::Embedded, "mirror", false);
+        check("containers", Backend::Embedded, "mirror", true);
+        check("containers", Backend::Containers, "mirror", false);
+        check("embedded", Backend::Containers, "mirror", true);
+        check("only-mirror", Backend::Containers, "mirrormaker1", true);
+        check("only-mirrormaker1", Backend::Containers, "mirror", true);
+    }
+}

@@ -1,0 +1,78 @@
+//! The questions: one promise each.
+
+use crate::world::{Step, World};
+use cucumber::then;
+use judge::verdict::Anomaly;
+
+#[then("every record of the source is on the destination")]
+async fn complete(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Lost, Anomaly::Stalled, Anomaly::CommitBehind])
+}
+
+#[then("no record is repeated")]
+async fn nothing_repeated(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Duplicated, Anomaly::Rewound])?;
+    let repeats = world.judgement()?.judged.repeats;
+    // A repeat that a restart explains is within the contract, and still not what was asked for.
+    if repeats == 0 { Ok(()) } else { Err(format!("{repeats} records are repeated")) }
+}
+
+#[then("records are repeated only where the kill explains it")]
+async fn repeats_explained(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Duplicated, Anomaly::Rewound])
+}
+
+#[then("every key's records are in the order of the source")]
+async fn ordered(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Reordered, Anomaly::Stale])
+}
+
+#[then("every record is in the partition where Java's producers put its key")]
+#[then("every record is in the partition it had on the source")]
+async fn placed(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Misplaced])
+}
+
+#[then("every copy equals its record in key, value, headers and timestamp")]
+async fn faithful(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Corrupted])
+}
+
+#[then("nothing is there that was not produced")]
+async fn nothing_added(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Phantom, Anomaly::Leaked])
+}
+
+#[then("no position was committed ahead of its records")]
+async fn not_committed_ahead(world: &mut World) -> Step {
+    world.ask(&[Anomaly::CommitAhead])
+}
+
+#[then(expr = "at least {int} records were judged")]
+async fn judged(world: &mut World, records: u64) -> Step {
+    let judged = world.judgement()?.judged;
+    if judged.source_records >= records {
+        return Ok(());
+    }
+    world.doubt(format!("only {} records were judged", judged.source_records))
+}
+
+#[then(
+    expr = "at least {int} records over {int} keys were judged, in every reachable pair of \
+            partitions"
+)]
+async fn judged_everywhere(world: &mut World, records: u64, keys: u64) -> Step {
+    let judged = world.judgement()?.judged;
+    let reachable = world.testbed.as_ref().map_or(0, |testbed| testbed.reachable_pairs());
+    let enough = judged.source_records >= records
+        && judged.keys >= keys
+        && judged.partition_pairs >= reachable;
+    // A mirror that loses records empties pairs: that is its fault, and already named.
+    if enough || world.judgement()?.verdict == judge::verdict::Verdict::Violated {
+        return Ok(());
+    }
+    world.doubt(format!(
+        "only {} records over {} keys in {} of {reachable} pairs of partitions were judged",
+        judged.source_records, judged.keys, judged.partition_pairs
+    ))
+}

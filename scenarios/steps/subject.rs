@@ -1,0 +1,59 @@
+//! Sentences about the mirror's life.
+
+use crate::world::{Step, World};
+use cucumber::{given, when};
+use judge::plan::Action;
+
+#[given(expr = "the mirror commits every {int} ms")]
+async fn commits_every(world: &mut World, milliseconds: u64) {
+    world.options.0.commit_interval_ms = Some(milliseconds);
+}
+
+#[given("the mirror commits as often as it does by default")]
+async fn commits_by_default(world: &mut World) {
+    world.options.0.commit_interval_ms = None;
+}
+
+#[given(expr = "the mirror runs with {int} streams")]
+async fn with_streams(world: &mut World, streams: u32) {
+    world.options.0.streams = streams;
+}
+
+#[given("the mirror keeps partition numbers")]
+async fn keeps_partitions(world: &mut World) {
+    world.options.0.preserve = true;
+}
+
+#[given("the mirror is running")]
+#[when("the mirror is started again")]
+async fn running(world: &mut World) -> Step {
+    let options = world.options.0.clone();
+    world.act(Action::StartSubject(options)).await?;
+    world.act(Action::AwaitReady).await
+}
+
+#[when("the mirror is started")]
+async fn started(world: &mut World) -> Step {
+    let options = world.options.0.clone();
+    world.act(Action::StartSubject(options)).await
+}
+
+#[when("the mirror is stopped")]
+async fn stopped(world: &mut World) -> Step {
+    world.act(Action::StopSubject).await
+}
+
+#[when("the mirror is killed")]
+async fn killed(world: &mut World) -> Step {
+    world.act(Action::KillSubject).await
+}
+
+#[when(expr = "{int} records have arrived at {word}")]
+async fn arrived(world: &mut World, records: u64, topic: String) -> Step {
+    world.act(Action::AwaitRecords { topic, records }).await
+}
+
+#[when("the mirror has caught up")]
+async fn caught_up(world: &mut World) -> Step {
+    world.act(Action::Finish).await
+}

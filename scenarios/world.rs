@@ -1,0 +1,105 @@
+//! The state of one scenario: its testbed, and what was asked of it.
+
+use harness::{
+    cluster::pool::Lease,
+    testbed::{Testbed, TestbedError},
+};
+use judge::{
+    plan::{Action, SubjectOptions},
+    verdict::{Anomaly, Judgement},
+};
+
+/// One scenario's state.
+#[derive(Debug, Default, cucumber::World)]
+pub struct World {
+    /// The clusters and the subject. `None` only before the scenario's start and after its end.
+    pub testbed: Option<Testbed>,
+    /// The clusters' lease; it is given back after the testbed's end.
+    pub lease: Option<Lease>,
+    /// How the subject will be started.
+    pub options: Options,
+    /// The pattern that the subject is asked for, and the topics that it selects.
+    pub selected: Option<(String, Vec<String>)>,
+    /// The topic of the application that moves to the destination.
+    pub moving: Option<String>,
+    /// How many questions were asked.
+    pub questions: u32,
+    /// What ended the scenario early.
+    pub failure: Option<Failure>,
+}
+
+/// How the subject will be started.
+#[derive(Debug)]
+pub struct Options(pub SubjectOptions);
+
+impl Default for Options {
+    /// Commits often, so that a scenario is over soon; scenarios that are about the commit interval
+    /// set their own.
+    fn default() -> Options {
+        Options(SubjectOptions { commit_interval_ms: Some(200), streams: 1, preserve: false })
+    }
+}
+
+/// What ended a scenario before all its questions were answered.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The environment failed.
+    Broken(String),
+    /// It could not be told.
+    Inconclusive(String),
+    /// It was not run, because an earlier promise was violated.
+    NotRun,
+}
+
+/// What a step returns: an error ends the scenario.
+pub type Step = Result<(), String>;
+
+impl World {
+    /// Performs one action.
+    pub async fn act(&mut self, action: Action) -> Step {
+        let testbed = self.testbed.as_mut().ok_or("the scenario has no clusters")?;
+        match testbed.apply(action).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let text = error.to_string();
+                self.failure = Some(match error {
+                    TestbedError::Deadline { .. } | TestbedError::Plan(_) => {
+                        Failure::Inconclusive(text.clone())
+                    }
+                    TestbedError::Cluster(_) | TestbedError::Read(_) | TestbedError::Subject(_) => {
+                        Failure::Broken(text.clone())
+                    }
+                });
+                Err(text)
+            }
+        }
+    }
+
+    /// What the judge says of the history so far.
+    pub fn judgement(&mut self) -> Result<Judgement, String> {
+        let testbed = self.testbed.as_ref().ok_or("the scenario has no clusters")?;
+        if testbed.history().completion.is_none() {
+            return Err("the step asks before the mirror has caught up".into());
+        }
+        self.questions += 1;
+        Ok(testbed.judge())
+    }
+
+    /// Asks whether none of `anomalies` was found.
+    pub fn ask(&mut self, anomalies: &[Anomaly]) -> Step {
+        let judgement = self.judgement()?;
+        let found: Vec<String> = anomalies
+            .iter()
+            .map(|anomaly| (anomaly, judgement.violations.count(*anomaly)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(anomaly, count)| format!("{count} {anomaly}"))
+            .collect();
+        if found.is_empty() { Ok(()) } else { Err(found.join(", ")) }
+    }
+
+    /// Ends the scenario as inconclusive: what it should show was not there to be shown.
+    pub fn doubt(&mut self, reason: String) -> Step {
+        self.failure = Some(Failure::Inconclusive(reason.clone()));
+        Err(reason)
+    }
+}
