@@ -197,7 +197,7 @@ impl Stream<'_> {
 }
 
 /// The offsets as numbers, or the error of one of them.
-fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
+pub(super) fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
     let place = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
         element.error()?;
         match element.offset() {
@@ -213,7 +213,7 @@ fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
 }
 
 /// Asks until there is an answer; `None` if it is time to stop.
-fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
+pub(super) fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
     while !stop.requested() {
         match ask() {
             Ok(answer) => return Some(answer),

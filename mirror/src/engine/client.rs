@@ -6,13 +6,13 @@ use std::{
     collections::VecDeque,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Message, TopicPartitionList,
+    ClientConfig, ClientContext, Message, Statistics, TopicPartitionList,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
@@ -22,7 +22,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{EngineError, Settings};
+use super::{EngineError, Settings, once::Goal};
 use crate::{
     config,
     progress::{Place, Progress, Token},
@@ -153,6 +153,7 @@ pub(super) struct Notes {
     pub(super) reported: AtomicU64,
     pub(super) copied: AtomicU64,
     pub(super) dropped: AtomicU64,
+    pub(super) goal: OnceLock<Arc<Goal>>,
     abort_on_send_failure: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,
@@ -287,6 +288,12 @@ impl ClientContext for Source {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.troubles.error(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if let Some(goal) = self.notes.goal.get() {
+            goal.look(&statistics);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod assignment;
 mod client;
 mod data_loss;
 mod error;
+mod once;
 mod preflight;
 mod stream;
 
@@ -115,6 +116,10 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
     let Some(topics) = preflight::check(settings, &look_out, &streams, stop)? else {
         return Ok(Totals::default());
     };
+    let goal = if settings.once { once::goal(settings, &look_out, &topics, stop) } else { None };
+    if let Some(goal) = &goal {
+        streams.iter().for_each(|stream| stream.aim_at(goal));
+    }
     let subscription = Subscription::default();
     publish(settings, &subscription, topics);
     thread::scope(|scope| {
@@ -126,20 +131,26 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
                     let outcome = stream.run(subscription, stop);
                     // The others finish what they have and commit it.
                     stop.request();
-                    outcome
+                    (outcome, stream)
                 })
             })
             .collect();
-        supervise(settings, &look_out, &subscription, stop);
+        supervise(settings, &look_out, &subscription, goal.as_deref(), stop);
         let mut totals = Totals::default();
         let mut failure = None;
-        for handle in handles {
-            match handle.join() {
-                Ok(Ok(of_stream)) => {
+        // Nobody leaves the group before all have committed: a member that leaves makes it rebalance.
+        let outcomes: Vec<_> = handles.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        for outcome in outcomes {
+            match outcome {
+                Ok((Ok(of_stream), stream)) => {
                     totals.copied += of_stream.copied;
                     totals.dropped += of_stream.dropped;
+                    scope.spawn(move || stream.leave());
                 }
-                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Ok((Err(error), stream)) => {
+                    failure = failure.or(Some(error));
+                    scope.spawn(move || stream.leave());
+                }
                 Err(_) => failure = Some(EngineError::Panicked),
             }
         }
@@ -152,13 +163,18 @@ fn supervise(
     settings: &Settings,
     look_out: &BaseConsumer<client::Quiet>,
     subscription: &Subscription,
+    goal: Option<&once::Goal>,
     stop: &Stop,
 ) {
     let mut listed = Instant::now();
     while !stop.requested() {
         thread::sleep(LOOK);
         look_out.poll(Duration::ZERO);
-        if listed.elapsed() >= settings.topic_refresh {
+        if goal.is_some_and(once::Goal::is_reached) {
+            tracing::info!("everything up to the end offsets of the start is read: finishing");
+            stop.request();
+        }
+        if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
             listed = Instant::now();
             match look_out.fetch_metadata(None, LIST_TOPICS) {
                 Ok(metadata) => publish(settings, subscription, client::topic_names(&metadata)),

@@ -20,6 +20,7 @@ use rdkafka::{
 use super::{
     EngineError, Settings, Subscription, Totals,
     client::{self, Destination, Notes, Source},
+    once,
 };
 use crate::{progress::Token, route::Partitioning, shutdown::Stop};
 
@@ -56,10 +57,13 @@ impl<'a> Stream<'a> {
     pub(super) fn new(settings: &'a Settings, index: usize) -> Result<Self, EngineError> {
         let notes = Notes::new(settings.abort_on_send_failure);
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
-        let reset = [("auto.offset.reset", "error")];
+        let mut more = vec![("auto.offset.reset", "error")];
+        if settings.once {
+            more.push(("statistics.interval.ms", once::STATISTICS_INTERVAL_MS));
+        }
         let consumer = client::make(
             &settings.consumers[index],
-            &reset,
+            &more,
             &settings.consumer_file,
             Source::new(Arc::clone(&notes)),
         )?;
@@ -72,13 +76,19 @@ impl<'a> Stream<'a> {
         Ok(Self { settings, index, consumer, producer, notes })
     }
 
+    /// Counts what it reads towards a goal.
+    pub(super) fn aim_at(&self, goal: &Arc<once::Goal>) {
+        // Set once, before the stream runs.
+        let _ = self.notes.goal.set(Arc::clone(goal));
+    }
+
     pub(super) fn producer(&self) -> &BaseProducer<Destination> {
         &self.producer
     }
 
     /// Copies until a stop is requested, then finishes.
     pub(super) fn run(
-        self,
+        &self,
         subscription: &Subscription,
         stop: &Stop,
     ) -> Result<Totals, EngineError> {
@@ -89,11 +99,15 @@ impl<'a> Stream<'a> {
                 tracing::warn!("the last commit failed: {}", client::reason(&error));
             }
         }
-        self.consumer.context().close();
         copied.map(|()| Totals {
             copied: self.notes.copied.load(Ordering::Relaxed),
             dropped: self.notes.dropped.load(Ordering::Relaxed),
         })
+    }
+
+    /// Leaves the group, by dropping the consumer.
+    pub(super) fn leave(self) {
+        self.consumer.context().close();
     }
 
     fn copy(&self, subscription: &Subscription, stop: &Stop) -> Result<(), EngineError> {
@@ -273,12 +287,16 @@ impl<'a> Stream<'a> {
         self.notes.progress().commit_failed();
         let deadline = Instant::now() + LAST_COMMIT;
         while let Err(error) = self.commit(CommitMode::Sync) {
-            let expelled = matches!(
-                error.rdkafka_error_code(),
-                Some(RDKafkaErrorCode::IllegalGeneration | RDKafkaErrorCode::UnknownMemberId)
-            );
-            if expelled || Instant::now() > deadline {
-                return Err(EngineError::Uncommitted { reason: client::reason(&error) });
+            use RDKafkaErrorCode::{IllegalGeneration, UnknownMemberId};
+            let reason = client::reason(&error);
+            if matches!(error.rdkafka_error_code(), Some(IllegalGeneration | UnknownMemberId)) {
+                tracing::warn!(
+                    "others read our partitions by now, the last commit is theirs: {reason}"
+                );
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(EngineError::Uncommitted { reason });
             }
             self.notes.progress().commit_failed();
             std::thread::sleep(FULL);

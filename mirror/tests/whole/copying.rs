@@ -100,3 +100,16 @@ fn a_topic_made_later_is_found_and_internal_ones_are_left_alone() {
     assert!(!log.contains("mirroring __internal"), "{log}");
     assert_eq!(sorted(&read(&world.destination, "newcomer")), sorted(&records));
 }
+
+#[test]
+fn once_copies_what_is_there_and_ends() {
+    let world = world(3, 2);
+    let records = varied(1000);
+    produce(&world.source, TOPIC, &records);
+    let mut mirror = world.mirror(&["--once", "--num.streams=2"]);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("1000 records copied"), "{log}");
+    assert_eq!(sorted(&read(&world.destination, TOPIC)), sorted(&records));
+    assert_eq!(world.committed(3), ends(&world.source, TOPIC));
+}

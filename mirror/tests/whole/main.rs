@@ -3,6 +3,8 @@
 //! The first member of a mock's group waits three seconds, and its session must outlast that; tests run in
 //! parallel.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
+
 mod copying;
 mod refusing;
 mod support;
