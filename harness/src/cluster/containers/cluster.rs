@@ -34,6 +34,12 @@ pub(super) struct Member {
     pub(super) port: u16,
 }
 
+impl Member {
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
 impl Cluster {
     /// Addresses for clients on this machine: `127.0.0.1:port`, comma between.
     pub fn bootstrap(&self) -> String {
@@ -136,16 +142,13 @@ impl Cluster {
         Ok(command::log_tail(&self.docker, self.container(node)?).await)
     }
 
-    /// Waits until the metadata names every broker.
+    /// Waits until every broker answers and knows the others.
     pub async fn ready(&self) -> Result<(), EngineError> {
         let members = self.zookeepers.iter().chain(&self.brokers);
         let containers: Vec<String> = members.map(|member| member.container.clone()).collect();
-        let awaited = Awaited {
-            cluster: self.name,
-            bootstrap: &self.bootstrap(),
-            brokers: self.brokers.len(),
-            containers: &containers,
-        };
+        let addresses: Vec<String> = self.brokers.iter().map(Member::address).collect();
+        let awaited =
+            Awaited { cluster: self.name, addresses: &addresses, containers: &containers };
         ready(&self.docker, awaited).await
     }
 
@@ -163,7 +166,7 @@ impl Cluster {
 }
 
 fn on_host(members: &[Member]) -> String {
-    join(members.iter().map(|member| format!("127.0.0.1:{}", member.port)))
+    join(members.iter().map(Member::address))
 }
 
 fn in_network(members: &[Member], port: u16) -> String {

@@ -1,4 +1,4 @@
-//! When a cluster is ready: its metadata names all of its brokers.
+//! When a cluster is ready: each of its brokers answers and names all of them.
 //!
 //! Not when the port answers: the engine's own proxy accepts connections long before the broker.
 
@@ -34,50 +34,62 @@ impl ConsumerContext for Quiet {}
 #[derive(Debug)]
 pub(super) struct Awaited<'a> {
     pub(super) cluster: &'a str,
-    pub(super) bootstrap: &'a str,
-    pub(super) brokers: usize,
+    /// Each broker's own address.
+    pub(super) addresses: &'a [String],
     /// Containers that must go on running meanwhile.
     pub(super) containers: &'a [String],
 }
 
-/// Waits until the cluster's metadata names the expected number of brokers.
+/// Waits until every broker itself answers, and names as many brokers as there are. One answer for
+/// all is not enough: a broker that was killed is named by the others until its session expires.
 pub(super) async fn ready(docker: &Docker, awaited: Awaited<'_>) -> Result<(), EngineError> {
     let started = Instant::now();
+    for address in awaited.addresses {
+        let mut client = client(address)?;
+        loop {
+            let seen = match brokers(&client).await {
+                Ok(count) if count == awaited.addresses.len() => break,
+                Ok(count) => {
+                    // A client that has had an answer may ask any other broker next.
+                    client = self::client(address)?;
+                    format!("{count} brokers")
+                }
+                Err(error) => error,
+            };
+            if let Some(container) = first_stopped(docker, awaited.containers).await {
+                let log = command::log_tail(docker, &container).await;
+                let reason = "it ended by itself".into();
+                return Err(EngineError::Start { container, reason, log });
+            }
+            if started.elapsed() > DEADLINE {
+                let log = match awaited.containers.last() {
+                    Some(container) => command::log_tail(docker, container).await,
+                    None => Default::default(),
+                };
+                return Err(EngineError::Ready {
+                    cluster: awaited.cluster.to_owned(),
+                    awaited: format!("{} brokers named by {address}", awaited.addresses.len()),
+                    seen,
+                    deadline: DEADLINE,
+                    log,
+                });
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+    Ok(())
+}
+
+fn client(address: &str) -> Result<Arc<BaseConsumer<Quiet>>, EngineError> {
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", awaited.bootstrap)
+        .set("bootstrap.servers", address)
         // The default backs off to ten seconds, and a cluster starts within four.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "200");
-    let client: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(&config, Quiet)
-        .map_err(|error| EngineError::Unsupported(error.to_string()))?;
-    let client = Arc::new(client);
-    loop {
-        let seen = match brokers(&client).await {
-            Ok(count) if count == awaited.brokers => return Ok(()),
-            Ok(count) => format!("{count} brokers"),
-            Err(error) => error,
-        };
-        if let Some(container) = first_stopped(docker, awaited.containers).await {
-            let log = command::log_tail(docker, &container).await;
-            let reason = "it ended by itself".into();
-            return Err(EngineError::Start { container, reason, log });
-        }
-        if started.elapsed() > DEADLINE {
-            let log = match awaited.containers.last() {
-                Some(container) => command::log_tail(docker, container).await,
-                None => Default::default(),
-            };
-            return Err(EngineError::Ready {
-                cluster: awaited.cluster.to_owned(),
-                awaited: format!("{} brokers at {}", awaited.brokers, awaited.bootstrap),
-                seen,
-                deadline: DEADLINE,
-                log,
-            });
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
+    BaseConsumer::from_config_and_context(&config, Quiet)
+        .map(Arc::new)
+        .map_err(|error| EngineError::Unsupported(error.to_string()))
 }
 
 /// Asks on a thread of its own, because the client's call blocks.

@@ -40,7 +40,8 @@ impl KafkaVersion {
 
     fn named(name: &str) -> KafkaVersion {
         let values = values();
-        let value = |key: &str| values.get(format!("{key}_{name}").as_str()).copied().unwrap_or_default();
+        let value =
+            |key: &str| values.get(format!("{key}_{name}").as_str()).copied().unwrap_or_default();
         KafkaVersion {
             kafka: value("KAFKA").into(),
             scala: value("SCALA").into(),
