@@ -17,7 +17,7 @@ pub struct World {
     /// The clusters' lease; it is given back after the testbed's end.
     pub lease: Option<Lease>,
     /// How the subject will be started.
-    pub options: Options,
+    pub options: SubjectOptions,
     /// The pattern that the subject is asked for, and the topics that it selects.
     pub selected: Option<(String, Vec<String>)>,
     /// The topic of the application that moves to the destination.
@@ -26,18 +26,6 @@ pub struct World {
     pub questions: u32,
     /// What ended the scenario early.
     pub failure: Option<Failure>,
-}
-
-/// How the subject will be started.
-#[derive(Debug)]
-pub struct Options(pub SubjectOptions);
-
-impl Default for Options {
-    /// Commits often, so that a scenario is over soon; scenarios that are about the commit interval
-    /// set their own.
-    fn default() -> Options {
-        Options(SubjectOptions { commit_interval_ms: Some(200), streams: 1, preserve: false })
-    }
 }
 
 /// What ended a scenario before all its questions were answered.

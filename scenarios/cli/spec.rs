@@ -8,7 +8,7 @@ use crate::{
 };
 use cucumber::gherkin::tagexpr::TagOperation;
 use harness::{
-    cluster::{Backend, pool::Pool},
+    cluster::{Backend, ClusterError, containers::RunLabel, pool::Pool},
     run_dir::RunDir,
     subject::{self, Kind, properties},
     testbed::Settings,
@@ -89,8 +89,15 @@ pub(super) fn main(args: Args) -> ExitCode {
 }
 
 async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
-    let pool = Pool::embedded();
-    let report = match run::run(spec, pool, Progress::detect()).await {
+    let progress = Progress::detect();
+    let pool = match pool(&spec, &progress).await {
+        Ok(pool) => pool,
+        Err(error) => {
+            print_error(&format!("failed to {error}"));
+            return ExitCode::Environment;
+        }
+    };
+    let report = match run::run(spec, pool, progress).await {
         Ok(report) => report,
         Err(error @ (RunError::Catalogue(_) | RunError::Selection(_) | RunError::RunDir(_))) => {
             print_error(&error.to_string());
@@ -100,6 +107,18 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     print(&terminal::render(&report, terminal::Options { color, width: 100, verbose }));
     ExitCode::of(&report)
+}
+
+/// The clusters of the run.
+async fn pool(spec: &run::Spec, progress: &Progress) -> Result<Pool, ClusterError> {
+    match spec.backend {
+        Backend::Embedded => Ok(Pool::embedded()),
+        Backend::Containers => {
+            let run = RunLabel::held(&format!("{:08x}", spec.settings.seed as u32))?;
+            let progress = progress.clone();
+            Pool::containers(run, Arc::new(move |text| progress.note(text))).await
+        }
+    }
 }
 
 /// Everything that can be wrong before anything starts.
@@ -154,6 +173,7 @@ fn backend(name: &str) -> Result<Backend, Usage> {
 fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
     match (name, command) {
         ("mirror", None) => Ok(Kind::Mirror),
+        ("mirrormaker1", None) => Ok(Kind::MirrorMaker1),
         ("command", Some(line)) => {
             subject::words(line).map_err(|error| Usage(format!("failed to {error}")))?;
             Ok(Kind::Command(line.to_owned()))

@@ -19,7 +19,10 @@ use cucumber::{
     parser, runner, writer,
 };
 use harness::{
-    cluster::{Backend, pool::Pool},
+    cluster::{
+        Backend,
+        pool::{Needs, Pool},
+    },
     observe::completion::Limits,
     run_dir::RunDirError,
     testbed::{Settings, Testbed},
@@ -107,7 +110,9 @@ pub async fn run(spec: Spec, pool: Pool, progress: Progress) -> Result<Report, R
         .with_cli(cli::Opts::<_, _, _, cli::Empty>::default())
         .filter_run((), move |feature, _, scenario| filter.collector.is_open(feature, scenario))
         .await;
-    shared.pool.close().await;
+    if let Err(error) = shared.pool.close().await {
+        shared.progress.note(&format!("failed to remove the containers of this run: {error}"));
+    }
     shared.progress.end();
     Ok(shared.collector.finish(&shared.spec))
 }
@@ -124,7 +129,7 @@ impl Shared {
             return;
         }
         self.progress.started(&scenario.name);
-        match self.pool.lease(&start.tags).await {
+        match self.pool.lease(&Needs::of(&start.tags)).await {
             Ok(lease) => {
                 world.testbed = Some(Testbed::new(
                     self.spec.settings.clone(),

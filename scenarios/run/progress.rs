@@ -9,7 +9,7 @@ use judge::{
 use std::io::{IsTerminal, Write};
 
 /// Where progress goes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Progress {
     /// A bar.
     Bar(ProgressBar),

@@ -6,35 +6,35 @@ use judge::plan::Action;
 
 #[given(expr = "the mirror commits every {int} ms")]
 async fn commits_every(world: &mut World, milliseconds: u64) {
-    world.options.0.commit_interval_ms = Some(milliseconds);
+    world.options.commit_interval_ms = Some(milliseconds);
 }
 
 #[given("the mirror commits as often as it does by default")]
 async fn commits_by_default(world: &mut World) {
-    world.options.0.commit_interval_ms = None;
+    world.options.commit_interval_ms = None;
 }
 
 #[given(expr = "the mirror runs with {int} streams")]
 async fn with_streams(world: &mut World, streams: u32) {
-    world.options.0.streams = streams;
+    world.options.streams = streams;
 }
 
 #[given("the mirror keeps partition numbers")]
 async fn keeps_partitions(world: &mut World) {
-    world.options.0.preserve = true;
+    world.options.preserve = true;
 }
 
 #[given("the mirror is running")]
 #[when("the mirror is started again")]
 async fn running(world: &mut World) -> Step {
-    let options = world.options.0.clone();
+    let options = world.options.clone();
     world.act(Action::StartSubject(options)).await?;
     world.act(Action::AwaitReady).await
 }
 
 #[when("the mirror is started")]
 async fn started(world: &mut World) -> Step {
-    let options = world.options.0.clone();
+    let options = world.options.clone();
     world.act(Action::StartSubject(options)).await
 }
 

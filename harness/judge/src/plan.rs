@@ -61,6 +61,20 @@ pub enum Action {
         /// The topics that it selects, and no other.
         topics: Vec<String>,
     },
+    /// Takes on a topic that a command created, under its plain name on both sides.
+    AdoptTopic {
+        /// Its name.
+        topic: String,
+    },
+    /// Runs a command line in a container of a side, with the addresses in its environment.
+    Shell {
+        /// Where.
+        side: Side,
+        /// For `sh -c`.
+        command: String,
+        /// What is typed into it.
+        input: String,
+    },
     /// Writes records to the source.
     Produce {
         /// Logical name of the topic.
@@ -117,6 +131,23 @@ pub struct SubjectOptions {
     pub streams: u32,
     /// Whether the partition number is kept.
     pub preserve: bool,
+    /// Exactly as the article says: its files, its arguments, in a container on the destination's
+    /// side.
+    #[serde(default)]
+    pub as_in_the_article: bool,
+}
+
+impl Default for SubjectOptions {
+    /// Commits often, so that a scenario is over soon; scenarios that are about the commit interval
+    /// set their own.
+    fn default() -> SubjectOptions {
+        SubjectOptions {
+            commit_interval_ms: Some(200),
+            streams: 1,
+            preserve: false,
+            as_in_the_article: false,
+        }
+    }
 }
 
 /// How keys are chosen.

@@ -3,7 +3,9 @@
 //! A scenario leases a pair; it never learns which backend it is on, only what the backend is
 //! capable of. Nothing here knows what is produced or judged.
 
+mod admin;
 pub mod client;
+pub mod containers;
 pub mod embedded;
 pub mod pool;
 
@@ -44,6 +46,9 @@ pub enum ClusterError {
         /// What was in the way.
         reason: String,
     },
+    /// The container engine, or what runs in it.
+    #[error(transparent)]
+    Engine(#[from] containers::EngineError),
     /// A topic could not be created.
     #[error("create the topic {topic}: {reason}")]
     CreateTopic {
@@ -93,13 +98,36 @@ pub enum ClusterError {
 pub enum Cluster {
     /// In this process.
     Embedded(embedded::Mock),
+    /// In containers.
+    Containers {
+        /// Its containers.
+        cluster: containers::Cluster,
+        /// Its addresses on this machine.
+        bootstrap: String,
+    },
 }
 
 impl Cluster {
+    /// A cluster in containers.
+    pub fn in_containers(cluster: containers::Cluster) -> Cluster {
+        Cluster::Containers { bootstrap: cluster.bootstrap(), cluster }
+    }
+
     /// Addresses for clients on this machine, `host:port`, comma between.
     pub fn bootstrap(&self) -> &str {
         match self {
             Cluster::Embedded(mock) => mock.bootstrap(),
+            Cluster::Containers { bootstrap, .. } => bootstrap,
+        }
+    }
+
+    /// The containers, where the backend has any.
+    pub fn containers(&self) -> Result<&containers::Cluster, ClusterError> {
+        match self {
+            Cluster::Embedded(_) => {
+                Err(ClusterError::Unsupported { what: "use containers", backend: self.backend() })
+            }
+            Cluster::Containers { cluster, .. } => Ok(cluster),
         }
     }
 
@@ -107,6 +135,7 @@ impl Cluster {
     pub fn backend(&self) -> Backend {
         match self {
             Cluster::Embedded(_) => Backend::Embedded,
+            Cluster::Containers { .. } => Backend::Containers,
         }
     }
 
@@ -114,13 +143,17 @@ impl Cluster {
     pub async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClusterError> {
         match self {
             Cluster::Embedded(mock) => mock.create_topic(name, partitions),
+            Cluster::Containers { bootstrap, .. } => {
+                admin::create_topic(bootstrap, name, partitions).await
+            }
         }
     }
 
-    /// Deletes a topic; a mock's topics go with the mock.
-    pub async fn delete_topic(&self, _name: &str) -> Result<(), ClusterError> {
+    /// Deletes a topic and waits until that is seen; a mock's topics go with the mock.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), ClusterError> {
         match self {
             Cluster::Embedded(_) => Ok(()),
+            Cluster::Containers { bootstrap, .. } => admin::delete_topic(bootstrap, name).await,
         }
     }
 }
@@ -132,6 +165,8 @@ pub struct Pair {
     pub source: Arc<Cluster>,
     /// Where the subject copies them to.
     pub destination: Arc<Cluster>,
+    /// The containers of both, which can start a subject beside them.
+    pub containers: Option<Arc<containers::Pair>>,
 }
 
 impl Pair {
@@ -140,7 +175,17 @@ impl Pair {
         Ok(Pair {
             source: Arc::new(Cluster::Embedded(embedded::Mock::start(1)?)),
             destination: Arc::new(Cluster::Embedded(embedded::Mock::start(1)?)),
+            containers: None,
         })
+    }
+
+    /// A pair of clusters in containers.
+    pub fn in_containers(pair: Arc<containers::Pair>) -> Pair {
+        Pair {
+            source: Arc::new(Cluster::in_containers(pair.source.clone())),
+            destination: Arc::new(Cluster::in_containers(pair.destination.clone())),
+            containers: Some(pair),
+        }
     }
 
     /// The cluster of a side.

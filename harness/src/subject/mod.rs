@@ -6,8 +6,10 @@
 pub mod process;
 pub mod properties;
 
+use crate::cluster::containers::{self, EngineError, Reach, Tool, ToolSpec};
+
 use judge::{
-    contract::{Contract, Delivery, Partitioning, Progress, Start},
+    contract::{Contract, Partitioning, Progress, Start},
     plan::SubjectOptions,
 };
 use nix::sys::signal::Signal;
@@ -23,6 +25,8 @@ use std::{
 pub enum Kind {
     /// Our own.
     Mirror,
+    /// Kafka's MirrorMaker 1, in a container on the destination's side.
+    MirrorMaker1,
     /// A program of the user's: a command line with `{consumer_config}`, `{producer_config}` and
     /// `{topics}`.
     Command(String),
@@ -36,6 +40,7 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Mirror => "mirror",
+            Kind::MirrorMaker1 => "mirrormaker1",
             Kind::Command(_) => "command",
         }
     }
@@ -59,6 +64,15 @@ pub enum SubjectError {
         path: PathBuf,
         /// What was wrong with it.
         reason: String,
+    },
+    /// Its container.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// It runs in a container, and there are none.
+    #[error("start {subject}: it runs in a container; use --clusters containers")]
+    NeedsContainers {
+        /// Which subject.
+        subject: &'static str,
     },
     /// The user's command cannot be split into words.
     #[error("read the command {command:?}: {reason}; quote it as a shell would")]
@@ -85,8 +99,9 @@ pub struct Spec {
 
 impl Spec {
     /// What the subject declares, started with `options`. It never follows from the user's
-    /// properties: a bad configuration must not excuse itself.
-    pub fn contract(&self, options: &SubjectOptions) -> Contract {
+    /// properties: a bad configuration must not excuse itself. `old_consumer`: the source is of a
+    /// version whose MirrorMaker takes `zookeeper.connect`.
+    pub fn contract(&self, options: &SubjectOptions, old_consumer: bool) -> Contract {
         match &self.kind {
             Kind::Mirror => Contract {
                 partitioning: if options.preserve {
@@ -94,30 +109,59 @@ impl Spec {
                 } else {
                     Partitioning::Murmur2
                 },
-                delivery: Delivery::AtLeastOnce,
                 idempotent: true,
-                start: Start::Earliest,
-                progress: Progress::Group,
                 commit_interval_ms: options.commit_interval_ms.unwrap_or(5_000),
+                ..Contract::default()
+            },
+            // mirrormaker.md: it starts at the latest offset, commits every minute, and a JVM that
+            // was asked to stop ends with 128 + SIGTERM. The old consumer of the article keeps its
+            // positions in ZooKeeper.
+            Kind::MirrorMaker1 => Contract {
+                start: Start::Latest,
+                progress: if options.as_in_the_article && old_consumer {
+                    Progress::ZooKeeper
+                } else {
+                    Progress::Group
+                },
+                commit_interval_ms: options.commit_interval_ms.unwrap_or(60_000),
+                graceful_exit_codes: vec![0, 143],
                 ..Contract::default()
             },
             Kind::Command(_) => Contract::default(),
         }
     }
 
-    /// The command line of the subject, and the files that it reads.
-    fn command_line(&self, launch: &Launch<'_>) -> Result<Vec<String>, SubjectError> {
-        let path = |name: &str| launch.folder.join(name).display().to_string();
-        let consumer = path(CONSUMER_FILE);
-        let producer = path(PRODUCER_FILE);
+    /// Whether it runs in a container on the destination's side.
+    pub fn in_container(&self, options: &SubjectOptions) -> bool {
+        match self.kind {
+            Kind::MirrorMaker1 => true,
+            Kind::Mirror => options.as_in_the_article,
+            Kind::Command(_) => false,
+        }
+    }
+
+    /// The command line of the subject, which finds its files in `folder`.
+    fn command_line(&self, launch: &Launch<'_>, folder: &str) -> Result<Vec<String>, SubjectError> {
+        let consumer = format!("{folder}/{CONSUMER_FILE}");
+        let producer = format!("{folder}/{PRODUCER_FILE}");
+        let arguments = || mirrormaker_arguments(launch, &consumer, &producer);
         match &self.kind {
             Kind::Mirror => {
-                let mut line = vec![self.executable.display().to_string(), "mirror".into()];
-                line.extend(mirrormaker_arguments(launch, &consumer, &producer));
+                let program = if launch.pair.is_some() {
+                    PROGRAM_IN_CONTAINER.to_owned()
+                } else {
+                    self.executable.display().to_string()
+                };
+                let mut line = vec![program, "mirror".into()];
+                line.extend(arguments());
                 if launch.options.preserve {
                     line.extend(["--partitioning".into(), "preserve".into()]);
                 }
                 Ok(line)
+            }
+            Kind::MirrorMaker1 => {
+                let program = ["kafka-run-class.sh", "kafka.tools.MirrorMaker"].map(str::to_owned);
+                Ok(program.into_iter().chain(arguments()).collect())
             }
             Kind::Command(template) => words(template)?
                 .into_iter()
@@ -145,6 +189,11 @@ const CONSUMER_FILE: &str = "consumer.properties";
 /// Name of the producer's properties file in the scenario's folder.
 const PRODUCER_FILE: &str = "producer.properties";
 
+/// Where a container finds the properties files.
+const FOLDER_IN_CONTAINER: &str = "/opt/mirrorproof";
+/// Where a container finds this program.
+const PROGRAM_IN_CONTAINER: &str = "/opt/mirrorproof/mirrorproof";
+
 /// MirrorMaker 1's command line, which ours takes too.
 fn mirrormaker_arguments(launch: &Launch<'_>, consumer: &str, producer: &str) -> Vec<String> {
     let mut arguments: Vec<String> = [
@@ -159,7 +208,9 @@ fn mirrormaker_arguments(launch: &Launch<'_>, consumer: &str, producer: &str) ->
     ]
     .map(str::to_owned)
     .into();
-    if let Some(interval) = launch.options.commit_interval_ms {
+    if let Some(interval) = launch.options.commit_interval_ms
+        && !launch.options.as_in_the_article
+    {
         arguments.push("--offset.commit.interval.ms".into());
         arguments.push(interval.to_string());
     }
@@ -181,12 +232,17 @@ pub struct Launch<'a> {
     pub consumer: Properties,
     /// The harness's producer properties.
     pub producer: Properties,
+    /// The containers that it runs beside, if it runs in one.
+    pub pair: Option<&'a containers::Pair>,
 }
 
 /// A subject that was started.
 #[derive(Debug)]
-pub struct Running {
-    process: Process,
+pub enum Running {
+    /// A process on this machine.
+    Process(Process),
+    /// A container on the destination's side.
+    Container(Tool),
 }
 
 /// How a subject ended.
@@ -202,54 +258,120 @@ pub struct Ended {
 
 impl Running {
     /// Starts a subject. Returns it with the user's properties that were ignored.
-    pub fn start(spec: &Spec, mut launch: Launch<'_>) -> Result<(Running, Vec<String>), SubjectError> {
+    pub async fn start(
+        spec: &Spec,
+        mut launch: Launch<'_>,
+    ) -> Result<(Running, Vec<String>), SubjectError> {
         let mut ignored = properties::overlay(&mut launch.consumer, &spec.consumer);
         ignored.extend(properties::overlay(&mut launch.producer, &spec.producer));
-        properties::write(&launch.folder.join(CONSUMER_FILE), &launch.consumer)?;
-        properties::write(&launch.folder.join(PRODUCER_FILE), &launch.producer)?;
-        let line = spec.command_line(&launch)?;
-        let output = launch.folder.join(format!("subject-{}.log", launch.incarnation));
-        let process =
-            Process::start(&spec.executable, &line[0], &line[1..], launch.folder, &output)?;
-        Ok((Running { process }, ignored))
+        let files = [(CONSUMER_FILE, &launch.consumer), (PRODUCER_FILE, &launch.producer)];
+        for (name, properties) in files {
+            properties::write(&launch.folder.join(name), properties)?;
+        }
+        let log = launch.folder.join(format!("subject-{}.log", launch.incarnation));
+        let running = match launch.pair {
+            Some(pair) => Running::Container(start_in_container(spec, &launch, pair, log).await?),
+            None if spec.in_container(launch.options) => {
+                return Err(SubjectError::NeedsContainers { subject: spec.kind.name() });
+            }
+            None => {
+                let line = spec.command_line(&launch, &launch.folder.display().to_string())?;
+                Running::Process(Process::start(&spec.executable, &line, launch.folder, &log)?)
+            }
+        };
+        Ok((running, ignored))
     }
 
     /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<Ended> {
-        self.process.ended().map(|status| ended(status, false))
+    pub async fn ended(&mut self) -> Option<Ended> {
+        match self {
+            Running::Process(process) => process.ended().map(ended),
+            Running::Container(tool) => tool.exited().await.ok().flatten().map(exited),
+        }
     }
 
     /// Asks it to stop by SIGTERM, and kills it if it does not.
     pub async fn stop(&mut self) -> Ended {
-        self.process.signal(Signal::SIGTERM);
-        match self.process.wait(STOP_LIMIT).await {
-            Some(status) => ended(status, false),
-            None => self.kill().await.forced(),
+        let status = match self {
+            Running::Process(process) => {
+                process.signal(Signal::SIGTERM);
+                process.wait(STOP_LIMIT).await.map(ended)
+            }
+            Running::Container(tool) => {
+                // If the engine does not take it, the wait runs out and the kill follows.
+                drop(tool.signal(containers::Signal::Terminate).await);
+                let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
+                code.ok().and_then(Result::ok).map(exited)
+            }
+        };
+        match status {
+            Some(status) => status,
+            None => Ended { forced: true, ..self.kill().await },
         }
     }
 
     /// Kills it by SIGKILL.
     pub async fn kill(&mut self) -> Ended {
-        match self.process.kill().await {
-            Some(status) => ended(status, false),
-            None => Ended { status: "still there after SIGKILL".into(), code: None, forced: false },
-        }
+        let status = match self {
+            Running::Process(process) => process.kill().await.map(ended),
+            Running::Container(tool) => {
+                drop(tool.signal(containers::Signal::Kill).await);
+                let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
+                code.ok().and_then(Result::ok).map(exited)
+            }
+        };
+        let survived =
+            || Ended { status: "still there after SIGKILL".into(), code: None, forced: false };
+        status.unwrap_or_else(survived)
     }
 
     /// The end of what it wrote.
     pub fn output_tail(&self) -> String {
-        output_tail(self.process.output())
+        match self {
+            Running::Process(process) => output_tail(process.output()),
+            Running::Container(tool) => output_tail(tool.log()),
+        }
     }
 }
 
-impl Ended {
-    fn forced(self) -> Ended {
-        Ended { forced: true, ..self }
+async fn start_in_container(
+    spec: &Spec,
+    launch: &Launch<'_>,
+    pair: &containers::Pair,
+    log: PathBuf,
+) -> Result<Tool, SubjectError> {
+    let command = spec.command_line(launch, FOLDER_IN_CONTAINER)?;
+    let mut mounts = std::collections::BTreeMap::new();
+    if spec.kind == Kind::Mirror {
+        mounts.insert(spec.executable.clone(), PROGRAM_IN_CONTAINER.to_owned());
     }
+    let file = |name: &str| {
+        let path = launch.folder.join(name);
+        let bytes = std::fs::read(&path)
+            .map_err(|error| SubjectError::Properties { path, reason: error.to_string() })?;
+        Ok::<_, SubjectError>((format!("{FOLDER_IN_CONTAINER}/{name}"), bytes))
+    };
+    let files = [file(CONSUMER_FILE)?, file(PRODUCER_FILE)?].into();
+    Ok(pair
+        .start_tool(ToolSpec {
+            name: spec.kind.name().into(),
+            command,
+            environment: std::collections::BTreeMap::new(),
+            files,
+            mounts,
+            reach: Reach::Both,
+            log,
+        })
+        .await?)
 }
 
-fn ended(status: std::process::ExitStatus, forced: bool) -> Ended {
-    Ended { status: status.to_string(), code: status.code(), forced }
+fn ended(status: std::process::ExitStatus) -> Ended {
+    Ended { status: status.to_string(), code: status.code(), forced: false }
+}
+
+fn exited(code: i64) -> Ended {
+    let status = format!("exit status: {code}");
+    Ended { status, code: i32::try_from(code).ok(), forced: false }
 }
 
 /// The last lines of a log, for evidence.

@@ -33,20 +33,20 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with `arguments` below the supervisor `executable supervise`; its output
-    /// goes to the file `output`.
+    /// Starts a command line (the program first) below the supervisor `executable supervise`; its
+    /// output goes to the file `output`.
     pub fn start(
         executable: &Path,
-        program: &str,
-        arguments: &[String],
+        line: &[String],
         folder: &Path,
         output: &Path,
     ) -> Result<Process, SubjectError> {
-        let failed = |source| SubjectError::Start { program: program.to_owned(), source };
+        let program = line.first().cloned().unwrap_or_default();
+        let failed = |source| SubjectError::Start { program: program.clone(), source };
         let log = File::create(output).map_err(failed)?;
         let mut child = Command::new(executable)
-            .args(["supervise", "--", program])
-            .args(arguments)
+            .args(["supervise", "--"])
+            .args(line)
             .current_dir(folder)
             .process_group(0)
             .stdin(Stdio::piped())

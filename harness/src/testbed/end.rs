@@ -109,7 +109,7 @@ impl Testbed {
         }
         let started = Instant::now();
         loop {
-            self.note_exit();
+            self.note_exit().await;
             let moment = self.look(started, last_data, expected).await?;
             match decide(&moment, &self.limits) {
                 Next::Wait => tokio::time::sleep(POLL).await,

@@ -7,6 +7,7 @@
 mod end;
 mod offsets;
 mod sampler;
+mod shell;
 mod subject;
 mod topics;
 
@@ -94,6 +95,8 @@ pub struct Testbed {
     next_record_seed: u64,
     actions: Vec<Action>,
     history: History,
+    /// What the last command in a container wrote to its standard output.
+    shell_output: String,
     /// The application's consumer of the offset promise: its group.
     application: String,
     pair: Pair,
@@ -122,13 +125,14 @@ impl Testbed {
             tail: None,
             sampler: None,
             pattern: None,
-            options: SubjectOptions { commit_interval_ms: Some(200), streams: 1, preserve: false },
+            options: SubjectOptions::default(),
             incarnation: 0,
             exited: None,
             next_sentinel: 0,
             next_record_seed: seed,
             actions: Vec::new(),
             history,
+            shell_output: String::new(),
             pair,
             settings,
         }
@@ -142,6 +146,8 @@ impl Testbed {
             Action::CreateTopic { side, topic, partitions } => {
                 self.create_topic(side, &topic, partitions).await
             }
+            Action::AdoptTopic { topic } => self.adopt_topic(&topic).await,
+            Action::Shell { side, command, input } => self.shell(side, &command, &input).await,
             Action::Select { pattern, topics } => self.select(&pattern, &topics),
             Action::Produce { topic, workload } => self.produce(&topic, &workload).await,
             Action::Prefill { topic, records_per_partition } => {
@@ -162,7 +168,12 @@ impl Testbed {
 
     /// What the subject declares, as it was started last.
     pub fn contract(&self) -> Contract {
-        self.settings.subject.contract(&self.options)
+        let old_consumer = self
+            .pair
+            .source
+            .containers()
+            .is_ok_and(|cluster| cluster.version().has_old_consumer());
+        self.settings.subject.contract(&self.options, old_consumer)
     }
 
     /// Judges what has been observed.
@@ -261,7 +272,13 @@ impl Testbed {
     fn store(&self) -> Store {
         match self.contract().progress {
             contract::Progress::Group => Store::Group(self.group()),
-            contract::Progress::ZooKeeper | contract::Progress::Unknown => Store::Unknown,
+            contract::Progress::ZooKeeper => match self.pair.source.containers() {
+                Ok(cluster) => {
+                    Store::ZooKeeper { connect: cluster.zookeeper(), group: self.group() }
+                }
+                Err(_) => Store::Unknown,
+            },
+            contract::Progress::Unknown => Store::Unknown,
         }
     }
 

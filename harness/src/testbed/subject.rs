@@ -2,9 +2,9 @@
 
 use super::{Testbed, TestbedError, blocking, sampler::Sampler};
 use crate::{
-    cluster::Backend,
+    cluster::{Backend, Cluster},
     observe::{sentinel::Sentinel, tail::Tail},
-    subject::{Ended, Launch, Running, properties::Properties},
+    subject::{Ended, Kind, Launch, Running, properties::Properties},
     workload::produce::produce_sentinels,
 };
 use judge::{
@@ -32,15 +32,18 @@ impl Testbed {
             self.observe_from_here().await?;
         }
         self.incarnation += 1;
+        let containers = self.pair.containers.clone();
+        let in_container = self.settings.subject.in_container(&self.options);
         let launch = Launch {
+            pair: containers.as_deref().filter(|_| in_container),
             folder: &self.folder,
             incarnation: self.incarnation,
             topics: &self.whitelist(),
             options: &self.options,
-            consumer: self.consumer_properties(),
-            producer: self.producer_properties(),
+            consumer: self.consumer_properties(in_container)?,
+            producer: self.producer_properties(in_container)?,
         };
-        let (running, ignored) = Running::start(&self.settings.subject, launch)?;
+        let (running, ignored) = Running::start(&self.settings.subject, launch).await?;
         self.subject = Some(running);
         if !ignored.is_empty() {
             self.log(&format!("the harness's own instead of the user's: {}", ignored.join(", ")));
@@ -75,31 +78,45 @@ impl Testbed {
         Ok(())
     }
 
-    fn consumer_properties(&self) -> Properties {
-        let session = match self.pair.source.backend() {
+    fn consumer_properties(&self, in_container: bool) -> Result<Properties, TestbedError> {
+        let source = &self.pair.source;
+        if self.options.as_in_the_article {
+            let cluster = source.containers()?;
+            let zookeeper = cluster.zookeeper_internal();
+            // The new consumer of later MirrorMakers does not know zookeeper.connect.
+            let address = if self.settings.subject.kind == Kind::MirrorMaker1
+                && !cluster.version().has_old_consumer()
+            {
+                ("bootstrap.servers", cluster.bootstrap_internal())
+            } else {
+                ("zookeeper.connect", zookeeper)
+            };
+            return Ok(properties([address, ("group.id", self.group())]));
+        }
+        let session = match source.backend() {
             // The mock lets a joining member wait for the session timeout less a second.
             Backend::Embedded => "1500",
             Backend::Containers => "6000",
         };
-        [
-            ("bootstrap.servers", self.pair.source.bootstrap()),
-            ("group.id", &self.group()),
-            ("session.timeout.ms", session),
-            ("heartbeat.interval.ms", "300"),
-            ("metadata.max.age.ms", "1000"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        Ok(properties([
+            ("bootstrap.servers", address(source, in_container)?),
+            ("group.id", self.group()),
+            ("session.timeout.ms", session.into()),
+            ("heartbeat.interval.ms", "300".into()),
+            ("metadata.max.age.ms", "1000".into()),
+        ]))
     }
 
-    fn producer_properties(&self) -> Properties {
-        [
-            ("bootstrap.servers", self.pair.destination.bootstrap()),
-            ("compression.type", "none"),
-            ("metadata.max.age.ms", "1000"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    fn producer_properties(&self, in_container: bool) -> Result<Properties, TestbedError> {
+        let in_container = in_container || self.options.as_in_the_article;
+        let mut producer = properties([
+            ("bootstrap.servers", address(&self.pair.destination, in_container)?),
+            ("compression.type", "none".into()),
+        ]);
+        if !self.options.as_in_the_article {
+            producer.insert("metadata.max.age.ms".into(), "1000".into());
+        }
+        Ok(producer)
     }
 
     /// Waits until a canary of each source partition has arrived: what is produced from now on is
@@ -118,7 +135,7 @@ impl Testbed {
         }
         let mut next_round = Instant::now();
         while ready.len() < wanted.len() && started.elapsed() < self.limits.ready {
-            if self.note_exit() {
+            if self.note_exit().await {
                 return Ok(());
             }
             if Instant::now() >= next_round {
@@ -165,9 +182,9 @@ impl Testbed {
     }
 
     /// Whether the subject has ended by itself.
-    pub(super) fn note_exit(&mut self) -> bool {
+    pub(super) async fn note_exit(&mut self) -> bool {
         if let Some(subject) = &mut self.subject
-            && let Some(ended) = subject.ended()
+            && let Some(ended) = subject.ended().await
         {
             let tail = subject.output_tail();
             self.subject = None;
@@ -178,7 +195,7 @@ impl Testbed {
     }
 
     pub(super) async fn stop_subject(&mut self) -> Result<(), TestbedError> {
-        if self.note_exit() {
+        if self.note_exit().await {
             return Ok(());
         }
         let Some(mut subject) = self.subject.take() else { return Ok(()) };
@@ -197,7 +214,7 @@ impl Testbed {
     }
 
     pub(super) async fn kill_subject(&mut self) -> Result<(), TestbedError> {
-        if self.note_exit() {
+        if self.note_exit().await {
             return Ok(());
         }
         let Some(mut subject) = self.subject.take() else { return Ok(()) };
@@ -241,7 +258,7 @@ impl Testbed {
             let seen = self.tail.as_ref().map_or(0, |tail| {
                 tail.seen().records.get(&index).copied().unwrap_or_default()
             });
-            if seen >= records || self.note_exit() {
+            if seen >= records || self.note_exit().await {
                 return Ok(());
             }
             let last = self.tail.as_ref().and_then(|tail| tail.seen().last);
@@ -266,6 +283,19 @@ impl Testbed {
         let (low, cut) = (SourceOffset(low), SourceOffset(cut));
         self.history.source_bounds.insert(at, SourceBounds { baseline, low, cut });
     }
+}
+
+/// A cluster's address, from where the subject runs.
+fn address(cluster: &Cluster, in_container: bool) -> Result<String, TestbedError> {
+    Ok(if in_container {
+        cluster.containers()?.bootstrap_internal()
+    } else {
+        cluster.bootstrap().to_owned()
+    })
+}
+
+fn properties<const N: usize>(pairs: [(&str, String); N]) -> Properties {
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn stop_status(ended: &Ended) -> String {

@@ -36,6 +36,9 @@ impl Check for Reordered<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, first: true } = observation else { return };
         let Some(lane) = self.scene.lane(source) else { return };
+        if self.scene.correspondence.unordered.contains(&source) {
+            return;
+        }
         let shard = (self.scene.destination(destination).at, self.scene.source(source).at, lane);
         let furthest = self.furthest.entry(shard).or_insert((source, destination));
         if source < furthest.0 {

@@ -11,7 +11,7 @@ use crate::{
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// A history with its correspondence.
 pub(crate) struct Scene<'h> {
@@ -20,8 +20,8 @@ pub(crate) struct Scene<'h> {
     pub(crate) correspondence: Correspondence,
     /// On compacted topics: the last record of each source partition and key.
     last_of_key: HashMap<(TopicPartition, u32), u32>,
-    /// Keys of compacted topics that have a copy.
-    keys_with_copies: HashSet<(TopicPartition, u32)>,
+    /// Of which source partitions each key of a compacted topic has copies.
+    copied_from: HashMap<u32, BTreeSet<TopicPartition>>,
 }
 
 /// How far the history can tell that something is absent for good.
@@ -38,17 +38,18 @@ pub(crate) enum Completeness {
 impl<'h> Scene<'h> {
     pub(crate) fn of(history: &'h History, contract: &'h Contract) -> Scene<'h> {
         let correspondence = correspond(history, contract);
-        let (mut last_of_key, mut keys_with_copies) = (HashMap::new(), HashSet::new());
+        let (mut last_of_key, mut copied_from) =
+            (HashMap::new(), HashMap::<u32, BTreeSet<_>>::new());
         for (index, record) in history.source.iter().enumerate() {
             if history.topics[record.at.topic as usize].compacted {
                 let shard = (record.at, correspondence.keys[index]);
                 last_of_key.insert(shard, index as u32);
                 if correspondence.first[index] != NONE {
-                    keys_with_copies.insert(shard);
+                    copied_from.entry(shard.1).or_default().insert(record.at);
                 }
             }
         }
-        Scene { history, contract, correspondence, last_of_key, keys_with_copies }
+        Scene { history, contract, correspondence, last_of_key, copied_from }
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -115,21 +116,23 @@ impl<'h> Scene<'h> {
         ready.is_some_and(|ready| offset < *ready)
     }
 
-    /// On a compacted topic: a later record of its key lies in its partition. A tombstone that is
-    /// the last is superseded as well if the destination has no record of its key: compaction
-    /// removes tombstones in the end, and "no record" says the same to every reader.
+    /// On a compacted topic: a later record of its key lies in its partition, or the destination
+    /// has a copy of its key from another source partition (between those there is no order, and
+    /// the destination's compaction keeps whichever came last). A last tombstone is superseded as
+    /// well if the destination has no record of its key: compaction removes tombstones in the end,
+    /// and "no record" says the same to every reader.
     fn is_superseded(&self, source: u32) -> bool {
         let record = self.source(source);
         if !self.history.topics[record.at.topic as usize].compacted {
             return false;
         }
         let Some(key) = self.key(source) else { return false };
-        let shard = (record.at, key);
-        match self.last_of_key.get(&shard) {
-            Some(last) if *last == source => {
-                record.content.value == Payload::Null && !self.keys_with_copies.contains(&shard)
-            }
-            Some(_) | None => true,
+        if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source) {
+            return true;
+        }
+        match self.copied_from.get(&key) {
+            Some(partitions) => partitions.iter().any(|at| *at != record.at),
+            None => record.content.value == Payload::Null,
         }
     }
 

@@ -78,6 +78,9 @@ impl Check for Stale<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, .. } = observation else { return };
         let Some(key) = self.scene.key(source) else { return };
+        if self.scene.correspondence.unordered.contains(&source) {
+            return;
+        }
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {

@@ -8,8 +8,7 @@
 //! candidates are compared by what follows as well, in this order:
 //!
 //! 1. how many of the following records of the lane continue the source's sequence from there;
-//! 2. how soon they do: of equal records in two source partitions the one whose successor comes
-//!    first must have been the first (earliest deadline first);
+//! 2. what had to arrive before what a subject that starts at the end may leave out;
 //! 3. not yet copied before already copied: equal records of a key that moved to another partition
 //!    are two records, not a repeat;
 //! 4. after the predecessor before the others; of those after it the earliest, of the others the
@@ -18,18 +17,17 @@
 //! The assignment may differ from what the mirror really did, where nobody could tell the
 //! difference. It must not invent anomalies where a lawful account exists.
 //!
-//! Records without order (null keys) are counted: the first copies take one candidate each, and
-//! further ones are repeats of candidates that an event explains, if there are any left.
+//! Equal records without order (null keys), in several source partitions (whether a sequence is a
+//! lawful mixture of several is NP-hard to tell) or copied to several partitions are counted: the first copies take one candidate
+//! each, and further ones are repeats of candidates that an event explains, if there are any left.
+//! Order and staleness are not judged of them.
 
 use super::{NONE, identity::Groups, timeline::Timeline};
 use crate::{
-    contract::{Contract, OrderScope},
+    contract::{Contract, OrderScope, Partitioning, Start},
     history::{EventKind, History, TopicPartition},
 };
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many records ahead candidates are compared by.
 const LOOK_AHEAD: usize = 32;
@@ -48,8 +46,11 @@ pub(super) fn resolve(
     let mut resolver = Resolver {
         history,
         groups,
+        partitioning: contract.partitioning,
+        start: contract.start,
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
+        counted: HashSet::new(),
         predecessors: HashMap::new(),
         first_unused: HashMap::new(),
     };
@@ -58,26 +59,35 @@ pub(super) fn resolve(
         (_, OrderScope::Partition) => 0,
         (group, OrderScope::Key) => keys[groups.members(group)[0] as usize],
     };
-    let mut lanes = HashSet::new();
-    let mut counted = BTreeMap::<u32, Vec<u32>>::new();
+    let mut equals = BTreeMap::<(u32, u32), Vec<u32>>::new();
     for index in time {
         let group = groups.of_destination[*index as usize];
         if group == NONE {
             continue;
         }
-        match (groups.members(group), lane(*index)) {
-            ([sole], _) => resolver.assign(*index, *sole),
-            (_, NONE) => counted.entry(group).or_default().push(*index),
-            (_, lane) => _ = lanes.insert(lane),
+        match resolver.members(*index) {
+            [sole] => resolver.assign(*index, *sole),
+            members => equals.entry((group, members[0])).or_default().push(*index),
+        }
+    }
+    let (mut lanes, mut counted) = (HashSet::new(), Vec::new());
+    for ((group, _), copies) in equals {
+        let lane = lane(copies[0]);
+        if lane == NONE || !resolver.is_one_shard(&copies) {
+            resolver.counted.insert(group);
+            counted.push(copies);
+        } else {
+            lanes.insert(lane);
         }
     }
     if !lanes.is_empty() {
         resolver.by_lane(time, |index| Some(lane(index)).filter(|lane| lanes.contains(lane)));
     }
     let mut unordered = HashSet::new();
-    for (group, copies) in counted {
-        unordered.extend(groups.members(group));
-        resolver.by_count(groups.members(group), &copies, timeline);
+    for copies in counted {
+        let members = resolver.members(copies[0]);
+        unordered.extend(members);
+        resolver.by_count(members, &copies, timeline);
     }
     Resolved { copy_of: resolver.copy_of, unordered }
 }
@@ -94,14 +104,18 @@ type Shard = (TopicPartition, TopicPartition, u32);
 struct Resolver<'h> {
     history: &'h History,
     groups: &'h Groups,
+    partitioning: Partitioning,
+    start: Start,
     copy_of: Vec<u32>,
     used: Vec<bool>,
+    /// Groups that only their number tells about.
+    counted: HashSet<u32>,
     predecessors: HashMap<Shard, u32>,
-    /// For each large group: below which position every member is used.
+    /// For each large group, by its first member: below which position every member is used.
     first_unused: HashMap<u32, usize>,
 }
 
-impl Resolver<'_> {
+impl<'h> Resolver<'h> {
     fn assign(&mut self, index: u32, source: u32) {
         self.copy_of[index as usize] = source;
         self.used[source as usize] = true;
@@ -121,6 +135,9 @@ impl Resolver<'_> {
             let at = self.history.destination[*index as usize].at;
             let position = reached.entry((at, lane)).or_default();
             *position += 1;
+            if self.is_counted(*index) {
+                continue;
+            }
             if self.copy_of[*index as usize] == NONE {
                 let following = &sequences[&(at, lane)][*position..];
                 let following = &following[..following.len().min(LOOK_AHEAD)];
@@ -134,71 +151,102 @@ impl Resolver<'_> {
     }
 
     fn choose(&mut self, index: u32, at: TopicPartition, lane: u32, following: &[u32]) -> u32 {
-        let group = self.groups.of_destination[index as usize];
-        let candidates = self.candidates(group, at, lane);
+        let members = self.members(index);
+        let candidates = self.candidates(members, at, lane);
         let rank = |source: &u32| {
             let from = self.history.source[*source as usize].at;
             let predecessor = self.predecessors.get(&(at, from, lane));
             let after = predecessor.is_none_or(|predecessor| source > predecessor);
             let near = if after { -i64::from(*source) } else { i64::from(*source) };
-            let (fit, distance) = self.fit(*source, following);
-            (fit, Reverse(distance), !self.used[*source as usize], after, near)
+            let required = !self.may_be_absent(*source);
+            (self.fit(*source, following), required, !self.used[*source as usize], after, near)
         };
         // A group is never empty; its first member stands in for the impossible.
-        candidates.iter().copied().max_by_key(rank).unwrap_or(self.groups.members(group)[0])
+        candidates.iter().copied().max_by_key(rank).unwrap_or(members[0])
     }
 
-    /// How many of the records that follow continue the source's sequence behind `source`, and how
-    /// soon the first of them does.
-    fn fit(&self, source: u32, following: &[u32]) -> (u32, usize) {
+    /// How many of the records that follow continue the source's sequence behind `source`.
+    fn fit(&self, source: u32, following: &[u32]) -> u32 {
         let from = self.history.source[source as usize].at;
-        let (mut fit, mut first, mut reached) = (0, usize::MAX, source);
-        for (distance, index) in following.iter().enumerate() {
-            let members = self.groups.members(self.groups.of_destination[*index as usize]);
+        let (mut fit, mut reached) = (0, source);
+        for index in following {
+            let members = self.members(*index);
             let next = members.partition_point(|member| *member <= reached);
-            if let Some(next) = members.get(next)
-                && self.history.source[*next as usize].at == from
-            {
-                reached = *next;
-                fit += 1;
-                first = first.min(distance);
+            if self.is_counted(*index) {
+                continue;
+            }
+            match members.get(next) {
+                Some(next) if self.history.source[*next as usize].at == from => {
+                    reached = *next;
+                    fit += 1;
+                }
+                // Back in the same source partition: here another run begins.
+                None if self.history.source[members[0] as usize].at == from => break,
+                Some(_) | None => {}
             }
         }
-        (fit, first)
+        fit
     }
 
-    /// All members of a small group; of a large one those next to the predecessor in each source
-    /// partition, and the first that have no copy yet.
-    fn candidates(&mut self, group: u32, at: TopicPartition, lane: u32) -> Vec<u32> {
-        let members = self.groups.members(group);
+    /// The source records that a destination record may be a copy of. Where partition numbers are
+    /// kept, those of its own partition come first.
+    fn members(&self, index: u32) -> &'h [u32] {
+        let members = self.groups.members(self.groups.of_destination[index as usize]);
+        if self.partitioning != Partitioning::Preserve || members.len() == 1 {
+            return members;
+        }
+        let at = self.history.destination[index as usize].at;
+        let begin = members.partition_point(|member| self.history.source[*member as usize].at < at);
+        let end = members.partition_point(|member| self.history.source[*member as usize].at <= at);
+        if begin < end { &members[begin..end] } else { members }
+    }
+
+    /// Whether a subject that starts at the end may have left a record out.
+    fn may_be_absent(&self, source: u32) -> bool {
+        let record = &self.history.source[source as usize];
+        let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&record.at));
+        self.start == Start::Latest && ready.is_some_and(|ready| record.offset < *ready)
+    }
+
+    fn is_counted(&self, index: u32) -> bool {
+        self.counted.contains(&self.groups.of_destination[index as usize])
+    }
+
+    /// Whether equal records lie in one source partition, and their copies in one of the
+    /// destination.
+    fn is_one_shard(&self, copies: &[u32]) -> bool {
+        let members = self.members(copies[0]);
+        let from = |member: u32| self.history.source[member as usize].at;
+        let to = |copy: &u32| self.history.destination[*copy as usize].at;
+        from(members[0]) == from(members[members.len() - 1])
+            && copies.iter().all(|copy| to(copy) == to(&copies[0]))
+    }
+
+    /// All members of a small group; of a large one those next to the predecessor, and the first
+    /// that have no copy yet. All members lie in one source partition.
+    fn candidates(&mut self, members: &[u32], at: TopicPartition, lane: u32) -> Vec<u32> {
         if members.len() <= MANY {
             return members.to_vec();
         }
-        let unused = self.first_unused.entry(group).or_default();
+        let unused = self.first_unused.entry(members[0]).or_default();
         while members.get(*unused).is_some_and(|member| self.used[*member as usize]) {
             *unused += 1;
         }
-        let mut candidates = members[*unused..].iter().take(2).copied().collect::<Vec<_>>();
-        let mut begin = 0;
-        while begin < members.len() && candidates.len() < 8 * MANY {
-            let from = self.history.source[members[begin] as usize].at;
-            let end = members.partition_point(|m| self.history.source[*m as usize].at <= from);
-            let middle = match self.predecessors.get(&(at, from, lane)) {
-                Some(last) => members.partition_point(|member| member <= last),
-                None => begin,
-            };
-            let middle = middle.clamp(begin, end);
-            let near = middle.saturating_sub(MANY / 3).max(begin)..(middle + MANY / 3).min(end);
-            candidates.extend(&members[near]);
-            begin = end;
-        }
-        candidates
+        let from = self.history.source[members[0] as usize].at;
+        let middle = match self.predecessors.get(&(at, from, lane)) {
+            Some(last) => members.partition_point(|member| member <= last),
+            None => 0,
+        };
+        let near = middle.saturating_sub(MANY / 2)..(middle + MANY / 2).min(members.len());
+        members[*unused..].iter().take(2).chain(&members[near]).copied().collect()
     }
 
     /// Equal records without order: which is which cannot be told, only how many there are.
     fn by_count(&mut self, members: &[u32], copies: &[u32], timeline: &Timeline) {
-        let unused: Vec<u32> =
-            members.iter().copied().filter(|member| !self.used[*member as usize]).collect();
+        let unused = members.iter().copied().filter(|member| !self.used[*member as usize]);
+        let (optional, mut unused): (Vec<_>, Vec<_>) =
+            unused.partition(|member| self.may_be_absent(*member));
+        unused.extend(optional.into_iter().rev());
         for (copy, source) in copies.iter().zip(&unused) {
             self.assign(*copy, *source);
         }

@@ -257,10 +257,8 @@ fn id(word: &str) -> RecordId {
 
 /// What a generated record carries.
 pub(crate) fn generated(key: Option<&[u8]>, id: RecordId, value: Option<&str>) -> Content {
-    let header = Header {
-        name: Content::ID_HEADER.into(),
-        value: Some(id.to_string().into_bytes()),
-    };
+    let header =
+        Header { name: Content::ID_HEADER.into(), value: Some(id.to_string().into_bytes()) };
     let text = format!("{id}|{}", value.unwrap_or("text"));
     let time = Timestamp::Create(1_000 + i64::from(id.sequence));
     Content::of(key, Some(text.as_bytes()), vec![header], time)
@@ -305,4 +303,33 @@ fn content(word: &str) -> Content {
 pub(crate) fn anomaly(line: &str) -> Anomaly {
     let name = line.split(' ').next().unwrap();
     Anomaly::ALL.into_iter().find(|anomaly| anomaly.name() == name).unwrap()
+}
+
+/// A history in a few lines, for failures.
+pub(crate) fn sketch(history: &History) -> String {
+    use std::fmt::Write;
+    let name = |content: &Content| {
+        let key = content.key.as_deref().map_or("_".into(), String::from_utf8_lossy).into_owned();
+        match (content.header_id.or(content.value_id), &content.value) {
+            (Some(id), _) => format!("{key}#{}.{}", id.producer, id.sequence),
+            (None, Payload::Null) => format!("{key}:null"),
+            (None, Payload::Bytes { head, .. }) => {
+                format!("{key}:{}", String::from_utf8_lossy(head))
+            }
+        }
+    };
+    let mut lines = BTreeMap::<String, String>::new();
+    for record in &history.source {
+        let line = lines.entry(format!("source {}/{}", record.at.topic, record.at.partition));
+        let _ = write!(line.or_default(), " {}={}", record.offset.0, name(&record.content));
+    }
+    for record in &history.destination {
+        let line = lines.entry(format!("to {}/{}", record.at.topic, record.at.partition));
+        let _ = write!(line.or_default(), " {}={}", record.offset.0, name(&record.content));
+    }
+    let mut text: String = lines.into_iter().map(|(at, line)| format!("{at}:{line}\n")).collect();
+    for event in &history.events {
+        let _ = writeln!(text, "{event:?}");
+    }
+    text
 }

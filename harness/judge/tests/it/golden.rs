@@ -77,7 +77,9 @@ fn every_anomaly_is_shown_by_a_history_of_its_name() {
         .filter(|(name, golden)| {
             golden.violations.iter().any(|line| name.starts_with(anomaly(line).name()))
         })
-        .flat_map(|(_, golden)| golden.violations.iter().map(|line| anomaly(line)).collect::<Vec<_>>())
+        .flat_map(|(_, golden)| {
+            golden.violations.iter().map(|line| anomaly(line)).collect::<Vec<_>>()
+        })
         .collect();
     assert_eq!(shown, BTreeSet::from(Anomaly::ALL));
 }

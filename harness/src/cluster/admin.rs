@@ -1,0 +1,82 @@
+//! Creating and deleting topics of real clusters, each awaited until every broker has seen it.
+
+use super::{
+    ClusterError, REQUEST_TIMEOUT,
+    client::{self, Isolation},
+};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    types::RDKafkaErrorCode,
+};
+use std::time::{Duration, Instant};
+
+fn admin(bootstrap: &str) -> Result<AdminClient<DefaultClientContext>, ClusterError> {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("client.id", "mirrorproof-admin")
+        .create()
+        .map_err(client::request_failed("create an admin client", bootstrap))
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT))
+}
+
+/// Creates a topic without retention: what a scenario wrote must not expire while it is judged.
+pub(super) async fn create_topic(
+    bootstrap: &str,
+    name: &str,
+    partitions: u32,
+) -> Result<(), ClusterError> {
+    let failed = |reason: String| ClusterError::CreateTopic { topic: name.into(), reason };
+    let topic = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("retention.bytes", "-1");
+    let results = admin(bootstrap)?
+        .create_topics([&topic], &options())
+        .await
+        .map_err(client::request_failed("create a topic", bootstrap))?;
+    for result in results {
+        result.map_err(|(_, code)| failed(code.to_string()))?;
+    }
+    await_partitions(bootstrap, name, partitions).await.map_err(failed)
+}
+
+/// Deletes a topic, if it is there.
+pub(super) async fn delete_topic(bootstrap: &str, name: &str) -> Result<(), ClusterError> {
+    let failed = |reason: String| ClusterError::DeleteTopic { topic: name.into(), reason };
+    let results = admin(bootstrap)?
+        .delete_topics(&[name], &options())
+        .await
+        .map_err(client::request_failed("delete a topic", bootstrap))?;
+    for result in results {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err((_, code)) => return Err(failed(code.to_string())),
+        }
+    }
+    await_partitions(bootstrap, name, 0).await.map_err(failed)
+}
+
+/// Creation and deletion are asynchronous where ZooKeeper keeps the metadata.
+async fn await_partitions(bootstrap: &str, name: &str, expected: u32) -> Result<(), String> {
+    let (address, name) = (bootstrap.to_owned(), name.to_owned());
+    let look = move || {
+        let reader = client::reader(&address, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        let started = Instant::now();
+        loop {
+            let found = client::partition_count(&reader, &address, &name)?;
+            if found == expected || started.elapsed() > REQUEST_TIMEOUT {
+                return Ok::<u32, ClusterError>(found);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let found = tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?;
+    match found.map_err(|error| error.to_string())? {
+        found if found == expected => Ok(()),
+        found => Err(format!("the brokers still show {found} partitions, not {expected}")),
+    }
+}

@@ -1,0 +1,82 @@
+//! Kafka's own command line tools, run in a container of a side as a person would.
+
+use super::{Testbed, TestbedError, blocking};
+use crate::cluster::{
+    client::{self, Isolation},
+    containers::Node,
+};
+use judge::{history::Topic, plan::Side};
+
+impl Testbed {
+    /// Runs a command line with the article's variables set, and keeps what it wrote.
+    pub(super) async fn shell(
+        &mut self,
+        side: Side,
+        command: &str,
+        input: &str,
+    ) -> Result<(), TestbedError> {
+        let cluster = self.pair.side(side).containers()?;
+        let line = format!("{} {command}", self.exports()?);
+        let output = cluster
+            .exec_with_input(Node::Broker(1), &["sh", "-c", &line], input.as_bytes())
+            .await
+            .map_err(crate::cluster::ClusterError::from)?;
+        self.log(&format!(
+            "{command}: exit {}\n{}{}",
+            output.exit, output.stdout, output.stderr
+        ));
+        self.shell_output = output.stdout;
+        Ok(())
+    }
+
+    /// What the last command wrote to its standard output.
+    pub fn shell_output(&self) -> &str {
+        &self.shell_output
+    }
+
+    /// The article's variables, as they are within the clusters' own networks: the first two hosts
+    /// with port, comma between.
+    fn exports(&self) -> Result<String, TestbedError> {
+        let source = self.pair.source.containers()?;
+        let destination = self.pair.destination.containers()?;
+        Ok(format!(
+            "export PATH=/opt/kafka/bin:$PATH SOURCE_ZKHOSTS={} SOURCE_BROKERHOSTS={} \
+             DEST_ZKHOSTS={} DEST_BROKERHOSTS={};",
+            first_two(&source.zookeeper_internal()),
+            first_two(&source.bootstrap_internal()),
+            first_two(&destination.zookeeper_internal()),
+            first_two(&destination.bootstrap_internal()),
+        ))
+    }
+
+    /// Takes on a topic that a command created.
+    pub(super) async fn adopt_topic(&mut self, name: &str) -> Result<(), TestbedError> {
+        let count = async |cluster: &crate::cluster::Cluster| {
+            let (bootstrap, name) = (cluster.bootstrap().to_owned(), name.to_owned());
+            blocking(move || {
+                let reader =
+                    client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+                client::partition_count(&reader, &bootstrap, &name)
+            })
+            .await
+        };
+        let (source, destination) =
+            (count(&self.pair.source).await?, count(&self.pair.destination).await?);
+        if source == 0 {
+            return Err(TestbedError::Plan(format!("no command created {name} on the source")));
+        }
+        self.history.topics.push(Topic {
+            source: name.to_owned(),
+            destination: name.to_owned(),
+            source_partitions: vec![source],
+            destination_partitions: Some(destination).filter(|count| *count > 0).into_iter().collect(),
+            selected: true,
+            compacted: false,
+        });
+        Ok(())
+    }
+}
+
+fn first_two(hosts: &str) -> String {
+    hosts.split(',').take(2).collect::<Vec<_>>().join(",")
+}
