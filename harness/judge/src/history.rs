@@ -287,6 +287,20 @@ pub struct Event {
     pub committed: Positions,
 }
 
+impl Event {
+    /// Whether the event had begun when a destination record was written.
+    pub fn precedes(&self, copy: &DestinationRecord) -> bool {
+        self.destination_ends.get(&copy.at).is_none_or(|end| copy.offset >= *end)
+    }
+
+    /// Whether the event explains that a record was copied again: it had begun, and the record was
+    /// not committed by then.
+    pub fn explains(&self, copy: &DestinationRecord, original: &SourceRecord) -> bool {
+        let committed = self.committed.get(&original.at);
+        self.precedes(copy) && committed.is_none_or(|position| original.offset >= *position)
+    }
+}
+
 /// Committed positions, and the destination's end offsets read *after* them: every source record
 /// below a committed position must lie below those ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,45 +12,80 @@
 //! Each record that comes too late is counted once.
 //!
 //! A first copy is the first over all destination partitions: when a key has moved after growth, a
-//! replay into its new partition repeats what the old one has, and is no new order.
+//! replay into its new partition repeats what the old one has, and is no new order. On a compacted
+//! topic the first copy may be gone: what an event explains as a repeat is taken for one. And a
+//! copy is not reordered if another partition has a copy of the same record that may have been
+//! written before: between partitions there is no order in time but that of events and samples.
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
-    history::TopicPartition,
+    history::{DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Reordered { scene, furthest: HashMap::new(), tally: Tally::of(Anomaly::Reordered) })
+    Box::new(Reordered { scene, furthest: HashMap::new(), late: BTreeMap::new() })
 }
 
 struct Reordered<'s> {
     scene: &'s Scene<'s>,
     /// For each shard the latest source record with a first copy, and that copy.
     furthest: HashMap<(TopicPartition, TopicPartition, u32), (u32, u32)>,
-    tally: Tally<(u32, u32)>,
+    /// For each source record that came too late: its copy, and the one that came too early.
+    late: BTreeMap<u32, (u32, u32)>,
+}
+
+impl Reordered<'_> {
+    fn excuse(&mut self, repeat: u32, source: u32) {
+        let Some((late, _)) = self.late.get(&source) else { return };
+        let (late, repeat) = (self.scene.destination(*late), self.scene.destination(repeat));
+        let rank = |copy: &DestinationRecord| {
+            self.scene.correspondence.timeline.rank(copy.at, copy.offset)
+        };
+        if late.at != repeat.at && rank(late) == rank(repeat) {
+            self.late.remove(&source);
+        }
+    }
+
+    fn may_be_repeat(&self, destination: u32, source: u32) -> bool {
+        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
+        let history = self.scene.history;
+        history.topics[original.at.topic as usize].compacted
+            && history.events.iter().any(|event| event.explains(copy, original))
+    }
 }
 
 impl Check for Reordered<'_> {
     fn step(&mut self, observation: Observation) {
-        let Observation::Copy { destination, source, first: true } = observation else { return };
+        let Observation::Copy { destination, source, first } = observation else { return };
+        if !first {
+            self.excuse(destination, source);
+            return;
+        }
         let Some(lane) = self.scene.lane(source) else { return };
         if self.scene.correspondence.unordered.contains(&source) {
             return;
         }
         let shard = (self.scene.destination(destination).at, self.scene.source(source).at, lane);
+        let repeat = self.may_be_repeat(destination, source);
         let furthest = self.furthest.entry(shard).or_insert((source, destination));
-        if source < furthest.0 {
-            self.tally.add(Circumstance::Plain, (destination, furthest.1));
-        } else {
+        if source < furthest.0 && !repeat {
+            self.late.insert(source, (destination, furthest.1));
+        } else if source > furthest.0 {
             *furthest = (source, destination);
         }
     }
 
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let scene = self.scene;
-        self.tally.findings(|(late, early)| {
+        let mut late: Vec<_> = self.late.into_values().collect();
+        late.sort_unstable();
+        let mut tally = Tally::of(Anomaly::Reordered);
+        for instance in late {
+            tally.add(Circumstance::Plain, instance);
+        }
+        tally.findings(|(late, early)| {
             let offset = scene.destination(early).offset.0;
             let later = match scene.correspondence.source_of(early) {
                 Some(source) => format!("source @{}", scene.source(source).offset.0),

@@ -43,11 +43,7 @@ struct Repeated<'s> {
 impl Repeated<'_> {
     fn explanation(&mut self, destination: u32, source: u32) -> Option<EventKind> {
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
-        let explains = |event: &Event| {
-            let committed = event.committed.get(&original.at);
-            self.scene.precedes(event, copy)
-                && committed.is_none_or(|position| original.offset >= *position)
-        };
+        let explains = |event: &Event| event.explains(copy, original);
         let used = self.used.entry(source).or_default();
         let events = &self.scene.history.events;
         let single = events.iter().enumerate().find(|(number, event)| {
@@ -68,7 +64,7 @@ impl Check for Repeated<'_> {
         let copy = self.scene.destination(destination);
         if let Some(kind) = self.explanation(destination, source) {
             self.rewound.add(Circumstance::Explained(kind), destination);
-        } else if self.scene.history.events.iter().any(|event| self.scene.precedes(event, copy)) {
+        } else if self.scene.history.events.iter().any(|event| event.precedes(copy)) {
             self.rewound.add(Circumstance::Plain, destination);
         } else {
             self.duplicated.add(Circumstance::Plain, destination);

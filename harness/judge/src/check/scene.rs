@@ -5,13 +5,12 @@ use crate::{
     contract::{Contract, OrderScope, Partitioning},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        Completion, DestinationRecord, Event, History, Payload, SourceOffset, SourceRecord,
-        TopicPartition,
+        Completion, DestinationRecord, History, Payload, SourceOffset, SourceRecord, TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// A history with its correspondence.
 pub(crate) struct Scene<'h> {
@@ -20,8 +19,8 @@ pub(crate) struct Scene<'h> {
     pub(crate) correspondence: Correspondence,
     /// On compacted topics: the last record of each source partition and key.
     last_of_key: HashMap<(TopicPartition, u32), u32>,
-    /// Of which source partitions each key of a compacted topic has copies.
-    copied_from: HashMap<u32, BTreeSet<TopicPartition>>,
+    /// Of which source partitions each key of a compacted topic has copies, and the latest.
+    copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
 }
 
 /// How far the history can tell that something is absent for good.
@@ -39,13 +38,13 @@ impl<'h> Scene<'h> {
     pub(crate) fn of(history: &'h History, contract: &'h Contract) -> Scene<'h> {
         let correspondence = correspond(history, contract);
         let (mut last_of_key, mut copied_from) =
-            (HashMap::new(), HashMap::<u32, BTreeSet<_>>::new());
+            (HashMap::new(), HashMap::<u32, BTreeMap<_, _>>::new());
         for (index, record) in history.source.iter().enumerate() {
             if history.topics[record.at.topic as usize].compacted {
                 let shard = (record.at, correspondence.keys[index]);
                 last_of_key.insert(shard, index as u32);
                 if correspondence.first[index] != NONE {
-                    copied_from.entry(shard.1).or_default().insert(record.at);
+                    copied_from.entry(shard.1).or_default().insert(record.at, index as u32);
                 }
             }
         }
@@ -118,7 +117,7 @@ impl<'h> Scene<'h> {
 
     /// On a compacted topic: a later record of its key lies in its partition, or the destination
     /// has a copy of its key from another source partition (between those there is no order, and
-    /// the destination's compaction keeps whichever came last). A last tombstone is superseded as
+    /// the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
     /// well if the destination has no record of its key: compaction removes tombstones in the end,
     /// and "no record" says the same to every reader.
     fn is_superseded(&self, source: u32) -> bool {
@@ -131,7 +130,10 @@ impl<'h> Scene<'h> {
             return true;
         }
         match self.copied_from.get(&key) {
-            Some(partitions) => partitions.iter().any(|at| *at != record.at),
+            Some(latest) => latest.iter().any(|(at, latest)| {
+                let same = self.source(*latest).content.value == record.content.value;
+                *at != record.at || (*latest != source && same)
+            }),
             None => record.content.value == Payload::Null,
         }
     }
@@ -163,11 +165,6 @@ impl<'h> Scene<'h> {
         places.dedup();
         // Without a known partition count nothing can be said.
         (!places.is_empty()).then_some(places)
-    }
-
-    /// Whether an event had begun when a destination record was written.
-    pub(crate) fn precedes(&self, event: &Event, record: &DestinationRecord) -> bool {
-        event.destination_ends.get(&record.at).is_none_or(|end| record.offset >= *end)
     }
 
     /// How many events had begun when a destination record was written.

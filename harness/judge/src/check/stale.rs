@@ -12,6 +12,9 @@
 //! replay by a subject that may put a key anywhere, or after growth). While a replay may still be
 //! under way (the run did not end), what an event precedes is not called stale.
 //!
+//! On a compacted topic the newer copy may be gone, if a record of the key from another source
+//! partition came later: only the very last copy of a key can be stale there.
+//!
 //! A freeze or a rebalance before it makes it the possible work of a zombie.
 
 use super::{
@@ -27,7 +30,12 @@ use crate::{
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Stale { scene, shards: HashMap::new(), replayed: BTreeMap::new() })
+    Box::new(Stale {
+        scene,
+        shards: HashMap::new(),
+        replayed: BTreeMap::new(),
+        last: HashMap::new(),
+    })
 }
 
 struct Stale<'s> {
@@ -35,6 +43,8 @@ struct Stale<'s> {
     shards: HashMap<(TopicPartition, TopicPartition, u32), Shard>,
     /// For each source partition and key what was copied after an event.
     replayed: BTreeMap<(TopicPartition, u32), Vec<Replayed>>,
+    /// The last copy of each key in a partition of a compacted topic.
+    last: HashMap<(TopicPartition, u32), u32>,
 }
 
 /// The destination partition, the epoch, and the latest source record that was copied in it.
@@ -55,6 +65,10 @@ impl Stale<'_> {
             return None;
         }
         let record = scene.destination(copy);
+        let final_copy = scene.key(last).and_then(|key| self.last.get(&(record.at, key)));
+        if final_copy.is_some_and(|final_copy| *final_copy != copy) {
+            return None;
+        }
         let epoch = scene.epoch(record);
         if epoch > 0 && scene.completeness() == Completeness::Unknown {
             return None;
@@ -67,8 +81,7 @@ impl Stale<'_> {
             return None;
         }
         let zombie = scene.history.events.iter().any(|event| {
-            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance)
-                && scene.precedes(event, record)
+            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance) && event.precedes(record)
         });
         Some(if zombie { Circumstance::PossibleZombie } else { Circumstance::Plain })
     }
@@ -82,6 +95,9 @@ impl Check for Stale<'_> {
             return;
         }
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
+        if self.scene.history.topics[copy.at.topic as usize].compacted {
+            self.last.insert((copy.at, key), destination);
+        }
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
             let copies = self.replayed.entry((original.at, key)).or_default();

@@ -5,20 +5,23 @@
 //! whose records are `x y x` (a tombstone, a value, a tombstone: no ids, equal contents), a kill
 //! after the first record gives the destination `x | x y x`. Looking back, its second record is the
 //! third of the source, and the `y` behind it comes too late: "reordered", though nothing was. So
-//! candidates are compared by what follows as well, in this order:
+//! candidates are compared by what follows as well. A run goes on as long as it can: the direct
+//! successor of the predecessor is taken if it is a candidate (longest runs first need the fewest
+//! rewinds, and none before the mirror's own). Else, in this order:
 //!
-//! 1. how many of the following records of the lane continue the source's sequence from there;
-//! 2. what had to arrive before what a subject that starts at the end may leave out;
-//! 3. not yet copied before already copied: equal records of a key that moved to another partition
+//! 0. a first copy in order and without a gap, or a repeat that an event explains, before any other;
+//! 1. how many of the following records of the lane go on from there, one by one;
+//! 2. not yet copied before already copied: equal records of a key that moved to another partition
 //!    are two records, not a repeat;
-//! 4. after the predecessor before the others; of those after it the earliest, of the others the
+//! 3. after the predecessor before the others; of those after it the earliest, of the others the
 //!    latest, so that a repeat reaches back no further than it must.
 //!
 //! The assignment may differ from what the mirror really did, where nobody could tell the
 //! difference. It must not invent anomalies where a lawful account exists.
 //!
-//! Equal records without order (null keys), in several source partitions (whether a sequence is a
-//! lawful mixture of several is NP-hard to tell) or copied to several partitions are counted: the first copies take one candidate
+//! Equal records without order (null keys; partition order where keys are spread by hash), in several source partitions (whether a sequence is a
+//! lawful mixture of several is NP-hard to tell), copied to several partitions, or partly from
+//! before the readiness of a subject that starts at the end are counted: first copies take one candidate
 //! each, and further ones are repeats of candidates that an event explains, if there are any left.
 //! Order and staleness are not judged of them.
 
@@ -48,15 +51,23 @@ pub(super) fn resolve(
         groups,
         partitioning: contract.partitioning,
         start: contract.start,
+        order: contract.order,
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
+        reached: vec![false; history.source.len()],
         counted: HashSet::new(),
         predecessors: HashMap::new(),
+        furthest: HashMap::new(),
+        successors: HashMap::new(),
+        before: HashMap::new(),
         first_unused: HashMap::new(),
     };
+    // Within a partition's order every record must come where the copy lies, or gaps say nothing.
+    let whole = contract.partitioning == Partitioning::Preserve;
     let lane = |index: u32| match (groups.of_destination[index as usize], contract.order) {
         (NONE, _) => NONE,
-        (_, OrderScope::Partition) => 0,
+        (_, OrderScope::Partition) if whole => 0,
+        (_, OrderScope::Partition) => NONE,
         (group, OrderScope::Key) => keys[groups.members(group)[0] as usize],
     };
     let mut equals = BTreeMap::<(u32, u32), Vec<u32>>::new();
@@ -70,10 +81,14 @@ pub(super) fn resolve(
             members => equals.entry((group, members[0])).or_default().push(*index),
         }
     }
+    let one_shard = |copies: &Vec<u32>| resolver.is_one_shard(copies);
+    // A lane of which some records can only be counted does not show its sequence: all are.
+    let vague: HashSet<u32> =
+        equals.values().filter(|copies| !one_shard(copies)).map(|copies| lane(copies[0])).collect();
     let (mut lanes, mut counted) = (HashSet::new(), Vec::new());
     for ((group, _), copies) in equals {
         let lane = lane(copies[0]);
-        if lane == NONE || !resolver.is_one_shard(&copies) {
+        if lane == NONE || vague.contains(&lane) {
             resolver.counted.insert(group);
             counted.push(copies);
         } else {
@@ -81,7 +96,7 @@ pub(super) fn resolve(
         }
     }
     if !lanes.is_empty() {
-        resolver.by_lane(time, |index| Some(lane(index)).filter(|lane| lanes.contains(lane)));
+        resolver.by_lane(time, |index| Some(lane(index)).filter(|lane| lanes.contains(lane)), keys);
     }
     let mut unordered = HashSet::new();
     for copies in counted {
@@ -106,11 +121,18 @@ struct Resolver<'h> {
     groups: &'h Groups,
     partitioning: Partitioning,
     start: Start,
+    order: OrderScope,
     copy_of: Vec<u32>,
     used: Vec<bool>,
+    /// Which source records have a copy so far, in order of time.
+    reached: Vec<bool>,
     /// Groups that only their number tells about.
     counted: HashSet<u32>,
     predecessors: HashMap<Shard, u32>,
+    furthest: HashMap<Shard, u32>,
+    /// The next record of each source record's lane, and the one before.
+    successors: HashMap<u32, u32>,
+    before: HashMap<u32, u32>,
     /// For each large group, by its first member: below which position every member is used.
     first_unused: HashMap<u32, usize>,
 }
@@ -121,7 +143,9 @@ impl<'h> Resolver<'h> {
         self.used[source as usize] = true;
     }
 
-    fn by_lane(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<u32>) {
+    fn by_lane(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<u32>, keys: &[u32]) {
+        self.successors = self.successors(keys);
+        self.before = self.successors.iter().map(|(before, next)| (*next, *before)).collect();
         let mut sequences = HashMap::<(TopicPartition, u32), Vec<u32>>::new();
         for index in time {
             if let Some(lane) = lane(*index) {
@@ -146,44 +170,83 @@ impl<'h> Resolver<'h> {
             }
             let source = self.copy_of[*index as usize];
             let from = self.history.source[source as usize].at;
+            self.reached[source as usize] = true;
             self.predecessors.insert((at, from, lane), source);
+            let furthest = self.furthest.entry((at, from, lane)).or_insert(source);
+            *furthest = (*furthest).max(source);
         }
+    }
+
+    /// For each source record the next one of its partition and lane.
+    fn successors(&self, keys: &[u32]) -> HashMap<u32, u32> {
+        let (mut last, mut successors) = (HashMap::new(), HashMap::new());
+        for (index, record) in self.history.source.iter().enumerate() {
+            let lane = match self.order {
+                OrderScope::Partition => 0,
+                OrderScope::Key => keys[index],
+            };
+            if let Some(before) = last.insert((record.at, lane), index as u32) {
+                successors.insert(before, index as u32);
+            }
+        }
+        successors
     }
 
     fn choose(&mut self, index: u32, at: TopicPartition, lane: u32, following: &[u32]) -> u32 {
         let members = self.members(index);
+        let from = self.history.source[members[0] as usize].at;
+        let predecessor = self.predecessors.get(&(at, from, lane));
+        let successor = predecessor.and_then(|last| self.successors.get(last));
+        if let Some(successor) = successor.filter(|next| members.binary_search(next).is_ok()) {
+            return *successor;
+        }
         let candidates = self.candidates(members, at, lane);
         let rank = |source: &u32| {
             let from = self.history.source[*source as usize].at;
             let predecessor = self.predecessors.get(&(at, from, lane));
             let after = predecessor.is_none_or(|predecessor| source > predecessor);
             let near = if after { -i64::from(*source) } else { i64::from(*source) };
-            let required = !self.may_be_absent(*source);
-            (self.fit(*source, following), required, !self.used[*source as usize], after, near)
+            (
+                self.is_lawful(*source, index, lane),
+                self.fit(*source, following),
+                !self.used[*source as usize],
+                after,
+                near,
+            )
         };
         // A group is never empty; its first member stands in for the impossible.
         candidates.iter().copied().max_by_key(rank).unwrap_or(members[0])
     }
 
-    /// How many of the records that follow continue the source's sequence behind `source`.
+    /// Whether a copy of `source` here would be its first, in order and without a gap, or a repeat
+    /// that an event explains.
+    fn is_lawful(&self, source: u32, index: u32, lane: u32) -> bool {
+        let original = &self.history.source[source as usize];
+        let copy = &self.history.destination[index as usize];
+        if self.used[source as usize] {
+            return self.history.events.iter().any(|event| event.explains(copy, original));
+        }
+        let furthest = self.furthest.get(&(copy.at, original.at, lane));
+        let before = self.before.get(&source);
+        furthest.is_none_or(|furthest| source > *furthest)
+            && before.is_none_or(|b| self.reached[*b as usize] || self.may_be_absent(*b))
+    }
+
+    /// How many of the records that follow continue the source's sequence behind `source`, one by
+    /// one. Those of other source partitions are passed over.
     fn fit(&self, source: u32, following: &[u32]) -> u32 {
         let from = self.history.source[source as usize].at;
         let (mut fit, mut reached) = (0, source);
         for index in following {
             let members = self.members(*index);
-            let next = members.partition_point(|member| *member <= reached);
-            if self.is_counted(*index) {
+            if self.history.source[members[0] as usize].at != from {
                 continue;
             }
-            match members.get(next) {
-                Some(next) if self.history.source[*next as usize].at == from => {
-                    reached = *next;
-                    fit += 1;
-                }
-                // Back in the same source partition: here another run begins.
-                None if self.history.source[members[0] as usize].at == from => break,
-                Some(_) | None => {}
+            match self.successors.get(&reached) {
+                Some(next) if members.binary_search(next).is_ok() => reached = *next,
+                Some(_) | None => break,
             }
+            fit += 1;
         }
         fit
     }
@@ -212,13 +275,14 @@ impl<'h> Resolver<'h> {
         self.counted.contains(&self.groups.of_destination[index as usize])
     }
 
-    /// Whether equal records lie in one source partition, and their copies in one of the
-    /// destination.
+    /// Whether equal records lie in one source partition, their copies in one of the destination,
+    /// and all of them had to arrive.
     fn is_one_shard(&self, copies: &[u32]) -> bool {
         let members = self.members(copies[0]);
         let from = |member: u32| self.history.source[member as usize].at;
         let to = |copy: &u32| self.history.destination[*copy as usize].at;
-        from(members[0]) == from(members[members.len() - 1])
+        !self.may_be_absent(members[0])
+            && from(members[0]) == from(members[members.len() - 1])
             && copies.iter().all(|copy| to(copy) == to(&copies[0]))
     }
 
@@ -232,13 +296,14 @@ impl<'h> Resolver<'h> {
         while members.get(*unused).is_some_and(|member| self.used[*member as usize]) {
             *unused += 1;
         }
+        let unused = *unused;
         let from = self.history.source[members[0] as usize].at;
         let middle = match self.predecessors.get(&(at, from, lane)) {
             Some(last) => members.partition_point(|member| member <= last),
             None => 0,
         };
         let near = middle.saturating_sub(MANY / 2)..(middle + MANY / 2).min(members.len());
-        members[*unused..].iter().take(2).chain(&members[near]).copied().collect()
+        members[unused..].iter().take(2).chain(&members[near]).copied().collect()
     }
 
     /// Equal records without order: which is which cannot be told, only how many there are.

@@ -2,6 +2,8 @@
 //! hand (`golden`), lawful ones from a generator (`lawful`), and those with faults put in
 //! (`faults`).
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
+
 mod faults;
 mod format;
 mod generate;
