@@ -1,2 +1,97 @@
-//! Stub.
-fn main() {}
+//! The promises on real Kafka in containers, and ten random plans on leased pairs. Without a Docker
+//! engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
+#![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
+
+mod support {
+    pub(crate) mod plans;
+    pub(crate) mod shim;
+}
+
+use futures::{StreamExt, stream};
+use harness::{
+    cluster::{
+        Backend,
+        containers::{Engine, RunLabel},
+    },
+    testbed::Settings,
+};
+use libtest_mimic::{Completion, Trial};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
+use std::{
+    process::ExitCode,
+    sync::{Arc, LazyLock},
+};
+use support::{
+    plans::{Life, perform, plans},
+    shim::{Call, pool, runtime},
+};
+
+const PLANS: usize = 10;
+/// How many plans run at once: each has a mirror and a reader of its own.
+const AT_ONCE: usize = 3;
+
+fn main() -> ExitCode {
+    let call = Call::new();
+    let trials = match engine() {
+        Ok(()) => {
+            call.scenarios(Backend::Containers).into_iter().chain(random_plans(&call)).collect()
+        }
+        Err(reason) => {
+            println!("skipped: no Docker engine ({reason})");
+            if std::env::var("MIRRORPROOF_REQUIRE_CONTAINERS").is_ok_and(|value| value == "1") {
+                vec![Trial::test("a Docker engine answers", move || Err(reason.into()))]
+            } else {
+                Vec::new()
+            }
+        }
+    };
+    call.finish(trials)
+}
+
+/// Whether an engine answers.
+fn engine() -> Result<(), String> {
+    let run = RunLabel::detached("probe").map_err(|error| error.to_string())?;
+    runtime().block_on(Engine::connect(run)).map(drop).map_err(|error| error.to_string())
+}
+
+/// One trial a plan; the plans are the same in every run, and share one pair of clusters.
+fn random_plans(call: &Call) -> Vec<Trial> {
+    let settings = call.settings("plans");
+    let outcomes = Arc::new(LazyLock::new(move || perform_all(settings)));
+    (0..PLANS)
+        .map(|number| {
+            let outcomes = outcomes.clone();
+            let outcome = move || match &**outcomes {
+                Ok(outcomes) => outcomes[number].clone().map_err(Into::into),
+                Err(reason) => Err(reason.into()),
+            };
+            let name = format!("plans::random plan {number}");
+            Trial::ignorable_test(name, move || outcome().map(|()| Completion::Completed))
+        })
+        .collect()
+}
+
+type Outcome = Result<(), String>;
+
+/// All plans, or why there were no clusters for them.
+fn perform_all(settings: Arc<Settings>) -> Result<Vec<Outcome>, String> {
+    let mut random = TestRunner::deterministic();
+    let strategy = plans(&[Life::Undisturbed, Life::Stopped, Life::Killed]);
+    let plans: Vec<_> =
+        (0..PLANS).map(|_| strategy.new_tree(&mut random).expect("a plan").current()).collect();
+    runtime().block_on(async {
+        let pool = pool(Backend::Containers, settings.seed.wrapping_add(1))
+            .await
+            .map_err(|error| format!("failed to {error}"))?;
+        let outcomes = stream::iter(plans.into_iter().enumerate())
+            .map(|(number, plan)| perform(plan, &pool, settings.clone(), number))
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        pool.close().await.map_err(|error| format!("failed to {error}"))?;
+        Ok(outcomes)
+    })
+}

@@ -170,7 +170,7 @@ impl Shared {
 }
 
 /// How long to wait for what, on a backend.
-fn limits(backend: Backend) -> Limits {
+pub fn limits(backend: Backend) -> Limits {
     match backend {
         Backend::Embedded => Limits {
             ready: Duration::from_secs(15),
