@@ -103,6 +103,9 @@ impl Stream<'_> {
         let mut progress = self.notes.progress();
         for partition in partitions.elements() {
             progress.revoke(partition.topic(), partition.partition());
+            if let Some(goal) = self.notes.goal.get() {
+                goal.reopen(partition.topic(), partition.partition());
+            }
         }
         drop(progress);
         client::unassign(&self.consumer, partitions).map_err(consume)?;

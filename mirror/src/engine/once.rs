@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,12 +27,12 @@ pub(super) const STATISTICS_INTERVAL_MS: &str = "100";
 /// The fetch position moves on a moment before or after the records are queued for us, so one look is not enough.
 const LOOKS: u32 = 2;
 
-/// The partitions that are not yet read to their end, for all streams together.
+/// How far each partition is to be read, for all streams together.
 #[derive(Debug)]
-pub(super) struct Goal(Mutex<BTreeMap<(String, i32), Open>>);
+pub(super) struct Goal(Mutex<BTreeMap<(String, i32), Target>>);
 
 #[derive(Debug)]
-struct Open {
+struct Target {
     end: i64,
     looks: u32,
 }
@@ -40,30 +40,40 @@ struct Open {
 impl Goal {
     /// To read every partition up to these offsets.
     pub(super) fn new(ends: &[Place]) -> Self {
-        let open =
-            |end: &Place| ((end.topic.clone(), end.partition), Open { end: end.offset, looks: 0 });
-        Self(Mutex::new(ends.iter().map(open).collect()))
+        let target = |end: &Place| {
+            ((end.topic.clone(), end.partition), Target { end: end.offset, looks: 0 })
+        };
+        Self(Mutex::new(ends.iter().map(target).collect()))
     }
 
     /// Takes one consumer's statistics into account. They are handed over by the thread that handles its
     /// records, so a record that has left the queue has been handled.
     pub(super) fn look(&self, statistics: &Statistics) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|(topic, partition), open| {
+        for ((topic, partition), target) in self.targets().iter_mut() {
             let topic = statistics.topics.get(topic);
-            let Some(partition) = topic.and_then(|topic| topic.partitions.get(partition)) else {
-                return true;
+            let Some(seen) = topic.and_then(|topic| topic.partitions.get(partition)) else {
+                continue;
             };
-            if partition.fetch_state == "active" {
-                open.looks = if is_read(partition, open.end) { open.looks + 1 } else { 0 };
+            if seen.fetch_state == "active" {
+                target.looks = if is_read(seen, target.end) { target.looks + 1 } else { 0 };
             }
-            open.looks < LOOKS
-        });
+        }
+    }
+
+    /// A partition was given back: whoever gets it next may have to read some of it again.
+    pub(super) fn reopen(&self, topic: &str, partition: i32) {
+        if let Some(target) = self.targets().get_mut(&(topic.to_owned(), partition)) {
+            target.looks = 0;
+        }
     }
 
     /// Is nothing left to read?
     pub(super) fn is_reached(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.targets().values().all(|target| target.looks >= LOOKS)
+    }
+
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Target>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,5 +139,7 @@ mod tests {
         }
         goal.look(&statistics("active", 6, 0));
         assert!(goal.is_reached());
+        goal.reopen("t", 0);
+        assert!(!goal.is_reached(), "another has to look at it first");
     }
 }

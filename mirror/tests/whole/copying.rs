@@ -106,7 +106,7 @@ fn once_copies_what_is_there_and_ends() {
     let world = world(3, 2);
     let records = varied(1000);
     produce(&world.source, TOPIC, &records);
-    let mut mirror = world.mirror(&["--once", "--num.streams=2"]);
+    let mut mirror = world.mirror(&["--once"]);
     let (code, log) = mirror.end();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("1000 records copied"), "{log}");
