@@ -22,6 +22,8 @@ pub struct World {
     pub selected: Option<(String, Vec<String>)>,
     /// The topic of the application that moves to the destination.
     pub moving: Option<String>,
+    /// Lines that were typed into a console producer.
+    pub typed: Vec<String>,
     /// How many questions were asked.
     pub questions: u32,
     /// What ended the scenario early.

@@ -1,6 +1,7 @@
 //! The command line. Prints, and turns outcomes into exit codes; everything else is elsewhere.
 
 mod spec;
+mod up;
 
 use clap::{Parser, Subcommand};
 use judge::report::exit::ExitCode;
@@ -26,6 +27,10 @@ struct Cli {
 enum Command {
     /// Judges a mirror by the promises (what runs when no subcommand is given).
     Spec(spec::Args),
+    /// Starts a pair of real clusters and prints its addresses.
+    Up(up::UpArgs),
+    /// Removes what `up --detach` and killed runs left behind.
+    Down(up::DownArgs),
     /// Mirrors topics: our own minimal mirror, with MirrorMaker 1's flags.
     Mirror(mirror::Args),
     /// Runs a command until it ends or standard input is closed.
@@ -53,8 +58,21 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Supervise { command }) => {
             harness::subject::process::supervise(&command[0], &command[1..])
         }
-        Some(Command::Spec(arguments)) => spec::main(arguments).code().into(),
-        None => spec::main(cli.spec).code().into(),
+        Some(Command::Up(arguments)) => block_on(up::up(arguments)).code().into(),
+        Some(Command::Down(arguments)) => block_on(up::down(arguments)).code().into(),
+        Some(Command::Spec(arguments)) => block_on(spec::main(arguments)).code().into(),
+        None => block_on(spec::main(cli.spec)).code().into(),
+    }
+}
+
+/// Runs one command on a runtime of its own.
+fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            print_error(&format!("failed to start the runtime: {error}"));
+            ExitCode::Environment
+        }
     }
 }
 

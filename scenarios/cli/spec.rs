@@ -69,23 +69,14 @@ pub(super) struct Args {
 #[derive(Debug)]
 struct Usage(String);
 
-pub(super) fn main(args: Args) -> ExitCode {
-    let spec = match prepare(args) {
-        Ok(spec) => spec,
+pub(super) async fn main(args: Args) -> ExitCode {
+    match prepare(args) {
+        Ok((verbose, spec)) => execute(spec, verbose).await,
         Err(Usage(text)) => {
             print_error(&text);
-            return ExitCode::Usage;
+            ExitCode::Usage
         }
-    };
-    let (verbose, spec) = spec;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            print_error(&format!("failed to start the runtime: {error}"));
-            return ExitCode::Environment;
-        }
-    };
-    runtime.block_on(execute(spec, verbose))
+    }
 }
 
 async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {

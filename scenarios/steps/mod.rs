@@ -5,4 +5,5 @@ mod offsets;
 mod promises;
 mod subject;
 mod topics;
+mod walkthrough;
 mod workload;

@@ -97,6 +97,20 @@ pub enum Action {
     StopSubject,
     /// Kills the subject.
     KillSubject,
+    /// Kills a broker; its log stays.
+    KillBroker {
+        /// Whose.
+        side: Side,
+        /// Its number, from 1.
+        broker: u8,
+    },
+    /// Starts a killed broker again and waits until it answers.
+    StartBroker {
+        /// Whose.
+        side: Side,
+        /// Its number, from 1.
+        broker: u8,
+    },
     /// Waits until at least so many records of the topic lie on the destination.
     AwaitRecords {
         /// Logical name of the topic.

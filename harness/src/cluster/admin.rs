@@ -24,14 +24,15 @@ fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT))
 }
 
-/// Creates a topic without retention: what a scenario wrote must not expire while it is judged.
+/// Creates a topic without retention, a replica on each broker: what a scenario wrote must not expire while it is judged.
 pub(super) async fn create_topic(
     bootstrap: &str,
     name: &str,
     partitions: u32,
+    replication: usize,
 ) -> Result<(), ClusterError> {
     let failed = |reason: String| ClusterError::CreateTopic { topic: name.into(), reason };
-    let topic = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(1))
+    let topic = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(replication as i32))
         .set("retention.ms", "-1")
         .set("retention.bytes", "-1");
     let results = admin(bootstrap)?

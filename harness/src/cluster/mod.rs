@@ -9,6 +9,7 @@ pub mod containers;
 pub mod embedded;
 pub mod pool;
 
+use containers::Node;
 use judge::plan::Side;
 use std::{sync::Arc, time::Duration};
 
@@ -143,8 +144,11 @@ impl Cluster {
     pub async fn create_topic(&self, name: &str, partitions: u32) -> Result<(), ClusterError> {
         match self {
             Cluster::Embedded(mock) => mock.create_topic(name, partitions),
-            Cluster::Containers { bootstrap, .. } => {
-                admin::create_topic(bootstrap, name, partitions).await
+            Cluster::Containers { bootstrap, cluster } => {
+                let nodes = cluster.nodes().into_iter();
+                let brokers = nodes.filter(|node| matches!(node, Node::Broker(_)));
+                let replication = brokers.count();
+                admin::create_topic(bootstrap, name, partitions, replication).await
             }
         }
     }

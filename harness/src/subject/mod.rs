@@ -290,9 +290,9 @@ impl Running {
         }
     }
 
-    /// Asks it to stop by SIGTERM, and kills it if it does not.
-    pub async fn stop(&mut self) -> Ended {
-        let status = match self {
+    /// Asks it to stop by SIGTERM, and kills it if it does not. Returns the end of its output, too.
+    pub async fn stop(mut self) -> (Ended, String) {
+        let status = match &mut self {
             Running::Process(process) => {
                 process.signal(Signal::SIGTERM);
                 process.wait(STOP_LIMIT).await.map(ended)
@@ -305,14 +305,17 @@ impl Running {
             }
         };
         match status {
-            Some(status) => status,
-            None => Ended { forced: true, ..self.kill().await },
+            Some(status) => self.gone(status).await,
+            None => {
+                let (ended, output) = self.kill().await;
+                (Ended { forced: true, ..ended }, output)
+            }
         }
     }
 
-    /// Kills it by SIGKILL.
-    pub async fn kill(&mut self) -> Ended {
-        let status = match self {
+    /// Kills it by SIGKILL. Returns the end of its output, too.
+    pub async fn kill(mut self) -> (Ended, String) {
+        let status = match &mut self {
             Running::Process(process) => process.kill().await.map(ended),
             Running::Container(tool) => {
                 drop(tool.signal(containers::Signal::Kill).await);
@@ -322,7 +325,18 @@ impl Running {
         };
         let survived =
             || Ended { status: "still there after SIGKILL".into(), code: None, forced: false };
-        status.unwrap_or_else(survived)
+        let status = status.unwrap_or_else(survived);
+        self.gone(status).await
+    }
+
+    /// Takes away what is left of it.
+    async fn gone(self, ended: Ended) -> (Ended, String) {
+        let output = self.output_tail();
+        if let Running::Container(tool) = self {
+            // What cannot be removed now is removed with the run.
+            drop(tool.remove().await);
+        }
+        (ended, output)
     }
 
     /// The end of what it wrote.

@@ -108,10 +108,15 @@ impl Testbed {
             return Err(TestbedError::Plan("it awaits the end of a subject never started".into()));
         }
         let started = Instant::now();
+        // A subject may be silent from one commit to the next.
+        let commit_interval = Duration::from_millis(self.contract().commit_interval_ms);
+        let mut limits = self.limits;
+        limits.stall += commit_interval;
+        limits.deadline += commit_interval;
         loop {
             self.note_exit().await;
             let moment = self.look(started, last_data, expected).await?;
-            match decide(&moment, &self.limits) {
+            match decide(&moment, &limits) {
                 Next::Wait => tokio::time::sleep(POLL).await,
                 Next::Over(completion) => return Ok(completion),
                 Next::ProveIdle(idle) => {

@@ -157,6 +157,8 @@ impl Testbed {
             Action::AwaitReady => self.await_ready().await,
             Action::StopSubject => self.stop_subject().await,
             Action::KillSubject => self.kill_subject().await,
+            Action::KillBroker { side, broker } => self.kill_broker(side, broker).await,
+            Action::StartBroker { side, broker } => self.start_broker(side, broker).await,
             Action::AwaitRecords { topic, records } => self.await_records(&topic, records).await,
             Action::ConsumeOnSource { topic, percent } => {
                 self.consume_on_source(&topic, percent).await
@@ -206,7 +208,7 @@ impl Testbed {
             let name = folder.unwrap_or(&self.folder).join("plan.json");
             self.settings.run_dir.write(&name.display().to_string(), &plan);
         }
-        if let Some(mut subject) = self.subject.take() {
+        if let Some(subject) = self.subject.take() {
             subject.kill().await;
         }
         drop((self.tail.take(), self.sampler.take()));

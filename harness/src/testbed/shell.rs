@@ -1,9 +1,14 @@
-//! Kafka's own command line tools, run in a container of a side as a person would.
+//! What is done to the containers of a side: Kafka's own command line tools, run as a person would,
+//! and brokers that die and come back.
 
 use super::{Testbed, TestbedError, blocking};
-use crate::cluster::{
-    client::{self, Isolation},
-    containers::Node,
+use crate::{
+    cluster::{
+        ClusterError,
+        client::{self, Isolation},
+        containers::Node,
+    },
+    observe::sentinel::MARK,
 };
 use judge::{history::Topic, plan::Side};
 
@@ -20,7 +25,7 @@ impl Testbed {
         let output = cluster
             .exec_with_input(Node::Broker(1), &["sh", "-c", &line], input.as_bytes())
             .await
-            .map_err(crate::cluster::ClusterError::from)?;
+            .map_err(ClusterError::from)?;
         self.log(&format!(
             "{command}: exit {}\n{}{}",
             output.exit, output.stdout, output.stderr
@@ -32,6 +37,22 @@ impl Testbed {
     /// What the last command wrote to its standard output.
     pub fn shell_output(&self) -> &str {
         &self.shell_output
+    }
+
+    /// Its lines without those of the harness's own records.
+    pub fn data_lines(&self) -> Vec<String> {
+        let lines = self.shell_output.lines().filter(|line| !line.starts_with(MARK));
+        lines.map(str::to_owned).collect()
+    }
+
+    pub(super) async fn kill_broker(&self, side: Side, broker: u8) -> Result<(), TestbedError> {
+        let cluster = self.pair.side(side).containers()?;
+        Ok(cluster.kill_broker(broker).await.map_err(ClusterError::from)?)
+    }
+
+    pub(super) async fn start_broker(&self, side: Side, broker: u8) -> Result<(), TestbedError> {
+        let cluster = self.pair.side(side).containers()?;
+        Ok(cluster.start_broker(broker).await.map_err(ClusterError::from)?)
     }
 
     /// The article's variables, as they are within the clusters' own networks: the first two hosts

@@ -198,16 +198,15 @@ impl Testbed {
         if self.note_exit().await {
             return Ok(());
         }
-        let Some(mut subject) = self.subject.take() else { return Ok(()) };
+        let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.destination_ends().await?;
-        let ended = subject.stop().await;
+        let (ended, output) = subject.stop().await;
         self.log(&format!("stopped: {}{}", ended.status, if ended.forced { ", by force" } else { "" }));
         let contract = self.contract();
         let graceful = !ended.forced
             && ended.code.is_some_and(|code| contract.graceful_exit_codes.contains(&code));
         if !graceful {
-            let tail = subject.output_tail();
-            self.exited.get_or_insert((stop_status(&ended), tail));
+            self.exited.get_or_insert((stop_status(&ended), output));
         }
         self.history.final_commit.graceful = graceful;
         self.note_event(EventKind::Stop, began).await
@@ -217,9 +216,9 @@ impl Testbed {
         if self.note_exit().await {
             return Ok(());
         }
-        let Some(mut subject) = self.subject.take() else { return Ok(()) };
+        let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.destination_ends().await?;
-        let ended = subject.kill().await;
+        let (ended, _) = subject.kill().await;
         self.log(&format!("killed: {}", ended.status));
         self.note_event(EventKind::Kill, began).await
     }

@@ -8,4 +8,5 @@ mod faults;
 mod format;
 mod generate;
 mod golden;
+mod large;
 mod lawful;

@@ -18,7 +18,6 @@ use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// A guard's drop must end, even when the engine does not answer.
 const DROP_DEADLINE: Duration = Duration::from_secs(30);
@@ -192,33 +191,28 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let Some((key, value)) = self.label.take() else { return };
-        if let Err(reason) = remove_blocking(&self.docker, key, &value) {
+        if let Err(reason) = remove_blocking(key, &value) {
             tracing::warn!(reason, value, "not removed; `mirrorproof down` will");
         }
     }
 }
 
-/// A drop cannot await: it borrows the runtime's thread, or, where that is not possible (none, or
-/// one thread only, which it would block), uses a thread and a connection of its own.
-fn remove_blocking(docker: &Docker, key: &'static str, value: &str) -> Result<(), String> {
-    match Handle::try_current() {
-        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
-            tokio::task::block_in_place(|| handle.block_on(remove_labelled(docker, key, value)))
-        }
-        _ => std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| error.to_string())?;
-                runtime.block_on(async {
-                    let docker = Docker::connect_with_defaults().map_err(|e| e.to_string())?;
-                    remove_labelled(&docker, key, value).await
-                })
-            });
-            thread.join().unwrap_or_else(|_| Err("the removing thread panicked".into()))
-        }),
-    }
+/// A drop cannot await, and the runtime it happens in may be the one that it would hold up: it uses
+/// a thread and a connection of its own.
+fn remove_blocking(key: &'static str, value: &str) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| error.to_string())?;
+            runtime.block_on(async {
+                let docker = Docker::connect_with_defaults().map_err(|e| e.to_string())?;
+                remove_labelled(&docker, key, value).await
+            })
+        });
+        thread.join().unwrap_or_else(|_| Err("the removing thread panicked".into()))
+    })
 }
 
 async fn remove_labelled(docker: &Docker, key: &str, value: &str) -> Result<(), String> {
