@@ -5,7 +5,7 @@ mod up;
 
 use clap::{Parser, Subcommand};
 use judge::report::exit::ExitCode;
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 /// Proves, or disproves, that a Kafka mirror keeps its promises.
 #[derive(Debug, Parser)]
@@ -68,7 +68,12 @@ pub fn main() -> std::process::ExitCode {
 /// Runs one command on a runtime of its own.
 fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(command),
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            // A blocking read that was cut short by Ctrl-C is not waited for.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            code
+        }
         Err(error) => {
             print_error(&format!("failed to start the runtime: {error}"));
             ExitCode::Environment

@@ -1,9 +1,9 @@
 //! `mirrorproof spec`: judges a mirror by the promises.
 
-use super::{print, print_error};
+use super::{print, print_error, up::interrupted};
 use crate::{
     catalogue,
-    run::{self, RunError, progress::Progress},
+    run::{self, Run, progress::Progress},
     selection::Selection,
 };
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -15,6 +15,7 @@ use harness::{
 };
 use judge::report::{exit::ExitCode, terminal};
 use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What `spec` takes.
 #[derive(Debug, clap::Args)]
@@ -80,6 +81,9 @@ pub(super) async fn main(args: Args) -> ExitCode {
 }
 
 async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
+    // A file that reaches the limit of its size is then an error to report, not a death.
+    let limit = SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32);
+    let _file_size_limit = signal(limit).ok();
     let progress = Progress::detect();
     let pool = match pool(&spec, &progress).await {
         Ok(pool) => pool,
@@ -88,13 +92,28 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
             return ExitCode::Environment;
         }
     };
-    let report = match run::run(spec, pool, progress).await {
-        Ok(report) => report,
-        Err(error @ (RunError::Catalogue(_) | RunError::Selection(_) | RunError::RunDir(_))) => {
+    let run = match Run::new(spec, pool, progress) {
+        Ok(run) => run,
+        Err(error) => {
             print_error(&error.to_string());
             return ExitCode::Usage;
         }
     };
+    let cut_short = tokio::select! {
+        () = run.execute() => false,
+        () = interrupted() => true,
+    };
+    if cut_short {
+        print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
+    }
+    tokio::select! {
+        () = run.close() => {}
+        () = interrupted() => {
+            print_error("ended at once; `mirrorproof down` removes what is left");
+            std::process::exit(130);
+        }
+    }
+    let report = run.report();
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     print(&terminal::render(&report, terminal::Options { color, width: 100, verbose }));
     ExitCode::of(&report)
@@ -105,7 +124,7 @@ async fn pool(spec: &run::Spec, progress: &Progress) -> Result<Pool, ClusterErro
     match spec.backend {
         Backend::Embedded => Ok(Pool::embedded()),
         Backend::Containers => {
-            let run = RunLabel::held(&format!("{:08x}", spec.settings.seed as u32))?;
+            let run = RunLabel::held(&format!("{:08x}", rand::random::<u32>()))?;
             let progress = progress.clone();
             Pool::containers(run, Arc::new(move |text| progress.note(text))).await
         }

@@ -71,6 +71,10 @@ pub enum RunError {
     RunDir(#[from] RunDirError),
 }
 
+/// A run that has not begun, works, or is over.
+#[derive(Clone)]
+pub struct Run(Arc<Shared>);
+
 /// What scenarios of one run share while it works.
 struct Shared {
     spec: Spec,
@@ -79,42 +83,65 @@ struct Shared {
     progress: Progress,
 }
 
-/// Runs the selected scenarios and reports them.
+/// Runs the selected scenarios, removes their clusters, and reports.
 pub async fn run(spec: Spec, pool: Pool, progress: Progress) -> Result<Report, RunError> {
-    spec.selection.check(&spec.features)?;
-    let found = scenarios(&spec.features);
-    let selected: Vec<Found<'_>> =
-        found.into_iter().filter(|found| spec.selection.takes(found)).collect();
-    let collector = Collector::new(&spec, &selected);
-    progress.begin(collector.open());
-    let concurrency = spec.concurrency.unwrap_or(match spec.backend {
-        Backend::Embedded => 6,
-        Backend::Containers => 3,
-    });
-    let features = Features(spec.features.clone());
-    let shared = Arc::new(Shared { spec, pool, collector, progress });
-    let (before, after, filter) = (shared.clone(), shared.clone(), shared.clone());
-    let runner = runner::Basic::default()
-        .steps(World::collection())
-        .max_concurrent_scenarios(concurrency)
-        .before(move |feature, _, scenario, world| {
-            let shared = before.clone();
-            Box::pin(async move { shared.begin(feature, scenario, world).await })
-        })
-        .after(move |feature, _, scenario, finished, world| {
-            let shared = after.clone();
-            Box::pin(async move { shared.end(feature, scenario, finished, world).await })
-        });
-    Cucumber::<World, _, (), _, _, cli::Empty>::custom(features, runner, Silent)
-        // Ours is the command line; cucumber must not read it.
-        .with_cli(cli::Opts::<_, _, _, cli::Empty>::default())
-        .filter_run((), move |feature, _, scenario| filter.collector.is_open(feature, scenario))
-        .await;
-    if let Err(error) = shared.pool.close().await {
-        shared.progress.note(&format!("failed to remove the containers of this run: {error}"));
+    let run = Run::new(spec, pool, progress)?;
+    run.execute().await;
+    run.close().await;
+    Ok(run.report())
+}
+
+impl Run {
+    /// Prepares a run.
+    pub fn new(spec: Spec, pool: Pool, progress: Progress) -> Result<Run, RunError> {
+        spec.selection.check(&spec.features)?;
+        let found = scenarios(&spec.features);
+        let selected: Vec<Found<'_>> =
+            found.into_iter().filter(|found| spec.selection.takes(found)).collect();
+        let collector = Collector::new(&spec, &selected);
+        Ok(Run(Arc::new(Shared { spec, pool, collector, progress })))
     }
-    shared.progress.end();
-    Ok(shared.collector.finish(&shared.spec))
+
+    /// Runs the scenarios. Dropping this ends them, and their subjects, at once.
+    pub async fn execute(&self) {
+        let Spec { features, backend, concurrency, .. } = &self.0.spec;
+        self.0.progress.begin(self.0.collector.open());
+        let (before, after, filter) = (self.0.clone(), self.0.clone(), self.0.clone());
+        let runner = runner::Basic::default()
+            .steps(World::collection())
+            .max_concurrent_scenarios(concurrency.unwrap_or(match backend {
+                Backend::Embedded => 6,
+                Backend::Containers => 3,
+            }))
+            .before(move |feature, _, scenario, world| {
+                let shared = before.clone();
+                Box::pin(async move { shared.begin(feature, scenario, world).await })
+            })
+            .after(move |feature, _, scenario, finished, world| {
+                let shared = after.clone();
+                Box::pin(async move { shared.end(feature, scenario, finished, world).await })
+            });
+        let parser = Features(features.clone());
+        Cucumber::<World, _, (), _, _, cli::Empty>::custom(parser, runner, Silent)
+            // Ours is the command line; cucumber must not read it.
+            .with_cli(cli::Opts::<_, _, _, cli::Empty>::default())
+            .filter_run((), move |feature, _, scenario| filter.collector.is_open(feature, scenario))
+            .await;
+    }
+
+    /// Removes the run's clusters.
+    pub async fn close(&self) {
+        if let Err(error) = self.0.pool.close().await {
+            let text = format!("failed to remove the containers of this run: {error}");
+            self.0.progress.note(&text);
+        }
+        self.0.progress.end();
+    }
+
+    /// What has been found, with the report files written.
+    pub fn report(&self) -> Report {
+        self.0.collector.finish(&self.0.spec)
+    }
 }
 
 impl Shared {

@@ -51,6 +51,8 @@ pub(crate) struct Correspondence {
     pub(crate) keys: Vec<u32>,
     /// Source records that nothing tells apart from others, not even order.
     pub(crate) unordered: HashSet<u32>,
+    /// Those, and records whose order within their source partition cannot be judged.
+    pub(crate) order_unsure: HashSet<u32>,
     /// Records of the producers' log whose ids the source does not hold.
     pub(crate) absent: Vec<u32>,
     /// Marks in time.
@@ -91,8 +93,16 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
             first[source as usize] = *index;
         }
     }
-    let (unordered, absent) = (resolved.unordered, groups.absent);
-    Correspondence { recognised, time, first, keys, unordered, absent, timeline }
+    Correspondence {
+        recognised,
+        time,
+        first,
+        keys,
+        unordered: resolved.unordered,
+        order_unsure: resolved.order_unsure,
+        absent: groups.absent,
+        timeline,
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -64,7 +64,7 @@ impl Check for Reordered<'_> {
             return;
         }
         let Some(lane) = self.scene.lane(source) else { return };
-        if self.scene.correspondence.unordered.contains(&source) {
+        if self.scene.correspondence.order_unsure.contains(&source) {
             return;
         }
         let shard = (self.scene.destination(destination).at, self.scene.source(source).at, lane);

@@ -19,7 +19,7 @@
 //! The assignment may differ from what the mirror really did, where nobody could tell the
 //! difference. It must not invent anomalies where a lawful account exists.
 //!
-//! Equal records without order (null keys; partition order where keys are spread by hash), in several source partitions (whether a sequence is a
+//! Equal records without order (null keys, keys that may lie anywhere), in several source partitions (whether a sequence is a
 //! lawful mixture of several is NP-hard to tell), copied to several partitions, or partly from
 //! before the readiness of a subject that starts at the end are counted: first copies take one candidate
 //! each, and further ones are repeats of candidates that an event explains, if there are any left.
@@ -37,6 +37,28 @@ const LOOK_AHEAD: usize = 32;
 /// From how many candidates on only those near the predecessor are compared.
 const MANY: usize = 12;
 
+/// The lane of a source record: records that must all come to one destination partition in order,
+/// so that a gap or a jump says something. [`NONE`] where they may be spread.
+fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) -> u32 {
+    let record = &history.source[source as usize];
+    let counts = &history.topics[record.at.topic as usize].destination_partitions;
+    let one_place = matches!(counts[..], [1]);
+    let whole = one_place || contract.partitioning == Partitioning::Preserve;
+    let by_key = match contract.partitioning {
+        Partitioning::Murmur2 => counts.len() == 1,
+        // CRC32 spreads empty keys, too.
+        Partitioning::Crc32 => {
+            counts.len() == 1 && record.content.key.as_deref().is_some_and(|key| !key.is_empty())
+        }
+        Partitioning::Preserve | Partitioning::Any => false,
+    };
+    match contract.order {
+        OrderScope::Partition if whole => 0,
+        OrderScope::Partition | OrderScope::Key if whole || by_key => keys[source as usize],
+        OrderScope::Partition | OrderScope::Key => NONE,
+    }
+}
+
 /// Resolves every destination record in `time` that has a group: the source record, or [`NONE`].
 pub(super) fn resolve(
     history: &History,
@@ -49,9 +71,7 @@ pub(super) fn resolve(
     let mut resolver = Resolver {
         history,
         groups,
-        partitioning: contract.partitioning,
-        start: contract.start,
-        order: contract.order,
+        contract,
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
         reached: vec![false; history.source.len()],
@@ -62,13 +82,9 @@ pub(super) fn resolve(
         before: HashMap::new(),
         first_unused: HashMap::new(),
     };
-    // Within a partition's order every record must come where the copy lies, or gaps say nothing.
-    let whole = contract.partitioning == Partitioning::Preserve;
-    let lane = |index: u32| match (groups.of_destination[index as usize], contract.order) {
-        (NONE, _) => NONE,
-        (_, OrderScope::Partition) if whole => 0,
-        (_, OrderScope::Partition) => NONE,
-        (group, OrderScope::Key) => keys[groups.members(group)[0] as usize],
+    let lane = |index: u32| match groups.of_destination[index as usize] {
+        NONE => NONE,
+        group => lane_of(history, contract, keys, groups.members(group)[0]),
     };
     let mut equals = BTreeMap::<(u32, u32), Vec<u32>>::new();
     for index in time {
@@ -104,13 +120,23 @@ pub(super) fn resolve(
         unordered.extend(members);
         resolver.by_count(members, &copies, timeline);
     }
-    Resolved { copy_of: resolver.copy_of, unordered }
+    let mut order_unsure = unordered.clone();
+    if contract.order == OrderScope::Partition {
+        // Told apart by key alone, they say nothing about the order between keys.
+        let by_key = |group: &u32| lane_of(history, contract, keys, groups.members(*group)[0]) != 0;
+        let lone = |group: &u32| groups.members(*group).len() > 1 && by_key(group);
+        let vague = groups.of_destination.iter().filter(|group| **group != NONE && lone(group));
+        order_unsure.extend(vague.flat_map(|group| groups.members(*group)));
+    }
+    Resolved { copy_of: resolver.copy_of, unordered, order_unsure }
 }
 
 pub(super) struct Resolved {
     pub(super) copy_of: Vec<u32>,
     /// Source records that nothing tells apart from others.
     pub(super) unordered: HashSet<u32>,
+    /// Those, and records of which order within their partition cannot be judged.
+    pub(super) order_unsure: HashSet<u32>,
 }
 
 /// A destination partition, a source partition and a lane.
@@ -119,9 +145,7 @@ type Shard = (TopicPartition, TopicPartition, u32);
 struct Resolver<'h> {
     history: &'h History,
     groups: &'h Groups,
-    partitioning: Partitioning,
-    start: Start,
-    order: OrderScope,
+    contract: &'h Contract,
     copy_of: Vec<u32>,
     used: Vec<bool>,
     /// Which source records have a copy so far, in order of time.
@@ -181,10 +205,10 @@ impl<'h> Resolver<'h> {
     fn successors(&self, keys: &[u32]) -> HashMap<u32, u32> {
         let (mut last, mut successors) = (HashMap::new(), HashMap::new());
         for (index, record) in self.history.source.iter().enumerate() {
-            let lane = match self.order {
-                OrderScope::Partition => 0,
-                OrderScope::Key => keys[index],
-            };
+            let lane = lane_of(self.history, self.contract, keys, index as u32);
+            if lane == NONE {
+                continue;
+            }
             if let Some(before) = last.insert((record.at, lane), index as u32) {
                 successors.insert(before, index as u32);
             }
@@ -255,7 +279,7 @@ impl<'h> Resolver<'h> {
     /// kept, those of its own partition come first.
     fn members(&self, index: u32) -> &'h [u32] {
         let members = self.groups.members(self.groups.of_destination[index as usize]);
-        if self.partitioning != Partitioning::Preserve || members.len() == 1 {
+        if self.contract.partitioning != Partitioning::Preserve || members.len() == 1 {
             return members;
         }
         let at = self.history.destination[index as usize].at;
@@ -268,7 +292,7 @@ impl<'h> Resolver<'h> {
     fn may_be_absent(&self, source: u32) -> bool {
         let record = &self.history.source[source as usize];
         let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&record.at));
-        self.start == Start::Latest && ready.is_some_and(|ready| record.offset < *ready)
+        self.contract.start == Start::Latest && ready.is_some_and(|ready| record.offset < *ready)
     }
 
     fn is_counted(&self, index: u32) -> bool {

@@ -36,7 +36,7 @@ const FAULTS: [(Anomaly, Fault, &[Anomaly]); 14] = [
     (Anomaly::Corrupted, corrupt, &[]),
     (Anomaly::Phantom, invent, &[]),
     (Anomaly::Leaked, leak, &[]),
-    (Anomaly::Stalled, stall, &[]),
+    (Anomaly::Stalled, stall, &[Anomaly::CommitAhead]),
     (Anomaly::CommitAhead, commit_ahead, &[]),
     (Anomaly::CommitBehind, commit_behind, &[]),
     (Anomaly::LostAtSource, lose_at_source, &[]),
