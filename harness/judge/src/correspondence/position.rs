@@ -37,13 +37,19 @@ const LOOK_AHEAD: usize = 32;
 /// From how many candidates on only those near the predecessor are compared.
 const MANY: usize = 12;
 
+/// Whether all records of a source partition come to one destination partition.
+fn comes_whole(history: &History, contract: &Contract, source: u32) -> bool {
+    let topic = &history.topics[history.source[source as usize].at.topic as usize];
+    matches!(topic.destination_partitions[..], [1])
+        || contract.partitioning == Partitioning::Preserve
+}
+
 /// The lane of a source record: records that must all come to one destination partition in order,
 /// so that a gap or a jump says something. [`NONE`] where they may be spread.
 fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) -> u32 {
     let record = &history.source[source as usize];
     let counts = &history.topics[record.at.topic as usize].destination_partitions;
-    let one_place = matches!(counts[..], [1]);
-    let whole = one_place || contract.partitioning == Partitioning::Preserve;
+    let whole = comes_whole(history, contract, source);
     let by_key = match contract.partitioning {
         Partitioning::Murmur2 => counts.len() == 1,
         // CRC32 spreads empty keys, too.
@@ -123,7 +129,7 @@ pub(super) fn resolve(
     let mut order_unsure = unordered.clone();
     if contract.order == OrderScope::Partition {
         // Told apart by key alone, they say nothing about the order between keys.
-        let by_key = |group: &u32| lane_of(history, contract, keys, groups.members(*group)[0]) != 0;
+        let by_key = |group: &u32| !comes_whole(history, contract, groups.members(*group)[0]);
         let lone = |group: &u32| groups.members(*group).len() > 1 && by_key(group);
         let vague = groups.of_destination.iter().filter(|group| **group != NONE && lone(group));
         order_unsure.extend(vague.flat_map(|group| groups.members(*group)));

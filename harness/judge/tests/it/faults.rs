@@ -173,13 +173,21 @@ fn make_stale(bench: &mut Bench) -> Option<()> {
                     && record.offset > offset
                     && record.content.key == copy.content.key
             };
+            // Of equal records nobody can tell which of them came when.
+            let once = |record: &SourceRecord| {
+                let id = record.content.header_id;
+                history.source.iter().filter(|other| other.content.header_id == id).count() == 1
+            };
             let copied = |record: &SourceRecord| {
                 history.destination.iter().any(|other| {
                     other.at == copy.at && other.content.header_id == record.content.header_id
                 })
             };
             copy.content.key.is_some()
-                && history.source.iter().any(|record| later(record) && copied(record))
+                && history
+                    .source
+                    .iter()
+                    .any(|record| later(record) && once(record) && copied(record))
         })
         .collect();
     let copy = history.destination[*older.choose(&mut bench.random)?].clone();
