@@ -63,6 +63,11 @@ pub fn short_name(feature: &Feature) -> String {
 }
 
 impl Selection {
+    /// Whether the user named nothing in particular.
+    pub fn is_everything(&self) -> bool {
+        self.features.is_empty() && self.tags.is_none() && self.name.is_none()
+    }
+
     /// Refuses names of features and tags that no feature has.
     pub fn check(&self, features: &[Feature]) -> Result<(), UnknownName> {
         let known: BTreeSet<String> = features.iter().map(short_name).collect();

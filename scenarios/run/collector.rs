@@ -151,6 +151,7 @@ impl Collector {
         let promises = self.promises.iter().map(|(file, promise)| PromiseReport {
             promise: promise.clone(),
             file: file.clone(),
+            asked_for: !spec.selection.is_everything(),
             scenarios: entries
                 .iter()
                 .filter(|(at, _)| at.0 == *file)

@@ -53,6 +53,7 @@ struct Document<'a> {
 struct Promise<'a> {
     promise: &'a str,
     file: &'a str,
+    asked_for: bool,
     verdict: Option<Verdict>,
     scenarios: Vec<Scenario<'a>>,
 }
@@ -62,6 +63,7 @@ impl<'a> From<&'a PromiseReport> for Promise<'a> {
         Promise {
             promise: &promise.promise,
             file: &promise.file,
+            asked_for: promise.asked_for,
             verdict: promise.verdict(),
             scenarios: promise.scenarios.iter().map(Scenario::from).collect(),
         }

@@ -62,19 +62,20 @@ pub struct PromiseReport {
     pub promise: String,
     /// The feature's file.
     pub file: String,
+    /// Whether the user selected by name or tag, and so asked for this promise in particular.
+    pub asked_for: bool,
     /// Its scenarios that were selected, in the order of the file.
     pub scenarios: Vec<ScenarioReport>,
 }
 
 impl PromiseReport {
-    /// The verdict over the scenarios that were judged. `None`: nothing of it was selected.
-    /// A promise of which every scenario was skipped is inconclusive, never held.
+    /// The verdict over the scenarios that were judged. `None`: nothing of it was selected, or in a
+    /// run of everything these clusters cannot show it. A promise that was asked for and of which
+    /// every scenario was skipped is inconclusive, never held.
     pub fn verdict(&self) -> Option<Verdict> {
-        if self.scenarios.is_empty() {
-            return None;
-        }
-        let judged = self.scenarios.iter().filter_map(|scenario| scenario.outcome.verdict());
-        Some(judged.max().unwrap_or(Verdict::Inconclusive))
+        let judged = self.scenarios.iter().filter_map(|scenario| scenario.outcome.verdict()).max();
+        let unanswered = self.asked_for && !self.scenarios.is_empty();
+        judged.or(unanswered.then_some(Verdict::Inconclusive))
     }
 }
 

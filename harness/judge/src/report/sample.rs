@@ -33,6 +33,7 @@ pub(super) fn of(outcomes: Vec<ScenarioOutcome>) -> Report {
     report(vec![PromiseReport {
         promise: "Nothing is lost".into(),
         file: "features/completeness.feature".into(),
+        asked_for: true,
         scenarios: scenarios.collect(),
     }])
 }
@@ -192,6 +193,7 @@ pub(super) fn everything() -> Report {
     let promise = |promise: &str, file: &str, scenarios| PromiseReport {
         promise: promise.into(),
         file: format!("features/{file}.feature"),
+        asked_for: true,
         scenarios,
     };
     report(vec![

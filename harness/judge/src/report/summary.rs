@@ -21,7 +21,7 @@ pub(super) fn gaps(report: &Report) -> Vec<String> {
     }
     for promise in &report.promises {
         let skipped = count(promise, |one| one.verdict().is_none());
-        if skipped > 0 && skipped == promise.scenarios.len() as u64 {
+        if promise.asked_for && skipped > 0 && skipped == promise.scenarios.len() as u64 {
             gaps.push(format!(
                 "Nothing was judged of “{}”: every scenario was skipped.",
                 promise.promise
@@ -108,10 +108,14 @@ struct Row {
 
 /// `None`: nothing of the promise was selected.
 fn row(promise: &PromiseReport) -> Option<Row> {
-    let (symbol, tone, verdict) = match promise.verdict()? {
-        Verdict::Holds => ("✓", Tone::Good, "holds"),
-        Verdict::Violated => ("✗", Tone::Bad, "VIOLATED"),
-        Verdict::Inconclusive => ("?", Tone::Doubt, "inconclusive"),
+    if promise.scenarios.is_empty() {
+        return None;
+    }
+    let (symbol, tone, verdict) = match promise.verdict() {
+        Some(Verdict::Holds) => ("✓", Tone::Good, "holds"),
+        Some(Verdict::Violated) => ("✗", Tone::Bad, "VIOLATED"),
+        Some(Verdict::Inconclusive) => ("?", Tone::Doubt, "inconclusive"),
+        None => ("–", Tone::Quiet, "not judged"),
     };
     let skipped = count(promise, |one| matches!(one, ScenarioOutcome::Skipped { .. }));
     let judged = count(promise, |one| matches!(one, ScenarioOutcome::Judged { .. }));
