@@ -9,7 +9,7 @@ use judge::{
         Action, Headers, KeyStyle, Placement, Side, Sizes, Skew, SubjectOptions, TimestampStyle,
         Workload,
     },
-    verdict::Verdict,
+    verdict::{Anomaly, Judgement, Verdict},
 };
 use mirrorproof::run::limits;
 use proptest::{collection::vec, option, prelude::*, strategy::Union};
@@ -117,9 +117,15 @@ fn actions(topics: &[TopicPlan], life: Life, options: &SubjectOptions) -> Vec<Ac
             actions.push(Action::Prefill { topic: name.clone(), records_per_partition });
         }
     }
+    // Where records may be repeated, those without an id, key and value cannot be told apart.
+    let repeats = options.streams > 1 || !matches!(life, Life::Undisturbed);
     let produce = |workload: fn(&TopicPlan) -> Option<&Workload>| {
         named.iter().filter_map(move |(name, topic)| {
-            Some(Action::Produce { topic: name.clone(), workload: workload(topic)?.clone() })
+            let mut workload = workload(topic)?.clone();
+            if repeats && workload.headers == Headers::None {
+                workload.headers = Headers::Id;
+            }
+            Some(Action::Produce { topic: name.clone(), workload })
         })
     };
     actions.extend(produce(|topic| topic.before.as_ref()));
@@ -151,6 +157,10 @@ pub(crate) async fn perform(
     let prefix = lease.prefix(number);
     let limits = limits(pool.backend());
     let mut testbed = Testbed::new(settings.clone(), &name, seed, prefix, limits, lease.pair());
+    let streams = actions.iter().find_map(|action| match action {
+        Action::StartSubject(options) => Some(options.streams),
+        _ => None,
+    });
     let mut failed = None;
     for action in actions {
         if let Err(error) = testbed.apply(action).await {
@@ -164,8 +174,18 @@ pub(crate) async fn perform(
     match (failed, judgement.verdict) {
         (Some(error), _) => Err(format!("{error}; see {}", folder.display())),
         (None, Verdict::Holds) => Ok(()),
+        (None, Verdict::Violated) if streams > Some(1) && repeats_alone(&judgement) => Ok(()),
         (None, Verdict::Violated | Verdict::Inconclusive) => {
             Err(format!("{judgement:#?}\nsee {}", folder.display()))
         }
     }
+}
+
+/// Whether records were repeated and nothing else is wrong. Streams that join one after another
+/// make the group rebalance, which the harness does not see as an event: an at-least-once mirror may
+/// repeat then.
+fn repeats_alone(judgement: &Judgement) -> bool {
+    let repeats = [Anomaly::Duplicated, Anomaly::Rewound];
+    judgement.doubts.is_empty()
+        && judgement.violations.0.iter().all(|finding| repeats.contains(&finding.anomaly))
 }

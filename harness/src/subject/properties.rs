@@ -11,8 +11,9 @@ pub type Properties = BTreeMap<String, String>;
 pub fn read(path: &Path) -> Result<Properties, SubjectError> {
     let unreadable =
         |reason: String| SubjectError::Properties { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let read = java_properties::read(file).map_err(|error| unreadable(error.to_string()))?;
+    // Read as a whole first: the parser tells that reading failed, but not why.
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let read = java_properties::read(bytes.as_slice()).map_err(|error| unreadable(error.to_string()))?;
     Ok(read.into_iter().collect())
 }
 

@@ -1,0 +1,309 @@
+//! The program as its users call it: what it says, what it leaves behind, and its exit codes.
+//!
+//! Each test runs the real binary on a folder of features of its own, with one small scenario.
+
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mirrorproof");
+
+/// Copied while the mirror runs.
+const SMALL: &str = "Feature: Small
+  Scenario: all of it arrives
+    Given the topic orders with 1 partition on the source and 2 on the destination
+    And the mirror is running
+    When 200 records over 10 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+";
+
+/// Produced before the mirror, whose readiness is not awaited.
+const BEFORE: &str = "Feature: Before
+  Scenario: what was there arrives
+    Given the topic orders with 1 partition on the source and 2 on the destination
+    And 200 records over 10 keys are produced to orders
+    When the mirror is started
+    And the mirror has caught up
+    Then every record of the source is on the destination
+";
+
+/// A folder for one call: its features, its files, its report.
+struct Place(TempDir);
+
+impl Place {
+    /// A place whose features are this one.
+    fn with(feature: &str) -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        fs::create_dir(place.path("features")).unwrap();
+        place.file("features/small.feature", feature);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        self.path(name).display().to_string()
+    }
+
+    /// Calls the program here; the features are this place's, unless the arguments name others.
+    fn spec(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(PROGRAM);
+        command.arg("spec").args(arguments).args(["--report", "report"]);
+        if !arguments.contains(&"--features") {
+            command.args(["--features", "features"]);
+        }
+        self.run(command)
+    }
+
+    fn run(&self, mut command: Command) -> Said {
+        command.current_dir(self.0.path()).stdin(Stdio::null());
+        Said::of(command.output().unwrap())
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.path("report/report.json")).unwrap()).unwrap()
+    }
+}
+
+/// What a call said, and how it ended.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Said {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Refused before anything started, with an error that says all of this.
+    fn refused(&self, words: &[&str]) {
+        self.ended(2, words);
+        assert_eq!(self.stdout, "", "results are for standard output, errors are not: {self:#?}");
+    }
+
+    /// Ended with this exit code, having said all of this; never by a panic.
+    fn ended(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert!(!self.stderr.contains("panicked"), "{self:#?}");
+        for word in words {
+            let said = self.stderr.contains(word) || self.stdout.contains(word);
+            assert!(said, "nothing says {word:?}: {self:#?}");
+        }
+    }
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest_or_all_that_exist() {
+    let place = Place::with(SMALL);
+    let check = |arguments: &[&str], words: &[&str]| place.spec(arguments).refused(words);
+    check(
+        &["--subject", "mirrormaker9"],
+        &["mirrormaker9", "--subject", "mirrormaker1", "command"],
+    );
+    check(&["--clusters", "cloud"], &["cloud", "--clusters", "embedded", "containers"]);
+    check(&["smal"], &["feature", "\"smal\"", "\"small\""]);
+    check(&["--name", "("], &["--name", "regex"]);
+    check(&["--seed", "one"], &["--seed", "one"]);
+    check(&["--subject", "command"], &["--command"]);
+    check(&["--command", "true"], &["--command", "--subject command"]);
+    check(&["--subject", "command", "--command", "say 'it"], &["say 'it", "quote"]);
+    check(&["--bogus"], &["--bogus"]);
+    assert!(!place.path("report").exists(), "nothing was started, so nothing is left");
+}
+
+#[test]
+fn an_unknown_tag_is_refused_with_the_nearest() {
+    let place = Place::with(&SMALL.replace("  Scenario", "  @smoke\n  Scenario"));
+    place.spec(&["--tags", "@smokee"]).refused(&["tag", "\"smokee\"", "\"smoke\""]);
+    place.spec(&["--tags", "@smoke and"]).refused(&["--tags", "@smoke and"]);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let place = Place::with(SMALL);
+    let missing = ["--consumer.config", "no-such.properties"];
+    place.spec(&missing).refused(&["no-such.properties", "No such file"]);
+    place.spec(&["--producer.config", "features"]).refused(&["features", "directory"]);
+    place.spec(&["--features", "nowhere"]).refused(&["nowhere", "No such file"]);
+    fs::create_dir(place.path("empty")).unwrap();
+    place.spec(&["--features", "empty"]).refused(&["empty", ".feature"]);
+}
+
+#[test]
+fn a_feature_that_cannot_be_used_is_named_with_its_line() {
+    let check = |feature: &str, words: &[&str]| Place::with(feature).spec(&[]).refused(words);
+    let torn = format!("{SMALL}    Gibberish\n");
+    check(&torn, &["small.feature:", "not Gherkin", "expected"]);
+    let undefined = SMALL.replace("the mirror has caught up", "the mirror has cought up");
+    check(&undefined, &["small.feature:6", "cought", "the nearest", "the mirror has caught up"]);
+}
+
+#[test]
+fn a_report_that_has_no_place_is_refused() {
+    let place = Place::with(SMALL);
+    place.file("report", "a file is in the way");
+    place.spec(&[]).refused(&["report", "--report"]);
+}
+
+#[test]
+fn a_promise_that_is_kept_is_0_with_reports_that_programs_can_read() {
+    let place = Place::with(SMALL);
+    let said = place.spec(&["--seed", "7"]);
+    said.ended(0, &["seed 7", "Small", "200"]);
+    let report = place.report();
+    let schema = serde_json::from_str(judge::report::json::SCHEMA).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert_eq!((&report["verdict"], &report["exit_code"]), (&"holds".into(), &0.into()));
+    let judged = &report["promises"][0]["scenarios"][0]["outcome"]["judged"]["judgement"]["judged"];
+    assert_eq!(judged["source_records"], 200);
+    let junit = fs::read_to_string(place.path("report/junit.xml")).unwrap();
+    let junit = quick_junit::Report::deserialize_from_str(&junit).unwrap();
+    assert_eq!((junit.tests, junit.failures, junit.errors), (1, 0, 0));
+    assert!(place.path("report/events.log").exists());
+    let log = fs::read_to_string(place.path("report/scenarios/small-2/subject-1.log")).unwrap();
+    assert!(log.contains("mirroring"), "{log}");
+}
+
+#[test]
+fn a_selection_that_judges_nothing_is_3() {
+    let place = Place::with(&SMALL.replace("  Scenario", "  @containers\n  Scenario"));
+    place.spec(&[]).ended(3, &["--clusters containers"]);
+    place.spec(&["--name", "^nothing is called so$"]).ended(3, &[]);
+    assert_eq!(place.report()["verdict"], "inconclusive");
+}
+
+#[test]
+fn without_a_docker_engine_containers_are_4() {
+    let place = Place::with(SMALL);
+    let mut command = Command::new(PROGRAM);
+    command.args(["spec", "--features", "features", "--report", "report"]);
+    command.args(["--clusters", "containers"]).env("DOCKER_HOST", "unix:///nonexistent.sock");
+    place.run(command).ended(4, &["/nonexistent.sock"]);
+}
+
+/// A command in the place of a mirror, and what is said of it.
+fn judged_as_violated(feature: &str, command: &str, words: &[&str]) {
+    let place = Place::with(feature);
+    let said = place.spec(&["--subject", "command", "--command", command]);
+    said.ended(1, words);
+    assert_eq!(place.report()["verdict"], "violated");
+}
+
+#[test]
+fn a_subject_that_fails_is_violated_with_its_status() {
+    judged_as_violated(SMALL, "false", &["exit status: 1"]);
+}
+
+#[test]
+fn a_subject_that_ends_unasked_is_violated_though_it_says_success() {
+    judged_as_violated(SMALL, "true", &["exit status: 0"]);
+}
+
+#[test]
+fn a_subject_that_does_not_exist_is_violated_or_the_environments() {
+    judged_as_violated(SMALL, "/no/such/mirror", &["/no/such/mirror"]);
+}
+
+#[test]
+fn a_subject_that_does_nothing_is_violated() {
+    judged_as_violated(BEFORE, "sleep 1000", &["stalled", "200 source records without a copy"]);
+}
+
+#[test]
+fn a_subject_that_copies_half_of_the_records_is_violated() {
+    let feature = "Feature: Half
+  Scenario: both topics arrive
+    Given the topic first with 1 partition on the source and 2 on the destination
+    And the topic second with 1 partition on the source and 2 on the destination
+    And 200 records over 10 keys are produced to first
+    And 200 records over 10 keys are produced to second
+    When the mirror is started
+    And the mirror has caught up
+    Then every record of the source is on the destination
+";
+    let command = format!(
+        "'{PROGRAM}' mirror --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist first --offset.commit.interval.ms 200"
+    );
+    judged_as_violated(feature, &command, &["stalled", "200 source records without a copy"]);
+}
+
+#[test]
+fn a_configuration_that_skips_records_is_violated_and_names_them() {
+    // As in life: the mirror runs, and more is produced.
+    let running =
+        "And the mirror is running\n    When 200 records over 10 keys are produced to orders";
+    let place = Place::with(&BEFORE.replace("When the mirror is started", running));
+    let file = place.file("consumer.properties", "auto.offset.reset=latest\n");
+    place.spec(&["--consumer.config", &file]).ended(1, &["lost", "orders[0]@0"]);
+    let judgement = place.report()["promises"][0]["scenarios"][0]["outcome"]["judged"]["judgement"]
+        ["violations"][0]
+        .clone();
+    assert_eq!((&judgement["anomaly"], &judgement["count"]), (&"lost".into(), &200.into()));
+}
+
+#[test]
+fn a_users_passwords_are_written_nowhere() {
+    let secret = "open-sesame-4711";
+    let place = Place::with(SMALL);
+    let properties = format!(
+        "bootstrap.servers=production.example:9092\nsecurity.protocol=SASL_SSL\n\
+         sasl.jaas.config=x required username=\"u\" password=\"{secret}\";\n\
+         sasl.password={secret}\nssl.key.password={secret}\nssl.keystore.password={secret}\n"
+    );
+    let file = place.file("user.properties", &properties);
+    let said = place.spec(&["--consumer.config", &file, "--producer.config", &file]);
+    // The harness's own address and security stay: it neither reaches production nor fails.
+    said.ended(0, &[]);
+    assert!(!format!("{said:?}").contains(secret), "{said:#?}");
+    let mut files = 0;
+    walk(&place.path("report"), &mut |path| {
+        files += 1;
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        assert!(!text.contains(secret), "{}", path.display());
+    });
+    assert!(files >= 5, "only {files} files were looked at");
+    let events = fs::read_to_string(place.path("report/events.log")).unwrap();
+    assert!(events.contains("sasl.password"), "what is ignored is named: {events}");
+}
+
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, visit) } else { visit(&path) }
+    }
+}
+
+#[test]
+fn a_run_folder_that_is_full_is_4_and_said() {
+    // Names so long that the reports outgrow the limit, and the mirror's own output does not.
+    let long = "very ".repeat(1_000);
+    let feature = SMALL.replace("all of it", &format!("all of it, {long}"));
+    let again = feature.split_once("  Scenario").unwrap().1;
+    let twice = format!("{feature}\n  Scenario{}", again.replace("all of it,", "and once more,"));
+    let place = Place::with(&twice);
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes.
+    let line = "ulimit -f 32; exec \"$0\" spec --features features --report report";
+    command.args(["-c", line, PROGRAM]);
+    place.run(command).ended(4, &["report.json", "File too large", "--report"]);
+}
