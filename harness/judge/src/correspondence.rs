@@ -5,6 +5,7 @@
 //! with a record that has no copy. Here it is not judged whether a copy is right: a copy with a
 //! damaged value is still that record's copy.
 
+pub(crate) mod explanation;
 mod identity;
 mod position;
 pub(crate) mod timeline;

@@ -18,15 +18,14 @@
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
-    history::{Event, EventKind},
+    correspondence::explanation::Explanations,
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::HashMap;
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(Repeated {
         scene,
-        used: HashMap::new(),
+        explanations: Explanations::default(),
         duplicated: Tally::of(Anomaly::Duplicated),
         rewound: Tally::of(Anomaly::Rewound),
     })
@@ -34,35 +33,16 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
 
 struct Repeated<'s> {
     scene: &'s Scene<'s>,
-    /// Events that have explained a repeat of a record already.
-    used: HashMap<u32, Vec<usize>>,
+    explanations: Explanations,
     duplicated: Tally<u32>,
     rewound: Tally<u32>,
-}
-
-impl Repeated<'_> {
-    fn explanation(&mut self, destination: u32, source: u32) -> Option<EventKind> {
-        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
-        let explains = |event: &Event| event.explains(copy, original);
-        let used = self.used.entry(source).or_default();
-        let events = &self.scene.history.events;
-        let single = events.iter().enumerate().find(|(number, event)| {
-            event.kind != EventKind::ProduceFault && !used.contains(number) && explains(event)
-        });
-        if let Some((number, event)) = single {
-            used.push(number);
-            return Some(event.kind);
-        }
-        let fault = |event: &&Event| event.kind == EventKind::ProduceFault && explains(event);
-        events.iter().find(fault).map(|event| event.kind)
-    }
 }
 
 impl Check for Repeated<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, first: false } = observation else { return };
         let copy = self.scene.destination(destination);
-        if let Some(kind) = self.explanation(destination, source) {
+        if let Some(kind) = self.explanations.take(self.scene.history, destination, source) {
             self.rewound.add(Circumstance::Explained(kind), destination);
         } else if self.scene.history.events.iter().any(|event| event.precedes(copy)) {
             self.rewound.add(Circumstance::Plain, destination);

@@ -25,7 +25,7 @@
 //! each, and further ones are repeats of candidates that an event explains, if there are any left.
 //! Order and staleness are not judged of them.
 
-use super::{NONE, identity::Groups, timeline::Timeline};
+use super::{NONE, explanation::Explanations, identity::Groups, timeline::Timeline};
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
     history::{EventKind, History, TopicPartition},
@@ -78,6 +78,7 @@ pub(super) fn resolve(
         history,
         groups,
         contract,
+        explanations: Explanations::default(),
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
         reached: vec![false; history.source.len()],
@@ -152,6 +153,7 @@ struct Resolver<'h> {
     history: &'h History,
     groups: &'h Groups,
     contract: &'h Contract,
+    explanations: Explanations,
     copy_of: Vec<u32>,
     used: Vec<bool>,
     /// Which source records have a copy so far, in order of time.
@@ -200,7 +202,9 @@ impl<'h> Resolver<'h> {
             }
             let source = self.copy_of[*index as usize];
             let from = self.history.source[source as usize].at;
-            self.reached[source as usize] = true;
+            if std::mem::replace(&mut self.reached[source as usize], true) {
+                self.explanations.take(self.history, *index, source);
+            }
             self.predecessors.insert((at, from, lane), source);
             let furthest = self.furthest.entry((at, from, lane)).or_insert(source);
             *furthest = (*furthest).max(source);
@@ -251,12 +255,12 @@ impl<'h> Resolver<'h> {
     /// Whether a copy of `source` here would be its first, in order and without a gap, or a repeat
     /// that an event explains.
     fn is_lawful(&self, source: u32, index: u32, lane: u32) -> bool {
-        let original = &self.history.source[source as usize];
-        let copy = &self.history.destination[index as usize];
-        if self.used[source as usize] {
-            return self.history.events.iter().any(|event| event.explains(copy, original));
+        if self.reached[source as usize] {
+            return self.explanations.find(self.history, index, source).is_some();
         }
-        let furthest = self.furthest.get(&(copy.at, original.at, lane));
+        let at = self.history.destination[index as usize].at;
+        let from = self.history.source[source as usize].at;
+        let furthest = self.furthest.get(&(at, from, lane));
         let before = self.before.get(&source);
         furthest.is_none_or(|furthest| source > *furthest)
             && before.is_none_or(|b| self.reached[*b as usize] || self.may_be_absent(*b))
