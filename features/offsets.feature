@@ -43,3 +43,27 @@ Feature: Offsets are not interchangeable
     And an application has read 50 percent of orders on the source
     And the application goes on at the destination with its source offsets
     Then it skips records or reads them twice, exactly as the placements say
+
+  @F32 @containers
+  Scenario: the source no longer begins at offset 0
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And 1000 records over 100 keys are produced to orders
+    And all that orders holds on the source has expired
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    And an application has read 50 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say
+    And every record of the source is on the destination
+
+  @F33 @F60 @containers
+  Scenario: transactions leave their markers on the source
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders in transactions of 20
+    And the mirror has caught up
+    And an application has read 50 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say
+    And every record of the source is on the destination

@@ -64,3 +64,16 @@ Feature: The topics that were asked for are copied, and no other
     Then every record of the source is on the destination
     And every key's records are in the order of the source
     And the destination has 4 partitions of orders
+
+  @F53 @containers @only-mirror
+  Scenario: a missing topic that the destination does not create is an error, and nothing is lost
+    Given the topic orders with 3 partitions on the source and none on the destination
+    And 2000 records over 100 keys are produced to orders
+    When the mirror is started
+    And the mirror has ended by itself, saying "orders"
+    And the topic orders is created with 8 partitions on the destination
+    And the mirror is started again
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And no record is repeated
+    And no position was committed ahead of its records

@@ -10,11 +10,19 @@ use cucumber::gherkin::tagexpr::TagOperation;
 use harness::{
     cluster::{Backend, ClusterError, containers::RunLabel, pool::Pool},
     run_dir::RunDir,
-    subject::{self, Kind, properties},
+    subject::{
+        self, Kind,
+        properties::{self, Properties},
+    },
     testbed::Settings,
 };
 use judge::report::{exit::ExitCode, terminal};
-use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+use mirror::config;
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What `spec` takes.
@@ -135,20 +143,15 @@ async fn pool(spec: &run::Spec, progress: &Progress) -> Result<Pool, ClusterErro
 fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
     let backend = backend(&args.clusters)?;
     let kind = kind(&args.subject, args.command.as_deref())?;
-    let overlay = |file: Option<&PathBuf>| match file {
-        Some(file) => {
-            properties::read(file).map_err(|error| Usage(format!("failed to {error}")))
-        }
-        None => Ok(properties::Properties::new()),
+    let overlay = |file: Option<&PathBuf>, side| match file {
+        Some(file) => read_properties(file, side, &kind),
+        None => Ok(Properties::new()),
     };
+    let consumer = overlay(args.consumer_config.as_ref(), config::Kind::Consumer)?;
+    let producer = overlay(args.producer_config.as_ref(), config::Kind::Producer)?;
     let executable = std::env::current_exe()
         .map_err(|error| Usage(format!("failed to find the program's own file: {error}")))?;
-    let subject = subject::Spec {
-        kind,
-        executable,
-        consumer: overlay(args.consumer_config.as_ref())?,
-        producer: overlay(args.producer_config.as_ref())?,
-    };
+    let subject = subject::Spec { kind, executable, consumer, producer };
     let tags = args.tags.as_deref().map(parse_tags).transpose()?;
     let selection = Selection { features: args.feature.clone(), tags, name: args.name.clone() };
     let features = match &args.features {
@@ -171,6 +174,34 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
         repeat: repeat(&args),
         settings: Arc::new(Settings { subject, seed, run_dir }),
     }))
+}
+
+/// A user's properties file. What stays the harness's is told, and what nobody knows is refused
+/// before anything starts; values are never shown, for some are passwords.
+fn read_properties(file: &Path, side: config::Kind, kind: &Kind) -> Result<Properties, Usage> {
+    let read = properties::read(file).map_err(|error| Usage(format!("failed to {error}")))?;
+    let ignored = properties::overlay(&mut Properties::new(), &read);
+    if !ignored.is_empty() {
+        print_error(&format!(
+            "{}: the harness's own instead of yours: {}",
+            file.display(),
+            ignored.join(", ")
+        ));
+    }
+    // Other subjects may know properties of their own.
+    let unknown = read.keys().find(|name| config::known(side, name).is_none());
+    match unknown {
+        Some(name) if *kind == Kind::Mirror => {
+            let nearest = config::nearest(side, name);
+            let hint =
+                nearest.map_or_else(String::new, |nearest| format!("; the nearest is {nearest}"));
+            Err(Usage(format!(
+                "{}: neither Java's client nor librdkafka knows the property {name}{hint}",
+                file.display()
+            )))
+        }
+        _ => Ok(read),
+    }
 }
 
 fn backend(name: &str) -> Result<Backend, Usage> {

@@ -15,7 +15,7 @@ use collector::Collector;
 use cucumber::{
     Cucumber, Parser, World as _, cli,
     event::ScenarioFinished,
-    gherkin::{Feature, Scenario},
+    gherkin::{Feature, Scenario, Step},
     parser, runner, writer,
 };
 use harness::{
@@ -265,18 +265,26 @@ fn denied(judgement: Judgement) -> Judgement {
     Judgement { verdict: Verdict::Violated, violations, tolerated, ..judgement }
 }
 
-/// The step that failed, as `features/ordering.feature:12: Then …`, and what it said.
+/// The step that failed, as `features/ordering.feature:12: Then …: 3 reordered`, and what it said.
 fn failed_step(
     feature: &Feature,
     scenario: &Scenario,
     finished: &ScenarioFinished,
 ) -> Option<(String, String)> {
     let ScenarioFinished::StepFailed(_, location, error) = finished else { return None };
-    let _ = location;
     let text = error.to_string();
     let said = text.rsplit("Captured output: ").next().unwrap_or(&text).to_owned();
     let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-    Some((format!("{file}:{}: {}", scenario.position.line, said), said))
+    // Cucumber tells which function failed; the step is the last that this function performs.
+    let patterns = World::collection();
+    let performed_by = |step: &&Step| {
+        patterns.find(step).ok().flatten().is_some_and(|found| found.2 == *location)
+    };
+    let (line, step) = scenario.steps.iter().rfind(performed_by).map_or_else(
+        || (scenario.position.line, String::new()),
+        |step| (step.position.line, format!("{}{}: ", step.keyword, step.value)),
+    );
+    Some((format!("{file}:{line}: {step}{said}"), said))
 }
 
 /// Hands parsed features to cucumber.

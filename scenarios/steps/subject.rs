@@ -53,6 +53,11 @@ async fn arrived(world: &mut World, records: u64, topic: String) -> Step {
     world.act(Action::AwaitRecords { topic, records }).await
 }
 
+#[when(expr = "the mirror has ended by itself, saying {string}")]
+async fn ended(world: &mut World, saying: String) -> Step {
+    world.act(Action::AwaitExit { saying }).await
+}
+
 #[when("the mirror has caught up")]
 async fn caught_up(world: &mut World) -> Step {
     world.act(Action::Finish).await

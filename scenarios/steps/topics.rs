@@ -33,6 +33,11 @@ async fn topic_on_source(world: &mut World, topic: String, partitions: u32) -> S
     world.act(Action::CreateTopic { side: Side::Source, topic, partitions }).await
 }
 
+#[when(expr = "the topic {word} is created with {int} partition(s) on the destination")]
+async fn topic_created_there(world: &mut World, topic: String, partitions: u32) -> Step {
+    world.act(Action::CreateTopic { side: Side::Destination, topic, partitions }).await
+}
+
 #[given(expr = "{int} earlier records in each partition of {word} on the destination")]
 async fn prefilled(world: &mut World, records_per_partition: u32, topic: String) -> Step {
     world.act(Action::Prefill { topic, records_per_partition }).await

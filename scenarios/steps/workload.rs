@@ -20,6 +20,25 @@ async fn produced_mix(world: &mut World, records: u32, mix: String, topic: Strin
     world.act(Action::Produce { topic, workload }).await
 }
 
+#[given(expr = "{int} records over {int} keys are produced to {word} in transactions of {int}")]
+#[when(expr = "{int} records over {int} keys are produced to {word} in transactions of {int}")]
+async fn produced_in_transactions(
+    world: &mut World,
+    records: u32,
+    keys: u32,
+    topic: String,
+    size: u32,
+) -> Step {
+    let workload =
+        Workload { records, keys, transaction_records: Some(size), ..Workload::default() };
+    world.act(Action::Produce { topic, workload }).await
+}
+
+#[given(expr = "all that {word} holds on the source has expired")]
+async fn trimmed(world: &mut World, topic: String) -> Step {
+    world.act(Action::TrimSource { topic }).await
+}
+
 /// The mixes that features name.
 fn named(mix: &str) -> Option<Workload> {
     let plain = Workload::default();
@@ -42,7 +61,7 @@ fn named(mix: &str) -> Option<Workload> {
         "hot keys" => Workload { skew: Skew::Zipf(1.5), ..plain },
         "one key" => Workload { keys: 1, ..plain },
         "varied keys" => Workload { key_style: KeyStyle::Varied, ..plain },
-        "the empty key" => Workload { keys: 20, empty_key: true, ..plain },
+        "the empty key" => Workload { empty_key: true, ..plain },
         "several producers" => Workload { producers: 4, ..plain },
         "one key in many partitions" => {
             Workload { placement: Placement::RoundRobin, ..plain }

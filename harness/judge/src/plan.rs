@@ -111,12 +111,23 @@ pub enum Action {
         /// Its number, from 1.
         broker: u8,
     },
+    /// Waits until the subject has ended by itself with an error that says something, as it should
+    /// when it cannot do its work.
+    AwaitExit {
+        /// What its output must contain.
+        saying: String,
+    },
     /// Waits until at least so many records of the topic lie on the destination.
     AwaitRecords {
         /// Logical name of the topic.
         topic: String,
         /// How many.
         records: u64,
+    },
+    /// Deletes all that the source's topic holds so far: the truth begins behind it.
+    TrimSource {
+        /// Logical name of the topic.
+        topic: String,
     },
     /// An application's consumer reads a part of each source partition and commits its position.
     ConsumeOnSource {
@@ -260,6 +271,9 @@ pub struct Workload {
     pub timestamps: TimestampStyle,
     /// Where records are put.
     pub placement: Placement,
+    /// Each producer commits a transaction after so many records; `None`: no transactions.
+    #[serde(default)]
+    pub transaction_records: Option<u32>,
 }
 
 impl Default for Workload {
@@ -279,6 +293,7 @@ impl Default for Workload {
             headers: Headers::Id,
             timestamps: TimestampStyle::Now,
             placement: Placement::Murmur2,
+            transaction_records: None,
         }
     }
 }

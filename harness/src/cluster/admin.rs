@@ -5,12 +5,15 @@ use super::{
     client::{self, Isolation},
 };
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     types::RDKafkaErrorCode,
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 fn admin(bootstrap: &str) -> Result<AdminClient<DefaultClientContext>, ClusterError> {
     ClientConfig::new()
@@ -59,6 +62,33 @@ pub(super) async fn delete_topic(bootstrap: &str, name: &str) -> Result<(), Clus
         }
     }
     await_partitions(bootstrap, name, 0).await.map_err(failed)
+}
+
+/// Deletes all records of a topic, partition by partition.
+pub(super) async fn delete_records(
+    bootstrap: &str,
+    name: &str,
+) -> Result<BTreeMap<u32, i64>, ClusterError> {
+    let (address, topic) = (bootstrap.to_owned(), name.to_owned());
+    let look = move || {
+        let reader = client::reader(&address, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        client::watermarks(&reader, &address, &topic)
+    };
+    let bounds = tokio::task::spawn_blocking(look).await.map_err(|error| {
+        ClusterError::DeleteTopic { topic: name.into(), reason: error.to_string() }
+    })??;
+    let failed = || client::request_failed("delete records", bootstrap);
+    let mut list = TopicPartitionList::new();
+    for (partition, (_, end)) in &bounds {
+        list.add_partition_offset(name, *partition as i32, Offset::Offset(*end))
+            .map_err(failed())?;
+    }
+    let deleted = admin(bootstrap)?.delete_records(&list, &options()).await.map_err(failed())?;
+    for element in deleted.elements() {
+        // The call succeeds as a whole even where a partition refuses.
+        element.error().map_err(failed())?;
+    }
+    Ok(bounds.into_iter().map(|(partition, (_, end))| (partition, end)).collect())
 }
 
 /// Creation and deletion are asynchronous where ZooKeeper keeps the metadata.

@@ -11,7 +11,7 @@ pub mod pool;
 
 use containers::Node;
 use judge::plan::Side;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A kind of cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,6 +150,17 @@ impl Cluster {
                 let replication = brokers.count();
                 admin::create_topic(bootstrap, name, partitions, replication).await
             }
+        }
+    }
+
+    /// Deletes all records of a topic; returns where each partition begins then.
+    pub async fn delete_records(&self, name: &str) -> Result<BTreeMap<u32, i64>, ClusterError> {
+        match self {
+            Cluster::Embedded(_) => Err(ClusterError::Unsupported {
+                what: "delete records",
+                backend: self.backend(),
+            }),
+            Cluster::Containers { bootstrap, .. } => admin::delete_records(bootstrap, name).await,
         }
     }
 

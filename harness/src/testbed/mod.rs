@@ -25,7 +25,7 @@ use crate::{
 };
 use judge::{
     contract::{self, Contract},
-    history::{Completion, History, Outcome, Produced, RecordId, TopicIndex},
+    history::{Completion, History, Outcome, Positions, Produced, RecordId, TopicIndex},
     plan::{Action, Plan, Side, SubjectOptions, Workload},
     verdict::Judgement,
 };
@@ -95,6 +95,8 @@ pub struct Testbed {
     next_record_seed: u64,
     actions: Vec<Action>,
     history: History,
+    /// Where the truth begins, in partitions that were trimmed.
+    trimmed: Positions,
     /// What the last command in a container wrote to its standard output.
     shell_output: String,
     /// The application's consumer of the offset promise: its group.
@@ -132,6 +134,7 @@ impl Testbed {
             next_record_seed: seed,
             actions: Vec::new(),
             history,
+            trimmed: Positions::new(),
             shell_output: String::new(),
             pair,
             settings,
@@ -159,7 +162,9 @@ impl Testbed {
             Action::KillSubject => self.kill_subject().await,
             Action::KillBroker { side, broker } => self.kill_broker(side, broker).await,
             Action::StartBroker { side, broker } => self.start_broker(side, broker).await,
+            Action::AwaitExit { saying } => self.await_exit(&saying).await,
             Action::AwaitRecords { topic, records } => self.await_records(&topic, records).await,
+            Action::TrimSource { topic } => self.trim_source(&topic).await,
             Action::ConsumeOnSource { topic, percent } => {
                 self.consume_on_source(&topic, percent).await
             }
@@ -242,7 +247,10 @@ impl Testbed {
         // A record without a readable id is in the truth, but cannot be looked up in the log.
         let named: BTreeSet<RecordId> =
             records.iter().filter(|record| record.carries_id()).map(|record| record.id).collect();
-        let log = blocking(move || workload::produce::produce(&bootstrap, &name, &records)).await?;
+        let transaction = workload.transaction_records;
+        let log =
+            blocking(move || workload::produce::produce(&bootstrap, &name, &records, transaction))
+                .await?;
         let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
         self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));
         let named = log.into_iter().filter(|(id, _)| named.contains(id));

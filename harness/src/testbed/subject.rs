@@ -246,6 +246,30 @@ impl Testbed {
         Ok(())
     }
 
+    /// Waits for an end that the scenario expects. If it does not come, or says something else, the
+    /// subject goes on as it is and the end of the run will show it.
+    pub(super) async fn await_exit(&mut self, saying: &str) -> Result<(), TestbedError> {
+        let started = Instant::now();
+        while !self.note_exit().await {
+            if started.elapsed() > self.limits.ready {
+                return Err(TestbedError::Deadline {
+                    awaited: format!("the subject's end, saying {saying:?}"),
+                    seconds: self.limits.ready.as_secs(),
+                    seen: "it still runs".into(),
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        let text = std::fs::read_to_string(
+            self.folder.join(format!("subject-{}.log", self.incarnation)),
+        )
+        .unwrap_or_default();
+        if text.contains(saying) {
+            self.exited = None;
+        }
+        Ok(())
+    }
+
     pub(super) async fn await_records(
         &mut self,
         logical: &str,
@@ -278,7 +302,7 @@ impl Testbed {
         low: i64,
         cut: i64,
     ) {
-        let baseline = SourceOffset(0);
+        let baseline = self.trimmed.get(&at).copied().unwrap_or(SourceOffset(0));
         let (low, cut) = (SourceOffset(low), SourceOffset(cut));
         self.history.source_bounds.insert(at, SourceBounds { baseline, low, cut });
     }

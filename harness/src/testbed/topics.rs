@@ -6,7 +6,7 @@ use crate::{
     workload::{generate::Generated, produce::produce},
 };
 use judge::{
-    history::{RecordId, Topic, TopicIndex},
+    history::{RecordId, SourceOffset, Topic, TopicIndex, TopicPartition},
     plan::Side,
 };
 
@@ -103,7 +103,20 @@ impl Testbed {
             })
             .collect();
         let bootstrap = self.pair.destination.bootstrap().to_owned();
-        blocking(move || produce(&bootstrap, &name, &foreign)).await?;
+        blocking(move || produce(&bootstrap, &name, &foreign, None)).await?;
+        Ok(())
+    }
+
+    /// Deletes what a topic of the source holds. The records are gone before the subject could have
+    /// seen them, so they are no longer part of what was produced.
+    pub(super) async fn trim_source(&mut self, logical: &str) -> Result<(), TestbedError> {
+        let index = self.topic(logical)?;
+        let name = self.history.topics[usize::from(index)].source.clone();
+        let ends = self.pair.source.delete_records(&name).await?;
+        self.history.produced.retain(|produced| produced.topic != index);
+        self.trimmed.extend(ends.into_iter().map(|(partition, end)| {
+            (TopicPartition { topic: index, partition }, SourceOffset(end))
+        }));
         Ok(())
     }
 

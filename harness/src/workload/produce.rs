@@ -2,7 +2,7 @@
 
 use super::generate::Generated;
 use crate::{
-    cluster::{ClusterError, client::request_failed},
+    cluster::{ClusterError, REQUEST_TIMEOUT, client::request_failed},
     observe::sentinel::Sentinel,
 };
 use judge::history::{Content, Outcome, RecordId};
@@ -53,8 +53,16 @@ fn is_local(error: &KafkaError) -> bool {
     )
 }
 
-fn producer(bootstrap: &str, name: &str) -> Result<BaseProducer<Outcomes>, ClusterError> {
-    ClientConfig::new()
+fn producer(
+    bootstrap: &str,
+    name: &str,
+    transactional_id: Option<&str>,
+) -> Result<BaseProducer<Outcomes>, ClusterError> {
+    let mut config = ClientConfig::new();
+    if let Some(id) = transactional_id {
+        config.set("transactional.id", id);
+    }
+    config
         .set("bootstrap.servers", bootstrap)
         .set("client.id", name)
         // The source must hold each record once and in the order of its producer.
@@ -69,13 +77,14 @@ fn producer(bootstrap: &str, name: &str) -> Result<BaseProducer<Outcomes>, Clust
         .map_err(request_failed("create a producer", bootstrap))
 }
 
-/// Writes `records` to `topic`, each producer's in order, all producers at once; returns what
-/// became of each. An error means that the environment failed; a record that the broker refused is
+/// Writes `records` to `topic`, each producer's in order, all producers at once, in transactions of
+/// so many records if that is asked for; returns what became of each. An error means that the environment failed; a record that the broker refused is
 /// an outcome.
 pub fn produce(
     bootstrap: &str,
     topic: &str,
     records: &[Generated],
+    transaction: Option<u32>,
 ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
     let mut by_producer: BTreeMap<u16, Vec<&Generated>> = BTreeMap::new();
     for record in records {
@@ -84,7 +93,9 @@ pub fn produce(
     let logs = std::thread::scope(|scope| {
         let running: Vec<_> = by_producer
             .into_iter()
-            .map(|(number, records)| scope.spawn(move || send(bootstrap, topic, number, &records)))
+            .map(|(number, records)| {
+                scope.spawn(move || send(bootstrap, topic, number, &records, transaction))
+            })
             .collect();
         running
             .into_iter()
@@ -99,9 +110,23 @@ fn send(
     topic: &str,
     number: u16,
     records: &[&Generated],
+    transaction: Option<u32>,
 ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
-    let producer = producer(bootstrap, &format!("mirrorproof-producer-{number}"))?;
+    let name = format!("mirrorproof-producer-{number}");
+    let id = format!("{topic}-{number}");
+    let producer = producer(bootstrap, &name, transaction.map(|_| id.as_str()))?;
+    let failed = || request_failed("produce in a transaction", bootstrap);
+    let size = transaction.map_or(usize::MAX, |records| records.max(1) as usize);
+    if transaction.is_some() {
+        producer.init_transactions(REQUEST_TIMEOUT).map_err(failed())?;
+        producer.begin_transaction().map_err(failed())?;
+    }
     for (index, record) in records.iter().enumerate() {
+        if index > 0 && index % size == 0 {
+            flush(&producer, index);
+            producer.commit_transaction(REQUEST_TIMEOUT).map_err(failed())?;
+            producer.begin_transaction().map_err(failed())?;
+        }
         let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, index)
             .partition(record.partition as i32);
         if let Some(key) = &record.key {
@@ -123,6 +148,9 @@ fn send(
             .map_err(request_failed("produce to the source", bootstrap))?;
     }
     flush(&producer, records.len());
+    if transaction.is_some() {
+        producer.commit_transaction(REQUEST_TIMEOUT).map_err(failed())?;
+    }
     let known = producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner());
     let outcome = |index| known.get(&index).copied().unwrap_or(Outcome::Indeterminate);
     Ok(records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect())
@@ -134,7 +162,7 @@ pub fn produce_sentinels(
     topic: &str,
     sentinels: &[Sentinel],
 ) -> Result<(), ClusterError> {
-    let producer = producer(bootstrap, "mirrorproof-sentinel")?;
+    let producer = producer(bootstrap, "mirrorproof-sentinel", None)?;
     for (index, sentinel) in sentinels.iter().enumerate() {
         let text = sentinel.text();
         let mark = Header { key: Content::SENTINEL_HEADER, value: Some(text.as_bytes()) };
