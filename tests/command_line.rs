@@ -1,6 +1,7 @@
 //! The program as its users call it: what it says, what it leaves behind, and its exit codes.
 //!
 //! Each test runs the real binary on a folder of features of its own, with one small scenario.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use serde_json::Value;
 use std::{

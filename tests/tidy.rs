@@ -1,4 +1,5 @@
 //! The invariants of the design that the compiler does not keep.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use cucumber::{
     World as _,
