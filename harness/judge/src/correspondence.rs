@@ -58,6 +58,8 @@ pub(crate) struct Correspondence {
     pub(crate) absent: Vec<u32>,
     /// Marks in time.
     pub(crate) timeline: Timeline,
+    /// For each mark, how many records of `time` were written before it.
+    pub(crate) before_mark: Vec<usize>,
 }
 
 impl Correspondence {
@@ -81,6 +83,13 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
     let standing: Vec<Standing> =
         (0..history.destination.len()).map(|index| standing(history, index)).collect();
     let time = in_time(history, &timeline, &standing);
+    let rank = |index: &u32| {
+        let record = &history.destination[*index as usize];
+        timeline.rank(record.at, record.offset) as usize
+    };
+    let before_mark = (0..timeline.marks.len())
+        .map(|mark| time.partition_point(|index| rank(index) <= mark))
+        .collect();
     let keys = number_keys(history);
     let groups = identity::group(history, |index| standing[index] == Standing::Judged);
     let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
@@ -102,6 +111,7 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         unordered: resolved.unordered,
         order_unsure: resolved.order_unsure,
         absent: groups.absent,
+        before_mark,
         timeline,
     }
 }

@@ -111,16 +111,11 @@ fn observe(scene: &Scene<'_>, mut step: impl FnMut(Observation)) {
         }
     }
     let correspondence = &scene.correspondence;
-    let mut marks = correspondence.timeline.marks.iter();
-    let mut passed = 0;
-    for index in &correspondence.time {
-        if !correspondence.timeline.marks.is_empty() {
-            let record = &scene.history.destination[*index as usize];
-            let rank = correspondence.timeline.rank(record.at, record.offset);
-            while passed < rank {
-                passed += 1;
-                step_mark(marks.next(), &mut step);
-            }
+    let marks = correspondence.timeline.marks.iter().zip(&correspondence.before_mark);
+    let mut marks = marks.peekable();
+    for (position, index) in correspondence.time.iter().enumerate() {
+        while let Some((mark, _)) = marks.next_if(|(_, before)| **before <= position) {
+            step_mark(mark, &mut step);
         }
         step(match correspondence.recognised[*index as usize] {
             Recognition::Copy(source) => {
@@ -130,15 +125,15 @@ fn observe(scene: &Scene<'_>, mut step: impl FnMut(Observation)) {
             other => Observation::Other(*index, other),
         });
     }
-    for mark in marks {
-        step_mark(Some(mark), &mut step);
+    for (mark, _) in marks {
+        step_mark(mark, &mut step);
     }
 }
 
 /// Events bound what explains a repeat, which is a matter of places, not of time: checkers look
 /// them up. Only commits are steps.
-fn step_mark(mark: Option<&Mark>, step: &mut impl FnMut(Observation)) {
-    if let Some(Mark::Commit(index)) = mark {
+fn step_mark(mark: &Mark, step: &mut impl FnMut(Observation)) {
+    if let Mark::Commit(index) = mark {
         step(Observation::Commit(*index));
     }
 }

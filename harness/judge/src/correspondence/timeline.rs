@@ -64,7 +64,10 @@ impl Timeline {
 
     /// How many events had begun when the record was written.
     pub(crate) fn epoch(&self, at: TopicPartition, offset: DestinationOffset) -> u32 {
-        self.events_before[self.rank(at, offset) as usize]
+        match self.events_before.last() {
+            None | Some(0) => 0,
+            Some(_) => self.events_before[self.rank(at, offset) as usize],
+        }
     }
 }
 
