@@ -88,7 +88,7 @@ fn workload() -> impl Strategy<Value = Workload> {
             skew: keys.0,
             key_style: keys.1,
             empty_key: keys.2,
-            null_keys: percentages.0,
+            null_keys: percentages.0.saturating_sub(10),
             null_values: percentages.1,
             empty_values: percentages.2,
             sizes: looks.0,
@@ -119,12 +119,14 @@ fn actions(topics: &[TopicPlan], life: Life, options: &SubjectOptions) -> Vec<Ac
             actions.push(Action::Prefill { topic: name.clone(), records_per_partition });
         }
     }
-    // Where records may be repeated, those without an id, key and value cannot be told apart.
+    // Records without an id are known by key and value. Where equal ones may change places (repeated,
+    // or from several source partitions) they cannot be told apart.
     let repeats = options.streams > 1 || !matches!(life, Life::Undisturbed);
     let produce = |workload: fn(&TopicPlan) -> Option<&Workload>| {
         named.iter().filter_map(move |(name, topic)| {
             let mut workload = workload(topic)?.clone();
-            if repeats && workload.headers == Headers::None {
+            let spread = workload.placement == Placement::RoundRobin || workload.null_keys > 0;
+            if workload.headers == Headers::None && (repeats || spread) {
                 workload.headers = Headers::Id;
             }
             Some(Action::Produce { topic: name.clone(), workload })
