@@ -17,12 +17,14 @@ const SEQUENCE: usize = 12;
 /// Bytes for people: quoted text where that is lossless, else hexadecimal.
 pub(super) fn printable(bytes: &[u8]) -> String {
     const MOST: usize = 64;
-    let shown = &bytes[..bytes.len().min(MOST)];
     let more =
         if bytes.len() > MOST { format!("… ({} bytes)", bytes.len()) } else { String::new() };
-    match std::str::from_utf8(shown) {
-        Ok(text) if !text.chars().any(char::is_control) => format!("{text:?}{more}"),
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => {
+            format!("{:?}{more}", &text[..text.floor_char_boundary(MOST)])
+        }
         _ => {
+            let shown = &bytes[..bytes.len().min(MOST)];
             let hex = shown.iter().fold(String::from("0x"), |mut hex, byte| {
                 let _ = write!(hex, "{byte:02x}");
                 hex
@@ -43,7 +45,12 @@ pub(super) fn value(payload: &Payload) -> String {
         Payload::Null => "null".into(),
         Payload::Bytes { length: 0, .. } => "empty".into(),
         Payload::Bytes { length, head, .. } if *length as usize > head.len() => {
-            format!("{}… ({length} bytes)", printable(head))
+            // The head may end within a character.
+            let whole = match std::str::from_utf8(head) {
+                Err(error) if error.error_len().is_none() => &head[..error.valid_up_to()],
+                Ok(_) | Err(_) => head,
+            };
+            format!("{}… ({length} bytes)", printable(whole))
         }
         Payload::Bytes { head, .. } => printable(head),
     }

@@ -4,7 +4,7 @@
 //! they do not. Nearly all groups have one member. A destination record that carries no id which
 //! the source holds (headers dropped, id damaged) is looked up by content among all records.
 
-use crate::history::{Content, History, Payload, RecordId, TopicIndex};
+use crate::history::{Content, DestinationRecord, History, Payload, RecordId, TopicIndex};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -59,57 +59,16 @@ enum Identity {
 
 /// Groups the source, and finds the group of each destination record that `wanted` selects.
 pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups {
-    let mut pairs = Vec::with_capacity(history.source.len());
-    let mut by_identity = HashMap::with_capacity(history.source.len());
-    let mut next = 0_u32;
-    let mut intern = |identity: Identity, by_identity: &mut HashMap<Identity, u32>| {
-        *by_identity.entry(identity).or_insert_with(|| {
-            next += 1;
-            next - 1
-        })
-    };
-    let mut sole = Vec::with_capacity(history.source.len());
-    for (index, record) in history.source.iter().enumerate() {
-        let content = &record.content;
-        let identity = match content.header_id.or(content.value_id) {
-            Some(id) => Identity::Id(record.at.topic, id),
-            None => Identity::Content(record.at.topic, content_digest(content)),
-        };
-        let group = intern(identity, &mut by_identity);
-        if group as usize == sole.len() {
-            sole.push(index as u32);
-        }
-        pairs.push((group, index as u32));
-    }
-    let lookup = |topic, id: Option<RecordId>| {
-        id.and_then(|id| by_identity.get(&Identity::Id(topic, id)).copied())
-    };
+    let mut grouping = Grouping::of_source(history);
     let mut of_destination = vec![NONE; history.destination.len()];
     let mut without_id = Vec::new();
-    for (index, record) in
-        history.destination.iter().enumerate().filter(|(index, _)| wanted(*index))
-    {
-        let (topic, content) = (record.at.topic, &record.content);
-        let found = (lookup(topic, content.header_id), lookup(topic, content.value_id));
-        let group = match found {
-            (Some(header), Some(value)) if header != value => {
-                let source = |group: u32| &history.source[sole[group as usize] as usize].content;
-                // Headers or values were swapped: the identity that agrees in more fields is the
-                // better account of what happened; between equals the header decides.
-                if agreement(content, source(value)) > agreement(content, source(header)) {
-                    Some(value)
-                } else {
-                    Some(header)
-                }
-            }
-            (header, value) => header.or(value),
-        };
-        match group {
+    for index in (0..history.destination.len()).filter(|index| wanted(*index)) {
+        match grouping.by_id(history, &history.destination[index]) {
             Some(group) => of_destination[index] = group,
             None => without_id.push(index as u32),
         }
     }
-    let absent = absent(history, &by_identity);
+    let absent = grouping.absent(history);
     let produced = absent_ids(history, &absent);
     without_id.retain(|index| {
         let record = &history.destination[*index as usize];
@@ -117,35 +76,94 @@ pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups
         !ids(&record.content).any(|id| produced.contains(&(record.at.topic, id)))
     });
     if !without_id.is_empty() {
-        let mut by_content = HashMap::new();
-        let contents =
-            without_id.iter().map(|index| &history.destination[*index as usize]).map(|record| {
-                let topic = record.at.topic;
-                Identity::Content(topic, content_digest(&record.content))
-            });
-        // Groups by content come on top of those by id: a record may be in one of each.
-        for identity in contents {
-            by_content.entry(identity).or_insert(NONE);
-        }
+        grouping.by_content(history, &without_id, &mut of_destination);
+    }
+    let (starts, members) = collect(grouping.pairs, grouping.groups);
+    Groups { starts, members, of_destination, absent }
+}
+
+/// Groups in the making.
+struct Grouping {
+    by_identity: HashMap<Identity, u32>,
+    /// The first member of each group.
+    first: Vec<u32>,
+    /// Groups with their members.
+    pairs: Vec<(u32, u32)>,
+    groups: u32,
+}
+
+impl Grouping {
+    fn of_source(history: &History) -> Grouping {
+        let size = history.source.len();
+        let mut by_identity = HashMap::with_capacity(size);
+        let (mut first, mut pairs) = (Vec::with_capacity(size), Vec::with_capacity(size));
         for (index, record) in history.source.iter().enumerate() {
-            let identity = Identity::Content(record.at.topic, content_digest(&record.content));
-            if let Some(group) = by_content.get_mut(&identity) {
+            let content = &record.content;
+            let identity = match content.header_id.or(content.value_id) {
+                Some(id) => Identity::Id(record.at.topic, id),
+                None => Identity::Content(record.at.topic, content_digest(content)),
+            };
+            let group = *by_identity.entry(identity).or_insert(first.len() as u32);
+            if group as usize == first.len() {
+                first.push(index as u32);
+            }
+            pairs.push((group, index as u32));
+        }
+        let groups = first.len() as u32;
+        Grouping { by_identity, first, pairs, groups }
+    }
+
+    /// The group of the id that a destination record carries, if the source holds it.
+    fn by_id(&self, history: &History, record: &DestinationRecord) -> Option<u32> {
+        let (topic, content) = (record.at.topic, &record.content);
+        let find = |id| self.by_identity.get(&Identity::Id(topic, id)).copied();
+        match (content.header_id.and_then(find), content.value_id.and_then(find)) {
+            (Some(header), Some(value)) if header != value => {
+                let first =
+                    |group: u32| &history.source[self.first[group as usize] as usize].content;
+                // Headers or values were swapped: the identity that agrees in more fields is the
+                // better account of what happened; between equals the header decides.
+                let by_value = agreement(content, first(value)) > agreement(content, first(header));
+                Some(if by_value { value } else { header })
+            }
+            (header, value) => header.or(value),
+        }
+    }
+
+    /// Looks up records without a known id among all that have their content. These groups come on
+    /// top of the others: a source record may be in one of each.
+    fn by_content(&mut self, history: &History, without_id: &[u32], of_destination: &mut [u32]) {
+        let destination = |index: u32| &history.destination[index as usize];
+        let identity = |topic, content: &Content| (topic, content_digest(content));
+        let mut groups: HashMap<_, u32> = without_id
+            .iter()
+            .map(|index| destination(*index))
+            .map(|record| (identity(record.at.topic, &record.content), NONE))
+            .collect();
+        for (index, record) in history.source.iter().enumerate() {
+            if let Some(group) = groups.get_mut(&identity(record.at.topic, &record.content)) {
                 if *group == NONE {
-                    *group = next;
-                    next += 1;
+                    *group = self.groups;
+                    self.groups += 1;
                 }
-                pairs.push((*group, index as u32));
+                self.pairs.push((*group, index as u32));
             }
         }
         for index in without_id {
-            let record = &history.destination[index as usize];
-            let identity = Identity::Content(record.at.topic, content_digest(&record.content));
-            of_destination[index as usize] = by_content.get(&identity).copied().unwrap_or(NONE);
+            let record = destination(*index);
+            let group = groups.get(&identity(record.at.topic, &record.content));
+            of_destination[*index as usize] = group.copied().unwrap_or(NONE);
         }
     }
-    drop(by_identity);
-    let (starts, members) = collect(pairs, next);
-    Groups { starts, members, of_destination, absent }
+
+    /// Records of the producers' log whose ids the source does not hold.
+    fn absent(&self, history: &History) -> Vec<u32> {
+        let on_source = |index: &u32| {
+            let produced = &history.produced[*index as usize];
+            self.by_identity.contains_key(&Identity::Id(produced.topic, produced.id))
+        };
+        (0..history.produced.len() as u32).filter(|index| !on_source(index)).collect()
+    }
 }
 
 /// The ids that a record carries.
@@ -159,16 +177,6 @@ fn agreement(left: &Content, right: &Content) -> u32 {
         + u32::from(left.value == right.value)
         + u32::from(left.headers == right.headers)
         + u32::from(left.timestamp == right.timestamp)
-}
-
-fn absent(history: &History, by_identity: &HashMap<Identity, u32>) -> Vec<u32> {
-    let on_source = |topic, id| by_identity.contains_key(&Identity::Id(topic, id));
-    (0..history.produced.len() as u32)
-        .filter(|index| {
-            let produced = &history.produced[*index as usize];
-            !on_source(produced.topic, produced.id)
-        })
-        .collect()
 }
 
 fn absent_ids(history: &History, absent: &[u32]) -> HashSet<(TopicIndex, RecordId)> {

@@ -10,3 +10,4 @@ mod generate;
 mod golden;
 mod large;
 mod lawful;
+mod mutate;

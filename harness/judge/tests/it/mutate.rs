@@ -1,0 +1,357 @@
+//! Faults: what a bad mirror, or a bad day, does to a history. Each puts in one, at random, and
+//! keeps away from what another has touched.
+
+use crate::{
+    format::{RUN, generated},
+    generate::STEP,
+};
+use judge::{contract::*, history::*};
+use rand::{RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
+use std::collections::BTreeSet;
+
+/// A history into which faults are put.
+pub(crate) struct Bench {
+    pub(crate) history: History,
+    pub(crate) contract: Contract,
+    pub(crate) random: ChaCha8Rng,
+    /// Ids that a fault has touched already: faults are kept apart.
+    pub(crate) touched: BTreeSet<RecordId>,
+}
+
+fn id(content: &Content) -> RecordId {
+    content.header_id.unwrap()
+}
+
+impl Bench {
+    /// Indices of copies that no fault has touched, of records that occur once on both sides.
+    fn sole_copies(&self) -> Vec<usize> {
+        let copies =
+            |id| self.history.destination.iter().filter(move |r| r.content.header_id == id);
+        let originals = |id| self.history.source.iter().filter(move |r| r.content.header_id == id);
+        let sole = |record: &DestinationRecord| {
+            let id = record.content.header_id;
+            copies(id).count() == 1 && originals(id).count() == 1
+        };
+        let records = self.history.destination.iter().enumerate();
+        records
+            .filter(|(_, record)| sole(record) && !self.touched.contains(&id(&record.content)))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn pick(&mut self) -> Option<usize> {
+        let index = *self.sole_copies().choose(&mut self.random)?;
+        self.touched.insert(id(&self.history.destination[index].content));
+        Some(index)
+    }
+
+    /// Where the source holds the record of a copy.
+    fn original(&self, copy: usize) -> (TopicPartition, SourceOffset) {
+        let id = self.history.destination[copy].content.header_id;
+        let record = self.history.source.iter().find(|record| record.content.header_id == id);
+        record.map(|record| (record.at, record.offset)).unwrap()
+    }
+
+    /// Writes a record at or as near behind an offset as there is room.
+    fn write(&mut self, at: TopicPartition, from: i64, content: Content) {
+        let taken: BTreeSet<i64> =
+            self.history.destination.iter().filter(|r| r.at == at).map(|r| r.offset.0).collect();
+        let offset = (from..).find(|offset| !taken.contains(offset)).unwrap();
+        let offset = DestinationOffset(offset);
+        self.history.destination.push(DestinationRecord { at, offset, content });
+        self.history.destination.sort_by_key(|record| (record.at, record.offset));
+        let zero = DestinationOffset(0);
+        let fresh = DestinationBounds { low_baseline: zero, baseline: zero, low: zero, end: zero };
+        let bounds = self.history.destination_bounds.entry(at).or_insert(fresh);
+        bounds.end = bounds.end.max(DestinationOffset(offset.0 + 1));
+    }
+
+    fn end(&self, at: TopicPartition) -> i64 {
+        self.history.destination_bounds.get(&at).map_or(0, |bounds| bounds.end.0)
+    }
+}
+
+pub(crate) fn lose(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    bench.history.destination.remove(index);
+    Some(())
+}
+
+pub(crate) fn duplicate(bench: &mut Bench) -> Option<()> {
+    if !bench.history.events.is_empty() {
+        return None;
+    }
+    let index = bench.pick()?;
+    let copy = bench.history.destination[index].clone();
+    let end = bench.end(copy.at);
+    let from = bench.random.random_range(copy.offset.0 + 1..=end);
+    bench.write(copy.at, from, copy.content);
+    Some(())
+}
+
+pub(crate) fn rewind(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    let (copy, (from, offset)) = (bench.history.destination[index].clone(), bench.original(index));
+    let committed = |event: &Event| event.committed.get(&from).is_some_and(|at| offset < *at);
+    if bench.history.events.is_empty() || !bench.history.events.iter().all(committed) {
+        return None;
+    }
+    let end = bench.end(copy.at);
+    bench.write(copy.at, end, copy.content);
+    Some(())
+}
+
+pub(crate) fn reorder(bench: &mut Bench) -> Option<()> {
+    // Two neighbours of one source partition, key and destination partition.
+    let sole = bench.sole_copies();
+    let pairs: Vec<(usize, usize)> = sole
+        .windows(2)
+        .map(|pair| (pair[0], pair[1]))
+        .filter(|(left, right)| {
+            let (one, other) =
+                (&bench.history.destination[*left], &bench.history.destination[*right]);
+            let same_lane = match bench.contract.order {
+                OrderScope::Key => {
+                    one.content.key == other.content.key && one.content.key.is_some()
+                }
+                OrderScope::Partition => true,
+            };
+            let between = |index: usize| bench.original(index).0 == bench.original(*left).0;
+            one.at == other.at
+                && same_lane
+                && between(*right)
+                && !(left + 1..*right).any(|index| bench.history.destination[index].at == one.at)
+        })
+        .collect();
+    let (left, right) = *pairs.choose(&mut bench.random)?;
+    let content = bench.history.destination[left].content.clone();
+    bench.touched.insert(id(&content));
+    bench.touched.insert(id(&bench.history.destination[right].content));
+    bench.history.destination[left].content = bench.history.destination[right].content.clone();
+    bench.history.destination[right].content = content;
+    Some(())
+}
+
+pub(crate) fn make_stale(bench: &mut Bench) -> Option<()> {
+    if !bench.history.events.is_empty() {
+        return None;
+    }
+    // A record that is not its key's last in that pair of partitions, written once more at the end.
+    let history = &bench.history;
+    let older: Vec<usize> = bench
+        .sole_copies()
+        .into_iter()
+        .filter(|index| {
+            let (copy, (from, offset)) = (&history.destination[*index], bench.original(*index));
+            let later = |record: &SourceRecord| {
+                record.at == from
+                    && record.offset > offset
+                    && record.content.key == copy.content.key
+            };
+            // Of equal records nobody can tell which of them came when.
+            let once = |record: &SourceRecord| {
+                let id = record.content.header_id;
+                history.source.iter().filter(|other| other.content.header_id == id).count() == 1
+            };
+            let copied = |record: &SourceRecord| {
+                history.destination.iter().any(|other| {
+                    other.at == copy.at && other.content.header_id == record.content.header_id
+                })
+            };
+            copy.content.key.is_some()
+                && history
+                    .source
+                    .iter()
+                    .any(|record| later(record) && once(record) && copied(record))
+        })
+        .collect();
+    let copy = history.destination[*older.choose(&mut bench.random)?].clone();
+    // One stale key is one finding, however often: touch the whole key.
+    let same = |record: &&SourceRecord| record.content.key == copy.content.key;
+    let touched: Vec<_> = history.source.iter().filter(same).map(|r| id(&r.content)).collect();
+    bench.touched.extend(touched);
+    let end = bench.end(copy.at);
+    bench.write(copy.at, end, copy.content);
+    Some(())
+}
+
+pub(crate) fn misplace(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    let copy = bench.history.destination[index].clone();
+    let topic = &bench.history.topics[copy.at.topic as usize];
+    let unplaced =
+        copy.content.key.is_none() && bench.contract.partitioning != Partitioning::Preserve;
+    if bench.contract.partitioning == Partitioning::Any
+        || unplaced
+        || topic.destination_partitions.len() > 1
+        || topic.destination_partitions[0] < 2
+    {
+        return None;
+    }
+    let partition = (copy.at.partition + 1) % topic.destination_partitions[0];
+    let at = TopicPartition { partition, ..copy.at };
+    bench.history.destination.remove(index);
+    let end = bench.end(at);
+    bench.write(at, end, copy.content);
+    Some(())
+}
+
+pub(crate) fn corrupt(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    let how = bench.random.random_range(0..7);
+    let content = &mut bench.history.destination[index].content;
+    let id = id(content);
+    let value = format!("{id}|other");
+    match how {
+        0 => content.value = Payload::of(Some(value.as_bytes())),
+        1 => (content.value, content.value_id) = (Payload::Null, None),
+        2 => (content.headers, content.header_id) = (Vec::new().into(), None),
+        3 => content.timestamp = Timestamp::Create(77),
+        4 => content.key = Some(b"damaged"[..].into()),
+        5 => {
+            let other = RecordId { sequence: 1_000_000, ..id };
+            content.header_id = Some(other);
+            let value = Some(other.to_string().into_bytes());
+            content.headers = [Header { name: Content::ID_HEADER.into(), value }].into();
+        }
+        _ => {
+            let extra = Header { name: "extra".into(), value: None };
+            content.headers = content.headers.iter().cloned().chain([extra]).collect();
+        }
+    }
+    Some(())
+}
+
+pub(crate) fn invent(bench: &mut Bench) -> Option<()> {
+    let at = bench.history.destination.choose(&mut bench.random)?.at;
+    let sequence = bench.random.random_range(2_000_000..3_000_000);
+    let id = RecordId { run: RUN, producer: 7, key: 9, sequence };
+    let from = bench.random.random_range(baseline(bench, at)..=bench.end(at));
+    bench.write(at, from, generated(Some(b"k1"), id, None));
+    Some(())
+}
+
+fn baseline(bench: &Bench, at: TopicPartition) -> i64 {
+    bench.history.destination_bounds[&at].baseline.0
+}
+
+pub(crate) fn leak(bench: &mut Bench) -> Option<()> {
+    let at = bench.history.destination.choose(&mut bench.random)?.at;
+    let sequence = bench.random.random_range(3_000_000..4_000_000);
+    let id = RecordId { run: RUN, producer: 8, key: 9, sequence };
+    let outcome = Outcome::Failed;
+    bench.history.produced.push(Produced { topic: at.topic, id, outcome });
+    let from = bench.random.random_range(baseline(bench, at)..=bench.end(at));
+    bench.write(at, from, generated(Some(b"k1"), id, None));
+    Some(())
+}
+
+pub(crate) fn stall(bench: &mut Bench) -> Option<()> {
+    // It exits while the last record of a partition, not yet committed, is on its way.
+    let index = bench.pick()?;
+    let (from, offset) = bench.original(index);
+    let reached = |at: Option<&SourceOffset>| at.is_some_and(|at| *at > offset);
+    if bench.history.commits.iter().any(|sample| reached(sample.committed.get(&from))) {
+        return None;
+    }
+    bench.history.destination.remove(index);
+    bench.history.final_commit.committed.as_mut()?.insert(from, offset);
+    bench.history.final_commit.graceful = false;
+    let (status, output) = ("exit status: 1".to_string(), String::new());
+    bench.history.completion = Some(Completion::Exited { status, output });
+    Some(())
+}
+
+pub(crate) fn commit_ahead(bench: &mut Bench) -> Option<()> {
+    let history = &bench.history;
+    // One sample more, between others, would have to fit in time; alone it is exact.
+    if !history.events.is_empty() || !history.commits.is_empty() || history.topics[0].compacted {
+        return None;
+    }
+    let index = bench.pick()?;
+    let (from, offset) = bench.original(index);
+    let copy = &bench.history.destination[index];
+    let mut ends: Ends =
+        bench.history.destination_bounds.iter().map(|(at, bounds)| (*at, bounds.end)).collect();
+    ends.insert(copy.at, copy.offset);
+    let committed = [(from, SourceOffset(offset.0 + STEP))].into();
+    bench.history.commits.push(CommitSample { committed, destination_ends: ends });
+    Some(())
+}
+
+pub(crate) fn commit_behind(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    let (from, offset) = bench.original(index);
+    if bench.history.completion != Some(Completion::Completed) {
+        return None;
+    }
+    let committed = bench.history.final_commit.committed.as_mut()?;
+    if committed[&from] <= offset {
+        return None;
+    }
+    let whole = |at: &TopicPartition, position: &SourceOffset| {
+        bench.history.source_bounds[at].cut <= *position
+    };
+    if !committed.iter().all(|(at, position)| whole(at, position)) {
+        return None;
+    }
+    committed.insert(from, offset);
+    Some(())
+}
+
+pub(crate) fn lose_at_source(bench: &mut Bench) -> Option<()> {
+    let sequence = bench.random.random_range(4_000_000..5_000_000);
+    let id = RecordId { run: RUN, producer: 9, key: 9, sequence };
+    if bench.history.topics[0].compacted {
+        return None;
+    }
+    bench.history.produced.push(Produced { topic: 0, id, outcome: Outcome::Acknowledged });
+    Some(())
+}
+
+pub(crate) fn expire(bench: &mut Bench) -> Option<()> {
+    let partitions: Vec<_> = bench.history.source_bounds.iter_mut().collect();
+    let bounds = partitions.into_iter().find(|(_, bounds)| bounds.low == bounds.baseline)?.1;
+    bounds.low = SourceOffset(bounds.low.0 + 1);
+    Some(())
+}
+
+/// A consumer that resumes by raw offsets, and what it receives if all goes well.
+fn trial(bench: &mut Bench, committed: Positions, from: i64) -> ResumeTrial {
+    let topic = 0;
+    let bounds = bench.history.destination_bounds.iter();
+    let resumed: Ends = bounds
+        .filter(|(at, _)| at.topic == topic)
+        .map(|(at, bounds)| (*at, DestinationOffset(bounds.baseline.0 + from)))
+        .collect();
+    let records = bench.history.destination.iter();
+    let received = records
+        .filter(|record| resumed.get(&record.at).is_some_and(|from| record.offset >= *from))
+        .map(|record| (record.at, record.offset))
+        .collect();
+    ResumeTrial { topic, committed, resumed, received }
+}
+
+pub(crate) fn mispredict(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    let (from, _) = bench.original(index);
+    let copy = &bench.history.destination[index];
+    if from.topic != 0 {
+        return None;
+    }
+    let place = (copy.at, copy.offset);
+    let committed = [(from, bench.history.source_bounds[&from].cut)].into();
+    let mut trial = trial(bench, committed, 0);
+    // Something else must come again, or the trial would show nothing.
+    trial.received.retain(|received| *received != place);
+    bench.history.resumes.push(trial);
+    Some(())
+}
+
+pub(crate) fn coincide(bench: &mut Bench) -> Option<()> {
+    let bounds = bench.history.source_bounds.iter();
+    let committed = bounds.map(|(at, bounds)| (*at, bounds.cut)).collect();
+    let trial = trial(bench, committed, i64::MAX / 2);
+    bench.history.resumes.push(trial);
+    Some(())
+}
