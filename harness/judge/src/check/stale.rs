@@ -12,8 +12,8 @@
 //! replay by a subject that may put a key anywhere, or after growth). While a replay may still be
 //! under way (the run did not end), what an event precedes is not called stale.
 //!
-//! On a compacted topic the newer copy may be gone, if a record of the key from another source
-//! partition came later: only the very last copy of a key can be stale there.
+//! On a compacted topic the newer copy may be gone, if another record of the key came later: only
+//! the very last copy of a key can be stale there, in its partition and, after an event, in all.
 //!
 //! A freeze or a rebalance before it makes it the possible work of a zombie.
 
@@ -43,8 +43,8 @@ struct Stale<'s> {
     shards: HashMap<(TopicPartition, TopicPartition, u32), Shard>,
     /// For each source partition and key what was copied after an event.
     replayed: BTreeMap<(TopicPartition, u32), Vec<Replayed>>,
-    /// The last copy of each key in a partition of a compacted topic.
-    last: HashMap<(TopicPartition, u32), u32>,
+    /// On compacted topics: the last copy of each key in each partition.
+    last: HashMap<u32, BTreeMap<TopicPartition, u32>>,
 }
 
 /// The destination partition, the epoch, and the latest source record that was copied in it.
@@ -65,11 +65,15 @@ impl Stale<'_> {
             return None;
         }
         let record = scene.destination(copy);
-        let final_copy = scene.key(last).and_then(|key| self.last.get(&(record.at, key)));
-        if final_copy.is_some_and(|final_copy| *final_copy != copy) {
+        let epoch = scene.epoch(record);
+        let compacted = scene.key(last).and_then(|key| self.last.get(&key));
+        let supersedes = |(at, other): (&TopicPartition, &u32)| {
+            let later = epoch > 0 && scene.epoch(scene.destination(*other)) >= epoch;
+            if *at == record.at { *other != copy } else { later }
+        };
+        if compacted.is_some_and(|copies| copies.iter().any(supersedes)) {
             return None;
         }
-        let epoch = scene.epoch(record);
         if epoch > 0 && scene.completeness() == Completeness::Unknown {
             return None;
         }
@@ -96,7 +100,7 @@ impl Check for Stale<'_> {
         }
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
         if self.scene.history.topics[copy.at.topic as usize].compacted {
-            self.last.insert((copy.at, key), destination);
+            self.last.entry(key).or_default().insert(copy.at, destination);
         }
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {

@@ -6,7 +6,7 @@
 //! after the first record gives the destination `x | x y x`. Looking back, its second record is the
 //! third of the source, and the `y` behind it comes too late: "reordered", though nothing was. So
 //! candidates are compared by what follows as well. A run goes on as long as it can: the direct
-//! successor of the predecessor is taken if it is a candidate (longest runs first need the fewest
+//! successor of the predecessor is taken if that is lawful (longest runs first need the fewest
 //! rewinds, and none before the mirror's own). Else, in this order:
 //!
 //! 0. a first copy in order and without a gap, or a repeat that an event explains, before any other;
@@ -230,9 +230,11 @@ impl<'h> Resolver<'h> {
         let members = self.members(index);
         let from = self.history.source[members[0] as usize].at;
         let predecessor = self.predecessors.get(&(at, from, lane));
-        let successor = predecessor.and_then(|last| self.successors.get(last));
-        if let Some(successor) = successor.filter(|next| members.binary_search(next).is_ok()) {
-            return *successor;
+        let successor = predecessor.and_then(|last| self.successors.get(last)).copied();
+        if let Some(next) = successor.filter(|next| members.binary_search(next).is_ok())
+            && self.is_lawful(next, index, lane)
+        {
+            return next;
         }
         let candidates = self.candidates(members, at, lane);
         let rank = |source: &u32| {
