@@ -91,8 +91,7 @@ pub fn folder(folder: &Path) -> Result<Vec<Feature>, CatalogueError> {
         let path = path.to_owned();
         CatalogueError::Unreadable { path, reason }
     };
-    let entries =
-        fs::read_dir(folder).map_err(|error| unreadable(folder, error.to_string()))?;
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error.to_string()))?;
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|end| end == "feature"))
@@ -122,10 +121,9 @@ fn parse(path: &str, text: &str) -> Result<Feature, CatalogueError> {
     })?;
     feature.path = Some(path.into());
     check_steps(path, &feature)?;
-    feature.expand_examples().map_err(|error| CatalogueError::Examples {
-        file: path.into(),
-        reason: error.to_string(),
-    })
+    feature
+        .expand_examples()
+        .map_err(|error| CatalogueError::Examples { file: path.into(), reason: error.to_string() })
 }
 
 /// Every step must match exactly one pattern, in every row: an undefined one would only be skipped.
@@ -136,7 +134,8 @@ fn check_steps(path: &str, feature: &Feature) -> Result<(), CatalogueError> {
         reason: error.to_string(),
     })?;
     let background = expanded.background.iter().flat_map(|background| &background.steps);
-    let scenarios = expanded.scenarios.iter().chain(expanded.rules.iter().flat_map(|r| &r.scenarios));
+    let scenarios =
+        expanded.scenarios.iter().chain(expanded.rules.iter().flat_map(|r| &r.scenarios));
     for step in background.chain(scenarios.flat_map(|scenario| &scenario.steps)) {
         let (file, line, text) = (path.to_owned(), step.position.line, step.value.clone());
         match patterns.find(step) {

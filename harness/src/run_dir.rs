@@ -45,7 +45,12 @@ impl RunDir {
         let log = path.join("events.log");
         let events =
             OpenOptions::new().create(true).append(true).open(&log).map_err(failed(&log))?;
-        Ok(RunDir { path, events: events.into(), started: Instant::now(), failure: OnceLock::new() })
+        Ok(RunDir {
+            path,
+            events: events.into(),
+            started: Instant::now(),
+            failure: OnceLock::new(),
+        })
     }
 
     /// Where it is.

@@ -143,6 +143,9 @@ async fn pool(spec: &run::Spec, progress: &Progress) -> Result<Pool, ClusterErro
 fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
     let backend = backend(&args.clusters)?;
     let kind = kind(&args.subject, args.command.as_deref())?;
+    if kind == Kind::MirrorMaker1 && backend == Backend::Embedded {
+        return Err(Usage("--subject mirrormaker1 needs --clusters containers".into()));
+    }
     let overlay = |file: Option<&PathBuf>, side| match file {
         Some(file) => read_properties(file, side, &kind),
         None => Ok(Properties::new()),
@@ -162,18 +165,20 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
     selection.check(&features).map_err(|error| Usage(error.to_string()))?;
     let seed = args.seed.unwrap_or_else(rand::random);
     let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));
-    let run_dir =
-        RunDir::create(&folder).map_err(|error| Usage(format!("failed to {error}")))?;
+    let run_dir = RunDir::create(&folder).map_err(|error| Usage(format!("failed to {error}")))?;
     print_error(&format!("seed {seed}, run folder {}", run_dir.path().display()));
-    Ok((args.verbose, run::Spec {
-        features,
-        selection,
-        backend,
-        concurrency: args.jobs.map(usize::from),
-        keep_going: args.keep_going,
-        repeat: repeat(&args),
-        settings: Arc::new(Settings { subject, seed, run_dir }),
-    }))
+    Ok((
+        args.verbose,
+        run::Spec {
+            features,
+            selection,
+            backend,
+            concurrency: args.jobs.map(usize::from),
+            keep_going: args.keep_going,
+            repeat: repeat(&args),
+            settings: Arc::new(Settings { subject, seed, run_dir }),
+        },
+    ))
 }
 
 /// A user's properties file. What stays the harness's is told, and what nobody knows is refused
@@ -231,9 +236,7 @@ fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
 }
 
 fn parse_tags(expression: &str) -> Result<TagOperation, Usage> {
-    expression
-        .parse()
-        .map_err(|error| Usage(format!("cannot read --tags {expression:?}: {error}")))
+    expression.parse().map_err(|error| Usage(format!("cannot read --tags {expression:?}: {error}")))
 }
 
 /// The call as the user would type it again, but for the selection and the seed.

@@ -34,7 +34,7 @@ use judge::{
 use progress::Progress;
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -81,6 +81,8 @@ struct Shared {
     pool: Pool,
     collector: Collector,
     progress: Progress,
+    /// Why there are no clusters to be had: what failed once is not tried for each scenario again.
+    no_clusters: OnceLock<String>,
 }
 
 /// Runs the selected scenarios, removes their clusters, and reports.
@@ -99,7 +101,8 @@ impl Run {
         let selected: Vec<Found<'_>> =
             found.into_iter().filter(|found| spec.selection.takes(found)).collect();
         let collector = Collector::new(&spec, &selected);
-        Ok(Run(Arc::new(Shared { spec, pool, collector, progress })))
+        let no_clusters = OnceLock::new();
+        Ok(Run(Arc::new(Shared { spec, pool, collector, progress, no_clusters })))
     }
 
     /// Runs the scenarios. Dropping this ends them, and their subjects, at once.
@@ -147,12 +150,15 @@ impl Run {
 impl Shared {
     /// Gives a scenario its clusters.
     async fn begin(&self, feature: &Feature, scenario: &Scenario, world: &mut World) {
-        let Some(start) = self.collector.start(self.spec.settings.seed, feature, scenario)
-        else {
+        let Some(start) = self.collector.start(self.spec.settings.seed, feature, scenario) else {
             return;
         };
         if self.collector.stopped() && !self.spec.keep_going {
             world.failure = Some(Failure::NotRun);
+            return;
+        }
+        if let Some(reason) = self.no_clusters.get() {
+            world.failure = Some(Failure::Broken(reason.clone()));
             return;
         }
         self.progress.started(&scenario.name);
@@ -168,7 +174,10 @@ impl Shared {
                 ));
                 world.lease = Some(lease);
             }
-            Err(error) => world.failure = Some(Failure::Broken(format!("failed to {error}"))),
+            Err(error) => {
+                let reason = self.no_clusters.get_or_init(|| format!("failed to {error}"));
+                world.failure = Some(Failure::Broken(reason.clone()));
+            }
         }
     }
 
@@ -258,9 +267,10 @@ fn denied(judgement: Judgement) -> Judgement {
     if judgement.verdict == Verdict::Violated {
         return judgement;
     }
-    let (repeats, tolerated): (Vec<_>, Vec<_>) = judgement.tolerated.into_iter().partition(|one| {
-        matches!(one.finding.anomaly, Anomaly::Duplicated | Anomaly::Rewound)
-    });
+    let (repeats, tolerated): (Vec<_>, Vec<_>) = judgement
+        .tolerated
+        .into_iter()
+        .partition(|one| matches!(one.finding.anomaly, Anomaly::Duplicated | Anomaly::Rewound));
     let violations = Findings(repeats.into_iter().map(|one| one.finding).collect());
     Judgement { verdict: Verdict::Violated, violations, tolerated, ..judgement }
 }
@@ -277,9 +287,8 @@ fn failed_step(
     let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     // Cucumber tells which function failed; the step is the last that this function performs.
     let patterns = World::collection();
-    let performed_by = |step: &&Step| {
-        patterns.find(step).ok().flatten().is_some_and(|found| found.2 == *location)
-    };
+    let performed_by =
+        |step: &&Step| patterns.find(step).ok().flatten().is_some_and(|found| found.2 == *location);
     let (line, step) = scenario.steps.iter().rfind(performed_by).map_or_else(
         || (scenario.position.line, String::new()),
         |step| (step.position.line, format!("{}{}: ", step.keyword, step.value)),

@@ -57,10 +57,8 @@ async fn judged(world: &mut World, records: u64) -> Step {
     world.doubt(format!("only {} records were judged", judged.source_records))
 }
 
-#[then(
-    expr = "at least {int} records over {int} keys were judged, in every reachable pair of \
-            partitions"
-)]
+#[then(expr = "at least {int} records over {int} keys were judged, in every reachable pair of \
+            partitions")]
 async fn judged_everywhere(world: &mut World, records: u64, keys: u64) -> Step {
     let judged = world.judgement()?.judged;
     let reachable = world.testbed.as_ref().map_or(0, |testbed| testbed.reachable_pairs());

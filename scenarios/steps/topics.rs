@@ -28,7 +28,9 @@ async fn topic_created(world: &mut World, topic: String, source: u32, destinatio
     create(world, topic, source, destination).await
 }
 
-#[given(expr = "the topic {word} with {int} partition(s) on the source and none on the destination")]
+#[given(
+    expr = "the topic {word} with {int} partition(s) on the source and none on the destination"
+)]
 async fn topic_on_source(world: &mut World, topic: String, partitions: u32) -> Step {
     world.act(Action::CreateTopic { side: Side::Source, topic, partitions }).await
 }

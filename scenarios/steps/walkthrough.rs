@@ -21,8 +21,7 @@ fn text(step: &gherkin::Step) -> Result<String, String> {
 
 #[when(expr = "this is run on the {word}")]
 async fn run(world: &mut World, name: String, step: &gherkin::Step) -> Step {
-    let action =
-        Action::Shell { side: side(&name)?, command: text(step)?, input: String::new() };
+    let action = Action::Shell { side: side(&name)?, command: text(step)?, input: String::new() };
     world.act(action).await
 }
 

@@ -2,9 +2,7 @@
 
 use crate::world::{Step, World};
 use cucumber::{given, when};
-use judge::plan::{
-    Action, Headers, KeyStyle, Placement, Sizes, Skew, TimestampStyle, Workload,
-};
+use judge::plan::{Action, Headers, KeyStyle, Placement, Sizes, Skew, TimestampStyle, Workload};
 
 #[given(expr = "{int} records over {int} keys are produced to {word}")]
 #[when(expr = "{int} records over {int} keys are produced to {word}")]
@@ -63,9 +61,7 @@ fn named(mix: &str) -> Option<Workload> {
         "varied keys" => Workload { key_style: KeyStyle::Varied, ..plain },
         "the empty key" => Workload { empty_key: true, ..plain },
         "several producers" => Workload { producers: 4, ..plain },
-        "one key in many partitions" => {
-            Workload { placement: Placement::RoundRobin, ..plain }
-        }
+        "one key in many partitions" => Workload { placement: Placement::RoundRobin, ..plain },
         "no headers" => Workload { headers: Headers::None, ..varied_values },
         "old timestamps" => Workload { timestamps: TimestampStyle::Varied, ..plain },
         _ => return None,

@@ -24,7 +24,9 @@ fn admin(bootstrap: &str) -> Result<AdminClient<DefaultClientContext>, ClusterEr
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT))
+    AdminOptions::new()
+        .operation_timeout(Some(REQUEST_TIMEOUT))
+        .request_timeout(Some(REQUEST_TIMEOUT))
 }
 
 /// Creates a topic without retention, a replica on each broker: what a scenario wrote must not expire while it is judged.

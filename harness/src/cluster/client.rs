@@ -40,10 +40,13 @@ pub fn reader(
         .set("fetch.wait.max.ms", "10")
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.message.max.bytes", "2000000")
-        .set("isolation.level", match isolation {
-            Isolation::ReadCommitted => "read_committed",
-            Isolation::ReadUncommitted => "read_uncommitted",
-        })
+        .set(
+            "isolation.level",
+            match isolation {
+                Isolation::ReadCommitted => "read_committed",
+                Isolation::ReadUncommitted => "read_uncommitted",
+            },
+        )
         .create()
         .map_err(request_failed("create a consumer", bootstrap))
 }

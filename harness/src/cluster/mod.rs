@@ -156,10 +156,9 @@ impl Cluster {
     /// Deletes all records of a topic; returns where each partition begins then.
     pub async fn delete_records(&self, name: &str) -> Result<BTreeMap<u32, i64>, ClusterError> {
         match self {
-            Cluster::Embedded(_) => Err(ClusterError::Unsupported {
-                what: "delete records",
-                backend: self.backend(),
-            }),
+            Cluster::Embedded(_) => {
+                Err(ClusterError::Unsupported { what: "delete records", backend: self.backend() })
+            }
             Cluster::Containers { bootstrap, .. } => admin::delete_records(bootstrap, name).await,
         }
     }

@@ -51,9 +51,15 @@ impl Needs {
                 brokers: 3,
                 ..Topology::default()
             },
-            (false, false) => Topology { auto_create_topics: has("auto-create"), ..Topology::default() },
+            (false, false) => {
+                Topology { auto_create_topics: has("auto-create"), ..Topology::default() }
+            }
         };
-        Needs { topology, exclusive: has("exclusive") || has("disturbs"), disturbs: has("disturbs") }
+        Needs {
+            topology,
+            exclusive: has("exclusive") || has("disturbs"),
+            disturbs: has("disturbs"),
+        }
     }
 }
 
@@ -66,8 +72,13 @@ pub struct Lease {
 enum Hold {
     /// The scenario's own.
     Own,
-    Shared { _guard: OwnedRwLockReadGuard<Option<Pair>> },
-    Exclusive { guard: OwnedRwLockWriteGuard<Option<Pair>>, disturbs: bool },
+    Shared {
+        _guard: OwnedRwLockReadGuard<Option<Pair>>,
+    },
+    Exclusive {
+        guard: OwnedRwLockWriteGuard<Option<Pair>>,
+        disturbs: bool,
+    },
 }
 
 impl Pool {
@@ -117,7 +128,10 @@ impl Pool {
                 }
             };
             if needs.exclusive {
-                return Ok(Lease { pair, hold: Hold::Exclusive { guard, disturbs: needs.disturbs } });
+                return Ok(Lease {
+                    pair,
+                    hold: Hold::Exclusive { guard, disturbs: needs.disturbs },
+                });
             }
         }
     }

@@ -117,8 +117,11 @@ impl Progress {
     pub fn destination_ends(&self, topics: &[Watched]) -> Result<Ends, ClusterError> {
         let mut ends = Ends::new();
         for topic in topics {
-            let bounds =
-                client::watermarks(&self.destination, &self.destination_address, &topic.destination)?;
+            let bounds = client::watermarks(
+                &self.destination,
+                &self.destination_address,
+                &topic.destination,
+            )?;
             ends.extend(bounds.into_iter().map(|(partition, (_, end))| {
                 (TopicPartition { topic: topic.index, partition }, DestinationOffset(end))
             }));

@@ -59,8 +59,11 @@ pub fn read_topic(
 ) -> Result<TopicRead, ReadError> {
     let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
     let bounds = client::watermarks(&reader, bootstrap, topic)?;
-    let mut open: BTreeSet<u32> =
-        bounds.iter().filter(|(_, (low, end))| low < end).map(|(partition, _)| *partition).collect();
+    let mut open: BTreeSet<u32> = bounds
+        .iter()
+        .filter(|(_, (low, end))| low < end)
+        .map(|(partition, _)| *partition)
+        .collect();
     client::assign(
         &reader,
         bootstrap,

@@ -41,7 +41,11 @@ impl Sentinel {
 }
 
 /// Whether a record is a sentinel, and which, if its number is still readable.
-pub fn recognise(key: Option<&[u8]>, value: Option<&[u8]>, content: &Content) -> Option<Option<u64>> {
+pub fn recognise(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    content: &Content,
+) -> Option<Option<u64>> {
     let number = |bytes: &[u8], separator: char| {
         let rest = std::str::from_utf8(bytes).ok()?.strip_prefix(MARK)?;
         let rest = rest.strip_prefix(separator)?;

@@ -9,18 +9,17 @@ pub type Properties = BTreeMap<String, String>;
 
 /// Reads a user's file in Java's grammar.
 pub fn read(path: &Path) -> Result<Properties, SubjectError> {
-    let unreadable =
-        |reason: String| SubjectError::Properties { path: path.to_owned(), reason };
+    let unreadable = |reason: String| SubjectError::Properties { path: path.to_owned(), reason };
     // Read as a whole first: the parser tells that reading failed, but not why.
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let read = java_properties::read(bytes.as_slice()).map_err(|error| unreadable(error.to_string()))?;
+    let read =
+        java_properties::read(bytes.as_slice()).map_err(|error| unreadable(error.to_string()))?;
     Ok(read.into_iter().collect())
 }
 
 /// Writes a file that Java and our mirror read back unchanged.
 pub fn write(path: &Path, properties: &Properties) -> Result<(), SubjectError> {
-    let unwritable =
-        |reason: String| SubjectError::Properties { path: path.to_owned(), reason };
+    let unwritable = |reason: String| SubjectError::Properties { path: path.to_owned(), reason };
     let file = File::create(path).map_err(|error| unwritable(error.to_string()))?;
     let mut writer = java_properties::PropertiesWriter::new(file);
     for (name, value) in properties {

@@ -139,7 +139,9 @@ impl Testbed {
     ) -> Result<Moment, TestbedError> {
         let (committed, committed_at) = match &self.sampler {
             Some(sampler) => {
-                sampler.with(|progress, topics| Ok((progress.sample(topics)?, progress.changed))).await?
+                sampler
+                    .with(|progress, topics| Ok((progress.sample(topics)?, progress.changed)))
+                    .await?
             }
             None => (None, None),
         };
@@ -245,9 +247,13 @@ impl Testbed {
             for (partition, (low, end)) in &read.bounds {
                 let zero = DestinationOffset(0);
                 let at = TopicPartition { topic, partition: *partition };
-                let bounds = self.history.destination_bounds.entry(at).or_insert(
-                    DestinationBounds { low_baseline: zero, baseline: zero, low: zero, end: zero },
-                );
+                let bounds =
+                    self.history.destination_bounds.entry(at).or_insert(DestinationBounds {
+                        low_baseline: zero,
+                        baseline: zero,
+                        low: zero,
+                        end: zero,
+                    });
                 bounds.low = DestinationOffset(*low);
                 bounds.end = DestinationOffset(*end);
             }

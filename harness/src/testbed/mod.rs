@@ -175,11 +175,8 @@ impl Testbed {
 
     /// What the subject declares, as it was started last.
     pub fn contract(&self) -> Contract {
-        let old_consumer = self
-            .pair
-            .source
-            .containers()
-            .is_ok_and(|cluster| cluster.version().has_old_consumer());
+        let old_consumer =
+            self.pair.source.containers().is_ok_and(|cluster| cluster.version().has_old_consumer());
         self.settings.subject.contract(&self.options, old_consumer)
     }
 
@@ -200,7 +197,8 @@ impl Testbed {
 
     /// Logs of the subject, relative to the run folder.
     pub fn logs(&self) -> Vec<String> {
-        let relative = self.folder.strip_prefix(self.settings.run_dir.path()).unwrap_or(&self.folder);
+        let relative =
+            self.folder.strip_prefix(self.settings.run_dir.path()).unwrap_or(&self.folder);
         (1..=self.incarnation)
             .map(|start| relative.join(format!("subject-{start}.log")).display().to_string())
             .collect()
@@ -254,9 +252,11 @@ impl Testbed {
         let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
         self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));
         let named = log.into_iter().filter(|(id, _)| named.contains(id));
-        self.history
-            .produced
-            .extend(named.map(|(id, outcome)| Produced { topic: index, id, outcome }));
+        self.history.produced.extend(named.map(|(id, outcome)| Produced {
+            topic: index,
+            id,
+            outcome,
+        }));
         Ok(())
     }
 

@@ -90,7 +90,8 @@ impl Move {
         let reader = client::reader(&self.destination, &self.group, Isolation::ReadCommitted)?;
         let bounds = client::watermarks(&reader, &self.destination, &self.destination_topic)?;
         let raw = committed.iter().filter(|(partition, _)| bounds.contains_key(partition));
-        let raw: BTreeMap<u32, i64> = raw.map(|(partition, offset)| (*partition, *offset)).collect();
+        let raw: BTreeMap<u32, i64> =
+            raw.map(|(partition, offset)| (*partition, *offset)).collect();
         let pairs = raw.iter().map(|(partition, offset)| (*partition, *offset));
         commit(&reader, &self.destination, &self.destination_topic, pairs)?;
         let resumed: Ends = bounds

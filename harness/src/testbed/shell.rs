@@ -26,10 +26,7 @@ impl Testbed {
             .exec_with_input(Node::Broker(1), &["sh", "-c", &line], input.as_bytes())
             .await
             .map_err(ClusterError::from)?;
-        self.log(&format!(
-            "{command}: exit {}\n{}{}",
-            output.exit, output.stdout, output.stderr
-        ));
+        self.log(&format!("{command}: exit {}\n{}{}", output.exit, output.stdout, output.stderr));
         self.shell_output = output.stdout;
         Ok(())
     }
@@ -90,7 +87,10 @@ impl Testbed {
             source: name.to_owned(),
             destination: name.to_owned(),
             source_partitions: vec![source],
-            destination_partitions: Some(destination).filter(|count| *count > 0).into_iter().collect(),
+            destination_partitions: Some(destination)
+                .filter(|count| *count > 0)
+                .into_iter()
+                .collect(),
             selected: true,
             compacted: false,
         });

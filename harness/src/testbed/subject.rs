@@ -201,7 +201,11 @@ impl Testbed {
         let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.destination_ends().await?;
         let (ended, output) = subject.stop().await;
-        self.log(&format!("stopped: {}{}", ended.status, if ended.forced { ", by force" } else { "" }));
+        self.log(&format!(
+            "stopped: {}{}",
+            ended.status,
+            if ended.forced { ", by force" } else { "" }
+        ));
         let contract = self.contract();
         let graceful = !ended.forced
             && ended.code.is_some_and(|code| contract.graceful_exit_codes.contains(&code));
@@ -260,10 +264,9 @@ impl Testbed {
             }
             tokio::time::sleep(POLL).await;
         }
-        let text = std::fs::read_to_string(
-            self.folder.join(format!("subject-{}.log", self.incarnation)),
-        )
-        .unwrap_or_default();
+        let text =
+            std::fs::read_to_string(self.folder.join(format!("subject-{}.log", self.incarnation)))
+                .unwrap_or_default();
         if text.contains(saying) {
             self.exited = None;
         }
@@ -278,14 +281,16 @@ impl Testbed {
         let index = self.topic(logical)?;
         let started = Instant::now();
         loop {
-            let seen = self.tail.as_ref().map_or(0, |tail| {
-                tail.seen().records.get(&index).copied().unwrap_or_default()
-            });
+            let seen = self
+                .tail
+                .as_ref()
+                .map_or(0, |tail| tail.seen().records.get(&index).copied().unwrap_or_default());
             if seen >= records || self.note_exit().await {
                 return Ok(());
             }
             let last = self.tail.as_ref().and_then(|tail| tail.seen().last);
-            let quiet = last.map_or(started.elapsed(), |last| last.elapsed().min(started.elapsed()));
+            let quiet =
+                last.map_or(started.elapsed(), |last| last.elapsed().min(started.elapsed()));
             if quiet > self.limits.stall || started.elapsed() > self.limits.deadline {
                 // Not an error: the end of the run will say what the subject did instead.
                 self.log(&format!("only {seen} of {records} records of {logical} arrived"));
@@ -296,12 +301,7 @@ impl Testbed {
     }
 
     /// Baselines of the source's partitions: their low watermarks when first seen.
-    pub(super) fn source_bounds(
-        &mut self,
-        at: judge::history::TopicPartition,
-        low: i64,
-        cut: i64,
-    ) {
+    pub(super) fn source_bounds(&mut self, at: judge::history::TopicPartition, low: i64, cut: i64) {
         let baseline = self.trimmed.get(&at).copied().unwrap_or(SourceOffset(0));
         let (low, cut) = (SourceOffset(low), SourceOffset(cut));
         self.history.source_bounds.insert(at, SourceBounds { baseline, low, cut });

@@ -70,9 +70,9 @@ impl Testbed {
     pub(super) fn topic(&self, logical: &str) -> Result<TopicIndex, TestbedError> {
         let name = format!("{}{logical}", self.prefix);
         let index = self.history.topics.iter().position(|topic| topic.source == name);
-        index
-            .map(|index| index as TopicIndex)
-            .ok_or_else(|| TestbedError::Plan(format!("it uses the topic {logical} before it is created")))
+        index.map(|index| index as TopicIndex).ok_or_else(|| {
+            TestbedError::Plan(format!("it uses the topic {logical} before it is created"))
+        })
     }
 
     pub(super) fn source_partitions(&self, index: TopicIndex) -> u32 {
@@ -81,7 +81,11 @@ impl Testbed {
 
     /// Foreign records that lie on the destination before the subject is started: without an id of
     /// this run, so that no checker takes them for copies.
-    pub(super) async fn prefill(&mut self, logical: &str, records: u32) -> Result<(), TestbedError> {
+    pub(super) async fn prefill(
+        &mut self,
+        logical: &str,
+        records: u32,
+    ) -> Result<(), TestbedError> {
         if self.incarnation > 0 {
             return Err(TestbedError::Plan("it fills the destination after the start".into()));
         }
@@ -150,9 +154,10 @@ impl Testbed {
     /// How many pairs of source and destination partition keys can connect, by Java's hash on both
     /// sides: two counts meet in as many pairs as their least common multiple.
     pub fn reachable_pairs(&self) -> u64 {
-        let counts = self.history.topics.iter().filter(|topic| topic.selected).filter_map(|topic| {
-            Some((topic.source_partitions.last()?, topic.destination_partitions.last()?))
-        });
+        let counts =
+            self.history.topics.iter().filter(|topic| topic.selected).filter_map(|topic| {
+                Some((topic.source_partitions.last()?, topic.destination_partitions.last()?))
+            });
         counts.map(|(source, destination)| least_common_multiple(*source, *destination)).sum()
     }
 }

@@ -144,8 +144,7 @@ fn send(
             });
             message = message.headers(headers);
         }
-        enqueue(&producer, message)
-            .map_err(request_failed("produce to the source", bootstrap))?;
+        enqueue(&producer, message).map_err(request_failed("produce to the source", bootstrap))?;
     }
     flush(&producer, records.len());
     if transaction.is_some() {
