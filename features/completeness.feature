@@ -105,6 +105,7 @@ Feature: Nothing is lost
     Then every record of the source is on the destination
     And no position was committed ahead of its records
 
+  @containers
   Scenario: several streams share the work
     Given the topic orders with 8 partitions on the source and 3 on the destination
     And the mirror runs with 4 streams

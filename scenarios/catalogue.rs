@@ -19,7 +19,7 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// A folder or file that cannot be read.
-    #[error("read the features in {}: {reason}", path.display())]
+    #[error("failed to read the features in {}: {reason}", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,

@@ -131,6 +131,9 @@ pub fn skip_reason(tags: &[String], backend: Backend, subject: &str) -> Option<S
     if has("embedded") && backend == Backend::Containers {
         return Some("shown on embedded clusters: real brokers would only repeat it".into());
     }
+    if has("walkthrough") && subject == "command" {
+        return Some("the article's files name hosts that only its containers resolve".into());
+    }
     if has("only-mirror") && subject != "mirror" {
         return Some(format!("about a setting that {subject} does not have"));
     }

@@ -67,6 +67,10 @@ pub fn main() -> std::process::ExitCode {
 
 /// Runs one command on a runtime of its own.
 fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
+    // Warnings of the harness, such as a container that could not be removed.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "off,harness=warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(command);

@@ -161,7 +161,7 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
         Some(folder) => catalogue::folder(folder),
         None => catalogue::embedded(),
     }
-    .map_err(|error| Usage(format!("failed to {error}")))?;
+    .map_err(|error| Usage(error.to_string()))?;
     selection.check(&features).map_err(|error| Usage(error.to_string()))?;
     let seed = args.seed.unwrap_or_else(rand::random);
     let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));

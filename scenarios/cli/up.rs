@@ -16,7 +16,7 @@ pub(super) struct UpArgs {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
     zookeepers: u8,
     /// Kafka's version: one that docker/versions.env lists, such as 3.9 or 1.1.
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
     version: Option<KafkaVersion>,
     /// Lets topics come to be when somebody asks for them.
     #[arg(long)]
@@ -27,6 +27,16 @@ pub(super) struct UpArgs {
     /// Returns at once; `mirrorproof down` removes the clusters.
     #[arg(long)]
     detach: bool,
+}
+
+/// A version in full, or the beginning of one that docker/versions.env names.
+fn version(text: &str) -> Result<KafkaVersion, String> {
+    let known = [KafkaVersion::scenarios(), KafkaVersion::walkthrough()];
+    let begins = format!("{text}.");
+    match known.into_iter().find(|known| known.number().starts_with(&begins)) {
+        Some(known) => Ok(known),
+        None => text.parse().map_err(|error| format!("{error}")),
+    }
 }
 
 /// What `down` takes.

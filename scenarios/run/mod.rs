@@ -61,7 +61,7 @@ pub struct Spec {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The features.
-    #[error("failed to {0}")]
+    #[error("{0}")]
     Catalogue(#[from] CatalogueError),
     /// The selection.
     #[error("{0}")]

@@ -4,11 +4,6 @@ use crate::world::{Step, World};
 use cucumber::{given, when};
 use judge::plan::Action;
 
-#[given(expr = "the mirror commits every {int} ms")]
-async fn commits_every(world: &mut World, milliseconds: u64) {
-    world.options.commit_interval_ms = Some(milliseconds);
-}
-
 #[given("the mirror commits as often as it does by default")]
 async fn commits_by_default(world: &mut World) {
     world.options.commit_interval_ms = None;

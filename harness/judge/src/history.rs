@@ -4,8 +4,12 @@
 //! by `correspondence` and `check`. It holds no client, no clock and no policy. Source and
 //! destination offsets are distinct types without conversion: they are not interchangeable.
 
+mod id;
+
+pub use id::RecordId;
+
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A position or record offset in a partition of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,41 +29,6 @@ pub struct TopicPartition {
     pub topic: TopicIndex,
     /// Kafka's partition number.
     pub partition: u32,
-}
-
-/// The identity that the generator gave to a record; it travels in a header and in the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RecordId {
-    /// The run that generated the record, so that leftovers of another run are recognised.
-    pub run: u64,
-    /// Which of the run's producers.
-    pub producer: u16,
-    /// Index of the key among the keys of the workload.
-    pub key: u32,
-    /// Dense count of this producer's records of this key, from 0.
-    pub sequence: u32,
-}
-
-impl fmt::Display for RecordId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:x}.{}.{}.{}", self.run, self.producer, self.key, self.sequence)
-    }
-}
-
-impl std::str::FromStr for RecordId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split('.');
-        let mut next = || parts.next().ok_or(());
-        let id = RecordId {
-            run: u64::from_str_radix(next()?, 16).map_err(drop)?,
-            producer: next()?.parse().map_err(drop)?,
-            key: next()?.parse().map_err(drop)?,
-            sequence: next()?.parse().map_err(drop)?,
-        };
-        if parts.next().is_some() { Err(()) } else { Ok(id) }
-    }
 }
 
 /// A value that may be null. Null is not empty. Only a digest and the beginning are kept, so that

@@ -102,7 +102,7 @@ pub enum Cluster {
     /// In containers.
     Containers {
         /// Its containers.
-        cluster: containers::Cluster,
+        cluster: Box<containers::Cluster>,
         /// Its addresses on this machine.
         bootstrap: String,
     },
@@ -111,7 +111,7 @@ pub enum Cluster {
 impl Cluster {
     /// A cluster in containers.
     pub fn in_containers(cluster: containers::Cluster) -> Cluster {
-        Cluster::Containers { bootstrap: cluster.bootstrap(), cluster }
+        Cluster::Containers { bootstrap: cluster.bootstrap(), cluster: Box::new(cluster) }
     }
 
     /// Addresses for clients on this machine, `host:port`, comma between.

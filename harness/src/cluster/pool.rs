@@ -22,7 +22,7 @@ pub struct Pool {
 
 enum PoolKind {
     Embedded,
-    Containers { engine: Engine, slots: Mutex<BTreeMap<Topology, Slot>> },
+    Containers { engine: Box<Engine>, slots: Mutex<BTreeMap<Topology, Slot>> },
 }
 
 /// The pair of one topology, which is made when it is first leased.
@@ -89,7 +89,7 @@ impl Pool {
 
     /// A pool of pairs of containers, all labelled with `run`.
     pub async fn containers(run: RunLabel, note: Note) -> Result<Pool, ClusterError> {
-        let engine = Engine::connect(run).await?;
+        let engine = Box::new(Engine::connect(run).await?);
         // What runs that were killed left behind takes memory that this one needs.
         engine.sweep(containers::Scope::Abandoned).await?;
         Ok(Pool { kind: PoolKind::Containers { engine, slots: Mutex::default() }, note })
