@@ -113,7 +113,7 @@ impl Run {
         let runner = runner::Basic::default()
             .steps(World::collection())
             .max_concurrent_scenarios(concurrency.unwrap_or(match backend {
-                Backend::Embedded => 6,
+                Backend::Embedded => 10,
                 Backend::Containers => 3,
             }))
             .before(move |feature, _, scenario, world| {

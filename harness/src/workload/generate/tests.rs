@@ -23,6 +23,7 @@ fn varied() -> Workload {
         headers: Headers::Varied,
         timestamps: TimestampStyle::Varied,
         placement: Placement::Murmur2,
+        transaction_records: None,
     }
 }
 
@@ -51,6 +52,7 @@ fn workloads() -> impl Strategy<Value = Workload> {
                 headers,
                 timestamps,
                 placement,
+                transaction_records: None,
             }
         },
     )
