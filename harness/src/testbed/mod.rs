@@ -214,7 +214,9 @@ impl Testbed {
         if let Some(subject) = self.subject.take() {
             subject.kill().await;
         }
-        drop((self.tail.take(), self.sampler.take()));
+        // Their clients take up to a tenth of a second each to end.
+        let followers = (self.tail.take(), self.sampler.take());
+        blocking(move || Ok::<_, TestbedError>(drop(followers))).await?;
         for topic in &self.history.topics {
             if !topic.source_partitions.is_empty() {
                 self.pair.source.delete_topic(&topic.source).await?;
