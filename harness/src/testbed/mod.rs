@@ -216,7 +216,11 @@ impl Testbed {
         }
         // Their clients take up to a tenth of a second each to end.
         let followers = (self.tail.take(), self.sampler.take());
-        blocking(move || Ok::<_, TestbedError>(drop(followers))).await?;
+        blocking(move || {
+            drop(followers);
+            Ok::<_, TestbedError>(())
+        })
+        .await?;
         for topic in &self.history.topics {
             if !topic.source_partitions.is_empty() {
                 self.pair.source.delete_topic(&topic.source).await?;
