@@ -1,13 +1,9 @@
 //! What is done to the containers of a side: Kafka's own command line tools, run as a person would,
 //! and brokers that die and come back.
 
-use super::{Testbed, TestbedError, blocking};
+use super::{Testbed, TestbedError, topics::partitions_now};
 use crate::{
-    cluster::{
-        ClusterError,
-        client::{self, Isolation},
-        containers::Node,
-    },
+    cluster::{ClusterError, containers::Node},
     observe::sentinel::MARK,
 };
 use judge::{history::Topic, plan::Side};
@@ -69,17 +65,8 @@ impl Testbed {
 
     /// Takes on a topic that a command created.
     pub(super) async fn adopt_topic(&mut self, name: &str) -> Result<(), TestbedError> {
-        let count = async |cluster: &crate::cluster::Cluster| {
-            let (bootstrap, name) = (cluster.bootstrap().to_owned(), name.to_owned());
-            blocking(move || {
-                let reader =
-                    client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
-                client::partition_count(&reader, &bootstrap, &name)
-            })
-            .await
-        };
-        let (source, destination) =
-            (count(&self.pair.source).await?, count(&self.pair.destination).await?);
+        let source = partitions_now(&self.pair.source, name).await?;
+        let destination = partitions_now(&self.pair.destination, name).await?;
         if source == 0 {
             return Err(TestbedError::Plan(format!("no command created {name} on the source")));
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 use judge::{
     history::{
-        DestinationBounds, DestinationOffset, Event, EventKind, SourceBounds, SourceOffset,
+        DestinationBounds, DestinationOffset, Ends, Event, EventKind, SourceBounds, SourceOffset,
         TopicIndex,
     },
     plan::SubjectOptions,
@@ -58,7 +58,7 @@ impl Testbed {
             Backend::Containers => Duration::from_millis(200),
         };
         let sampler = Sampler::start(self.new_progress()?, self.watched(), interval);
-        let mut ends = sampler.with(|progress, topics| progress.destination_ends(topics)).await?;
+        let mut ends = Ends::new();
         // Topics that are not selected are watched as well: what appears there is leaked.
         let destination = self.pair.destination.bootstrap().to_owned();
         for (index, topic) in self.history.topics.iter().enumerate() {

@@ -2,7 +2,10 @@
 
 use super::{Testbed, TestbedError, blocking, counts};
 use crate::{
-    cluster::client::{self, Isolation},
+    cluster::{
+        Cluster, ClusterError,
+        client::{self, Isolation},
+    },
     workload::{generate::Generated, produce::produce},
 };
 use judge::{
@@ -129,14 +132,8 @@ impl Testbed {
         &self,
         index: TopicIndex,
     ) -> Result<u32, TestbedError> {
-        let name = self.history.topics[usize::from(index)].destination.clone();
-        let bootstrap = self.pair.destination.bootstrap().to_owned();
-        Ok(blocking(move || {
-            let reader =
-                client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
-            client::partition_count(&reader, &bootstrap, &name)
-        })
-        .await?)
+        let name = &self.history.topics[usize::from(index)].destination;
+        Ok(partitions_now(&self.pair.destination, name).await?)
     }
 
     /// How many records a topic of the destination held at the final read.
@@ -160,6 +157,16 @@ impl Testbed {
             });
         counts.map(|(source, destination)| least_common_multiple(*source, *destination)).sum()
     }
+}
+
+/// How many partitions a cluster has of a topic as it is now; 0 if it does not exist.
+pub(super) async fn partitions_now(cluster: &Cluster, name: &str) -> Result<u32, ClusterError> {
+    let (bootstrap, name) = (cluster.bootstrap().to_owned(), name.to_owned());
+    blocking(move || {
+        let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        client::partition_count(&reader, &bootstrap, &name)
+    })
+    .await
 }
 
 fn least_common_multiple(left: u32, right: u32) -> u64 {
