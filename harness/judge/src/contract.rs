@@ -69,6 +69,31 @@ pub enum Timestamps {
     Restamped,
 }
 
+/// Which records of the source it takes for data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// Committed ones alone: what an aborted transaction wrote is never copied.
+    ReadCommitted,
+    /// All that were written: those of aborted transactions may be copied, too.
+    ReadUncommitted,
+}
+
+/// What it promises about the offsets of consumer groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Offsets {
+    /// Nothing: offsets of the two sides have nothing to do with each other.
+    Independent,
+    /// A copy has the offset of its record, so a group goes on at the number it committed.
+    Preserved,
+    /// It translates the positions of groups, so that a group that moves skips nothing.
+    Translated {
+        /// How many records of a topic that a group had read it may at most get again.
+        max_rewind: u64,
+    },
+}
+
 /// The whole declaration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -97,11 +122,21 @@ pub struct Contract {
     pub commit_interval_ms: u64,
     /// Exit codes of a graceful stop.
     pub graceful_exit_codes: Vec<i32>,
+    /// How long after a topic has grown records may still be placed by the old number of
+    /// partitions, in milliseconds.
+    pub metadata_age_ms: u64,
+    /// Which records of the source it takes for data.
+    pub isolation: Isolation,
+    /// What it promises about the offsets of consumer groups.
+    pub offsets: Offsets,
+    /// Names of topic settings that have the same value on both sides.
+    pub copied_configs: Vec<String>,
 }
 
 impl Default for Contract {
     /// The contract of a program of which nothing is known: order by key, where Java producers put
-    /// the key, same names, at least once, from the beginning, nothing added.
+    /// the key, same names, at least once, from the beginning, committed records alone, nothing
+    /// added. Five minutes is how long Kafka's clients keep their metadata by default.
     fn default() -> Contract {
         Contract {
             order: OrderScope::Key,
@@ -116,6 +151,61 @@ impl Default for Contract {
             timestamps: Timestamps::Kept,
             commit_interval_ms: 5_000,
             graceful_exit_codes: vec![0],
+            metadata_age_ms: 300_000,
+            isolation: Isolation::ReadCommitted,
+            offsets: Offsets::Independent,
+            copied_configs: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: Result<Contract, &str>) {
+        match (serde_json::from_str::<Contract>(json), expected) {
+            (Ok(contract), Ok(expected)) => {
+                assert_eq!(contract, expected);
+                let written = serde_json::to_string(&contract).unwrap();
+                assert_eq!(serde_json::from_str::<Contract>(&written).unwrap(), contract);
+            }
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (found, expected) => panic!("{found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_contract_says_what_differs_from_the_default_and_nothing_unknown() {
+        let default = Contract::default;
+        check("{}", Ok(default()));
+        check(
+            r#"{"isolation": "read-uncommitted", "metadata-age-ms": 1000}"#,
+            Ok(Contract {
+                isolation: Isolation::ReadUncommitted,
+                metadata_age_ms: 1_000,
+                ..default()
+            }),
+        );
+        check(
+            r#"{"offsets": "preserved", "copied-configs": ["cleanup.policy"]}"#,
+            Ok(Contract {
+                offsets: Offsets::Preserved,
+                copied_configs: vec!["cleanup.policy".into()],
+                ..default()
+            }),
+        );
+        check(
+            r#"{"offsets": {"translated": {"max-rewind": 100}}}"#,
+            Ok(Contract { offsets: Offsets::Translated { max_rewind: 100 }, ..default() }),
+        );
+        check(r#"{"ofsets": "preserved"}"#, Err("unknown field `ofsets`"));
+        check(r#"{"isolation": "serializable"}"#, Err("unknown variant `serializable`"));
+        check(r#"{"offsets": {"translated": {}}}"#, Err("missing field `max-rewind`"));
+        check(
+            r#"{"offsets": {"translated": {"max-rewind": 1, "group": "g"}}}"#,
+            Err("unknown field `group`"),
+        );
     }
 }

@@ -4,12 +4,14 @@
 //! by `correspondence` and `check`. It holds no client, no clock and no policy. Source and
 //! destination offsets are distinct types without conversion: they are not interchangeable.
 
+mod content;
 mod id;
 
+pub use content::{Content, Header, Payload, Timestamp};
 pub use id::RecordId;
 
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// A position or record offset in a partition of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,112 +31,6 @@ pub struct TopicPartition {
     pub topic: TopicIndex,
     /// Kafka's partition number.
     pub partition: u32,
-}
-
-/// A value that may be null. Null is not empty. Only a digest and the beginning are kept, so that
-/// a history of large records stays small.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Payload {
-    /// No value: a tombstone on a compacted topic.
-    Null,
-    /// A value of `length` bytes, which may be 0.
-    Bytes {
-        /// Length in bytes.
-        length: u32,
-        /// XXH3-128 of all bytes.
-        digest: u128,
-        /// The first bytes (at most [`Payload::HEAD`]), for evidence.
-        head: Arc<[u8]>,
-    },
-}
-
-impl Payload {
-    /// How many leading bytes are kept for evidence.
-    pub const HEAD: usize = 48;
-
-    /// Summarises a value as a client returned it.
-    pub fn of(bytes: Option<&[u8]>) -> Payload {
-        match bytes {
-            None => Payload::Null,
-            Some(bytes) => Payload::Bytes {
-                length: bytes.len() as u32,
-                digest: xxhash_rust::xxh3::xxh3_128(bytes),
-                head: bytes[..bytes.len().min(Payload::HEAD)].into(),
-            },
-        }
-    }
-}
-
-/// One header. Order and repetition of headers matter, and a null value is not an empty one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Header {
-    /// Name, as bytes decoded lossily.
-    pub name: String,
-    /// Value or null.
-    pub value: Option<Vec<u8>>,
-}
-
-/// A record's timestamp as a consumer sees it, in milliseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Timestamp {
-    /// The record carries none.
-    None,
-    /// Set by the producer.
-    Create(i64),
-    /// Set by the broker on arrival (`message.timestamp.type=LogAppendTime`).
-    Append(i64),
-}
-
-/// What a record carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// Key or null; whole, because placement is a function of all its bytes.
-    pub key: Option<Arc<[u8]>>,
-    /// Value or null.
-    pub value: Payload,
-    /// All headers in order, the one with the record's id included.
-    pub headers: Arc<[Header]>,
-    /// Timestamp.
-    pub timestamp: Timestamp,
-    /// The id found in the header [`Content::ID_HEADER`].
-    pub header_id: Option<RecordId>,
-    /// The id found at the beginning of the value.
-    pub value_id: Option<RecordId>,
-}
-
-impl Content {
-    /// Name of the header that carries a record's id.
-    pub const ID_HEADER: &'static str = "mirrorproof-id";
-    /// Name of the header that marks the harness's own records, which no checker sees.
-    pub const SENTINEL_HEADER: &'static str = "mirrorproof-sentinel";
-    /// Ends the id at the beginning of a value.
-    pub const ID_END: u8 = b'|';
-
-    /// Summarises a record as a client returned it, and reads its id from header and value.
-    pub fn of(
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: Vec<Header>,
-        timestamp: Timestamp,
-    ) -> Content {
-        let id_in = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
-        let header_id = headers
-            .iter()
-            .find(|header| header.name == Content::ID_HEADER)
-            .and_then(|header| id_in(header.value.as_deref()?));
-        let value_id = value.and_then(|value| {
-            let end = value.iter().take(64).position(|byte| *byte == Content::ID_END)?;
-            id_in(&value[..end])
-        });
-        Content {
-            key: key.map(Into::into),
-            value: Payload::of(value),
-            headers: headers.into(),
-            timestamp,
-            header_id,
-            value_id,
-        }
-    }
 }
 
 /// A record as read back from the source: the truth.
@@ -339,6 +235,46 @@ pub struct ResumeTrial {
     pub received: Vec<(TopicPartition, DestinationOffset)>,
 }
 
+/// New partitions of a topic of the destination, and from where on they must be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Which topic.
+    pub topic: TopicIndex,
+    /// How many partitions the destination has since.
+    pub partitions: u32,
+    /// End offsets of the destination when the contract's metadata age had passed since. What was
+    /// written at or beyond them, by a subject that knows its cluster, lies by the new count. A
+    /// partition that is absent was empty then.
+    pub settled: Ends,
+}
+
+/// The offsets of an application's consumer group, as the subject translated them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// Which topic.
+    pub topic: TopicIndex,
+    /// The application's group.
+    pub group: String,
+    /// Positions that the group had committed on the source.
+    pub committed: Positions,
+    /// Positions of the same group on the destination, as the subject wrote them. A partition
+    /// without one is absent.
+    pub translated: Ends,
+}
+
+/// A setting of a topic, as read on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// Which topic.
+    pub topic: TopicIndex,
+    /// The setting's name, such as `cleanup.policy`.
+    pub name: String,
+    /// Its value on the source; `None` if it is not set there.
+    pub source: Option<String>,
+    /// Its value on the destination; `None` if it is not set there.
+    pub destination: Option<String>,
+}
+
 /// Everything that was observed of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -369,4 +305,22 @@ pub struct History {
     pub completion: Option<Completion>,
     /// Trials of the offset promise.
     pub resumes: Vec<ResumeTrial>,
+    /// The source's end offsets at the final read: control records and sentinels included. Empty:
+    /// unknown.
+    pub source_ends: Positions,
+    /// Data records at or beyond the cut of their partition at the final read, without sentinels.
+    /// No producer of the harness wrote them.
+    pub after_cut: Vec<SourceRecord>,
+    /// Data records that only a read_uncommitted reader of the source sees: aborted transactions.
+    pub aborted: Vec<SourceRecord>,
+    /// Growth of destination topics whose new partitions must have been known at some time.
+    pub grown: Vec<Growth>,
+    /// Below which offset records of the source were deleted before the subject could read them,
+    /// and the subject said so and stopped: an announced gap. The truth still holds these records,
+    /// as they were read before they were deleted.
+    pub announced: Positions,
+    /// Translated offsets of application groups.
+    pub translations: Vec<Translation>,
+    /// Settings of topics on both sides.
+    pub configs: Vec<TopicConfig>,
 }

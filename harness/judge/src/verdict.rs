@@ -38,6 +38,14 @@ pub enum Anomaly {
     CommitAhead,
     /// Everything is delivered, and yet the position is not committed.
     CommitBehind,
+    /// A record of the subject lies on the source, behind everything that was produced there.
+    Looped,
+    /// A consumer that goes on at its translated position does not get a record that it has not read.
+    TranslationSkips,
+    /// A consumer that goes on at its translated position gets more again than the contract says.
+    TranslationRewinds,
+    /// A topic setting that the contract keeps equal differs between the two sides.
+    ConfigDrift,
     /// A consumer that resumed by raw offsets did not skip and repeat what the placements say.
     OffsetsMispredicted,
     /// A consumer that resumed by raw offsets skipped and repeated nothing: the scenario shows
@@ -51,7 +59,7 @@ pub enum Anomaly {
 
 impl Anomaly {
     /// All anomalies, in the order in which they are reported.
-    pub const ALL: [Anomaly; 16] = [
+    pub const ALL: [Anomaly; 20] = [
         Anomaly::Lost,
         Anomaly::Duplicated,
         Anomaly::Reordered,
@@ -64,6 +72,10 @@ impl Anomaly {
         Anomaly::Stalled,
         Anomaly::CommitAhead,
         Anomaly::CommitBehind,
+        Anomaly::Looped,
+        Anomaly::TranslationSkips,
+        Anomaly::TranslationRewinds,
+        Anomaly::ConfigDrift,
         Anomaly::OffsetsMispredicted,
         Anomaly::OffsetsCoincide,
         Anomaly::LostAtSource,
@@ -85,6 +97,10 @@ impl Anomaly {
             Anomaly::Stalled => "stalled",
             Anomaly::CommitAhead => "commit-ahead",
             Anomaly::CommitBehind => "commit-behind",
+            Anomaly::Looped => "looped",
+            Anomaly::TranslationSkips => "translation-skips",
+            Anomaly::TranslationRewinds => "translation-rewinds",
+            Anomaly::ConfigDrift => "config-drift",
             Anomaly::OffsetsMispredicted => "offsets-mispredicted",
             Anomaly::OffsetsCoincide => "offsets-coincide",
             Anomaly::LostAtSource => "lost-at-source",
@@ -120,6 +136,10 @@ pub enum Circumstance {
     PossibleZombie,
     /// On a compacted topic, a record that a later one of its key superseded.
     Superseded,
+    /// The record was deleted on the source before it could be read, and the subject said so.
+    Announced,
+    /// The record is of an aborted transaction.
+    Aborted,
 }
 
 /// Where something lies, for people.

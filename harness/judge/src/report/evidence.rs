@@ -25,6 +25,16 @@ pub(super) fn meaning(anomaly: Anomaly) -> &'static str {
         Anomaly::Stalled => "the mirror stopped copying although nothing stood in its way",
         Anomaly::CommitAhead => "committed before it was copied: a restart would lose it",
         Anomaly::CommitBehind => "copied but never committed: a restart repeats it",
+        Anomaly::Looped => {
+            "its own output, or what nobody produced, lies on the source: it came back there"
+        }
+        Anomaly::TranslationSkips => {
+            "a consumer that moves by the translated position never gets it"
+        }
+        Anomaly::TranslationRewinds => {
+            "a consumer that moves by the translated position gets more again than promised"
+        }
+        Anomaly::ConfigDrift => "a topic setting differs between the two sides",
         Anomaly::OffsetsMispredicted => {
             "a consumer moved by raw offsets did not skip and repeat what the placements say"
         }
@@ -46,6 +56,8 @@ pub(super) fn circumstance(circumstance: Circumstance) -> &'static str {
         Circumstance::Explained(EventKind::ProduceFault) => "after a produce fault",
         Circumstance::PossibleZombie => "possibly by a zombie",
         Circumstance::Superseded => "superseded by a later record of its key",
+        Circumstance::Announced => "deleted before it could be read, as it said itself",
+        Circumstance::Aborted => "of aborted transactions",
     }
 }
 

@@ -150,6 +150,8 @@ mod tests {
             Circumstance::BeforeReadiness,
             Circumstance::PossibleZombie,
             Circumstance::Superseded,
+            Circumstance::Announced,
+            Circumstance::Aborted,
         ];
         for circumstance in circumstances.into_iter().chain(events.map(Circumstance::Explained)) {
             check(&sample::of(vec![sample::tolerates(Anomaly::Lost, circumstance)]));

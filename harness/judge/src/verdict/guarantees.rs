@@ -88,6 +88,10 @@ fn tolerates(
             | Anomaly::Stalled
             | Anomaly::CommitAhead
             | Anomaly::CommitBehind
+            | Anomaly::Looped
+            | Anomaly::TranslationSkips
+            | Anomaly::TranslationRewinds
+            | Anomaly::ConfigDrift
             | Anomaly::OffsetsMispredicted
             | Anomaly::OffsetsCoincide
             | Anomaly::LostAtSource

