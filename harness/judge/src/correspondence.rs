@@ -14,7 +14,7 @@ use crate::{
     contract::Contract,
     history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
 };
-use identity::ids;
+use identity::content_digest;
 use std::collections::{HashMap, HashSet, VecDeque};
 use timeline::Timeline;
 
@@ -32,6 +32,9 @@ pub(crate) enum Recognition {
     Copy(u32),
     /// Its id is in the producers' log, but the source does not hold it.
     Absent(Outcome),
+    /// It is the record with this index of those that the source shows to read_uncommitted readers
+    /// alone.
+    Aborted(u32),
     /// It may be a copy of a record that the source no longer holds: expired or compacted, without
     /// an id that could tell.
     Forgotten,
@@ -70,10 +73,19 @@ impl Correspondence {
             Recognition::Prefilled
             | Recognition::Unselected
             | Recognition::Absent(_)
+            | Recognition::Aborted(_)
             | Recognition::Forgotten
             | Recognition::Stranger => None,
         }
     }
+}
+
+/// Whether two records are the same, whatever lies between them: by their ids, else by content.
+pub(crate) fn same_record(left: &Content, right: &Content) -> bool {
+    if left.ids().next().is_none() && right.ids().next().is_none() {
+        return content_digest(left) == content_digest(right);
+    }
+    left.ids().any(|id| right.ids().any(|other| other == id))
 }
 
 /// Finds the correspondence. The contract says within what order is promised, which is what tells
@@ -171,12 +183,18 @@ fn recognise(
 ) -> Vec<Recognition> {
     let outcomes = outcomes(history, absent);
     let forgetful = forgetful_topics(history);
+    let aborted = Aborted::of(history);
     let stranger = |index: usize| {
         let record = &history.destination[index];
-        let outcome = ids(&record.content)
+        if let Some(aborted) = aborted.find(record.at.topic, &record.content) {
+            return Recognition::Aborted(aborted);
+        }
+        let outcome = record
+            .content
+            .ids()
             .find_map(|id| outcomes.get(&(record.at.topic, id)))
             .map(|outcome| Recognition::Absent(*outcome));
-        let anonymous = record.content.header_id.is_none() && record.content.value_id.is_none();
+        let anonymous = record.content.ids().next().is_none();
         match outcome {
             Some(outcome) => outcome,
             None if anonymous && forgetful[record.at.topic as usize] => Recognition::Forgotten,
@@ -191,6 +209,34 @@ fn recognise(
             (Standing::Judged, source) => Recognition::Copy(source),
         })
         .collect()
+}
+
+/// The records of aborted transactions, by id, else by content.
+struct Aborted {
+    by_id: HashMap<(TopicIndex, RecordId), u32>,
+    by_content: HashMap<(TopicIndex, u128), u32>,
+}
+
+impl Aborted {
+    fn of(history: &History) -> Aborted {
+        let (mut by_id, mut by_content) = (HashMap::new(), HashMap::new());
+        for (index, record) in (0..).zip(&history.aborted) {
+            let topic = record.at.topic;
+            for id in record.content.ids() {
+                by_id.entry((topic, id)).or_insert(index);
+            }
+            by_content.entry((topic, content_digest(&record.content))).or_insert(index);
+        }
+        Aborted { by_id, by_content }
+    }
+
+    fn find(&self, topic: TopicIndex, content: &Content) -> Option<u32> {
+        if self.by_content.is_empty() {
+            return None;
+        }
+        let by_id = content.ids().find_map(|id| self.by_id.get(&(topic, id)));
+        by_id.or_else(|| self.by_content.get(&(topic, content_digest(content)))).copied()
+    }
 }
 
 /// What the producers know of ids that the source does not hold. Where a record was sent twice, the
@@ -223,7 +269,7 @@ fn forgetful_topics(history: &History) -> Vec<bool> {
     }
     let mut anonymous = vec![false; history.topics.len()];
     for record in &history.source {
-        anonymous[record.at.topic as usize] |= ids(&record.content).next().is_none();
+        anonymous[record.at.topic as usize] |= record.content.ids().next().is_none();
     }
     forgetful.iter().zip(anonymous).map(|(forgetful, anonymous)| *forgetful && anonymous).collect()
 }

@@ -11,6 +11,9 @@
 //! caught in between. Each record is judged by the first sample that covers it, for later ones are
 //! kinder. Where absence at the end could not be judged as loss (the run did not end), the final
 //! read is one more sample. Records that nothing tells apart from others are passed over.
+//!
+//! A position beyond the source's end covers records that are still to come, whatever is there: one
+//! instance for each such partition.
 
 use super::{
     Check, Observation,
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     history::{Positions, SourceOffset, TopicPartition},
-    verdict::{Anomaly, Finding},
+    verdict::{Anomaly, Circumstance, Evidence, Finding, Place},
 };
 use std::collections::BTreeMap;
 
@@ -38,7 +41,28 @@ struct CommitAhead<'s> {
     delivered: Vec<bool>,
     /// Up to where each source partition was judged.
     covered: BTreeMap<TopicPartition, SourceOffset>,
-    tally: Tally<(u32, SourceOffset)>,
+    tally: Tally<Ahead>,
+}
+
+/// What a position covers though it should not.
+enum Ahead {
+    Record(u32, SourceOffset),
+    Beyond(TopicPartition, SourceOffset),
+}
+
+/// The highest position of each partition in which one lies beyond the source's end.
+fn beyond_the_end(scene: &Scene<'_>) -> Positions {
+    let history = scene.history;
+    let samples = history.commits.iter().map(|sample| &sample.committed);
+    let mut beyond = Positions::new();
+    for (at, position) in samples.chain(&history.final_commit.committed).flatten() {
+        let end = history.source_ends.get(at);
+        if scene.is_selected(*at) && end.is_some_and(|end| position > end) {
+            let highest = beyond.entry(*at).or_insert(*position);
+            *highest = (*highest).max(*position);
+        }
+    }
+    beyond
 }
 
 impl CommitAhead<'_> {
@@ -61,7 +85,7 @@ impl CommitAhead<'_> {
                     && !self.scene.correspondence.unordered.contains(&source)
                     && !self.scene.may_have_expired(source)
                 {
-                    self.tally.add(self.scene.absence(source), (source, *position));
+                    self.tally.add(self.scene.absence(source), Ahead::Record(source, *position));
                 }
             }
         }
@@ -86,9 +110,24 @@ impl Check for CommitAhead<'_> {
             self.sample(committed);
         }
         let scene = self.scene;
-        self.tally.findings(|(source, position)| {
-            let detail = format!("not on the destination when position {} was read", position.0);
-            on_source(scene, source, detail)
+        for (at, position) in beyond_the_end(scene) {
+            self.tally.add(Circumstance::Plain, Ahead::Beyond(at, position));
+        }
+        self.tally.findings(|ahead| match ahead {
+            Ahead::Record(source, position) => {
+                let detail =
+                    format!("not on the destination when position {} was read", position.0);
+                on_source(scene, source, detail)
+            }
+            Ahead::Beyond(at, position) => {
+                let topic = scene.history.topics[at.topic as usize].source.clone();
+                let end = scene.history.source_ends.get(&at).map_or(0, |end| end.0);
+                Evidence {
+                    source: Some(Place { topic, partition: at.partition, offset: position.0 }),
+                    detail: format!("position {} is beyond the source's end {end}", position.0),
+                    ..Evidence::default()
+                }
+            }
         })
     }
 }

@@ -112,6 +112,7 @@ pub(super) fn on_destination(scene: &Scene<'_>, index: u32, detail: String) -> E
                 Recognition::Copy(source) => format!("copy of {}", source_place(scene, source)),
                 Recognition::Prefilled => "there before the start".into(),
                 Recognition::Unselected => "of a topic not selected".into(),
+                Recognition::Aborted(_) => "of an aborted transaction".into(),
                 Recognition::Absent(Outcome::Failed) => "never on the source".into(),
                 Recognition::Absent(Outcome::Acknowledged | Outcome::Indeterminate)
                 | Recognition::Forgotten => "no longer on the source".into(),

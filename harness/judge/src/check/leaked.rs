@@ -6,16 +6,20 @@
 //!
 //! producer     1 ok, 2 aborted
 //! destination  orders: 1 2       2 is leaked: the source shows it to nobody
+//!
+//! source       1 (2) 3           2 lies in an aborted transaction
+//! destination  1 2 3             2 is leaked, whatever its producer was told
 //! ```
 //!
 //! What is certainly failed (or aborted) and absent from the source must not appear. A record whose
-//! outcome is unknown, or acknowledged and gone, may have been on the source for a while.
+//! outcome is unknown, or acknowledged and gone, may have been on the source for a while. What only a
+//! read_uncommitted reader of the source sees is told apart: a contract may allow it.
 
 use super::{Check, Observation, evidence::on_destination, scene::Scene, tally::Tally};
 use crate::{
     correspondence::Recognition,
     history::Outcome,
-    verdict::{Anomaly, Circumstance, Finding},
+    verdict::{Anomaly, Circumstance, Finding, Place},
 };
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
@@ -29,24 +33,44 @@ struct Leaked<'s> {
 
 impl Check for Leaked<'_> {
     fn step(&mut self, observation: Observation) {
-        if let Observation::Other(
-            destination,
-            Recognition::Unselected | Recognition::Absent(Outcome::Failed),
-        ) = observation
-        {
-            self.tally.add(Circumstance::Plain, destination);
+        let Observation::Other(destination, recognition) = observation else { return };
+        match recognition {
+            Recognition::Unselected | Recognition::Absent(Outcome::Failed) => {
+                self.tally.add(Circumstance::Plain, destination);
+            }
+            Recognition::Aborted(_) => self.tally.add(Circumstance::Aborted, destination),
+            Recognition::Prefilled
+            | Recognition::Copy(_)
+            | Recognition::Absent(Outcome::Acknowledged | Outcome::Indeterminate)
+            | Recognition::Forgotten
+            | Recognition::Stranger => {}
         }
     }
 
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let scene = self.scene;
         self.tally.findings(|destination| {
-            let detail = if scene.is_selected(scene.destination(destination).at) {
-                "its producer was told that it failed, and the source does not show it"
-            } else {
-                "the topic is not selected"
+            let detail = match scene.recognised(destination) {
+                Recognition::Unselected => "the topic is not selected".into(),
+                Recognition::Aborted(aborted) => {
+                    let place = aborted_place(scene, aborted);
+                    format!("it lies in an aborted transaction of the source, at {place}")
+                }
+                Recognition::Prefilled
+                | Recognition::Copy(_)
+                | Recognition::Absent(_)
+                | Recognition::Forgotten
+                | Recognition::Stranger => {
+                    "its producer was told that it failed, and the source does not show it".into()
+                }
             };
-            on_destination(scene, destination, detail.into())
+            on_destination(scene, destination, detail)
         })
     }
+}
+
+fn aborted_place(scene: &Scene<'_>, index: u32) -> Place {
+    let record = &scene.history.aborted[index as usize];
+    let topic = scene.history.topics[record.at.topic as usize].source.clone();
+    Place { topic, partition: record.at.partition, offset: record.offset.0 }
 }

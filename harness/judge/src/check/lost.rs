@@ -14,6 +14,9 @@
 //!   The others were never promised; they are counted by `stalled`;
 //! - the subject was still moving, or no end was awaited: none.
 //!
+//! What was deleted on the source before the subject could read it is told apart, if the subject
+//! said so and stopped: silence would be loss.
+//!
 //! A record whose copy may have expired on the destination is not lost, nor is a last tombstone on
 //! a compacted topic whose key the destination does not have. If a position passed the cut, all
 //! records are there and yet a sentinel is not, the sentinel itself was lost.

@@ -7,8 +7,16 @@
 //!
 //! The place is a function of the *source's* key (a damaged key must not justify its own place), of
 //! the source's partition, and of the destination's partition count. After growth, every count that
-//! the topic has had is accepted: a producer learns of new partitions in its own time. Null keys
-//! may lie anywhere, and by CRC32 empty ones too; where the number is preserved, nothing may.
+//! the topic has had is accepted, for a producer learns of new partitions in its own time; until the
+//! metadata age of the contract has passed: what was written later lies by the new count.
+//!
+//! ```text
+//! destination  p0: a1 | a2 | a3  grown to 4 partitions at the first |, settled at the second:
+//!                                a2 is excused, a3 is misplaced
+//! ```
+//!
+//! Null keys may lie anywhere, and by CRC32 empty ones too; where the number is preserved, nothing
+//! may.
 
 use super::{
     Check, Observation,
@@ -30,9 +38,9 @@ struct Misplaced<'s> {
 impl Check for Misplaced<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, .. } = observation else { return };
-        let partition = self.scene.destination(destination).at.partition;
-        let places = self.scene.places(self.scene.source(source));
-        if places.is_some_and(|places| !places.contains(&partition)) {
+        let copy = self.scene.destination(destination);
+        let places = self.scene.places_of(copy, self.scene.source(source));
+        if places.is_some_and(|places| !places.contains(&copy.at.partition)) {
             self.tally.add(Circumstance::Plain, (destination, source));
         }
     }
@@ -41,11 +49,12 @@ impl Check for Misplaced<'_> {
         let scene = self.scene;
         self.tally.findings(|(destination, source)| {
             let original = scene.source(source);
-            let places = scene.places(original).unwrap_or_default();
+            let copy = scene.destination(destination);
+            let places = scene.places_of(copy, original).unwrap_or_default();
             let places = places.iter().map(u32::to_string).collect::<Vec<_>>().join(" or ");
             let key = key(&original.content).unwrap_or_else(|| "the null key".into());
             let from = original.at.partition;
-            let to = scene.destination(destination).at.partition;
+            let to = copy.at.partition;
             let detail = format!("{key} of partition {from} belongs in {places}, not in {to}");
             on_destination(scene, destination, detail)
         })

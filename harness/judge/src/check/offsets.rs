@@ -13,16 +13,17 @@
 //! the destination before are neither. Both follow from the placements alone, so the consumer must
 //! have received exactly that: each record for which it did not is one `offsets-mispredicted`.
 //! If nothing is skipped or repeated, the two sides' offsets happened to coincide and the trial
-//! shows nothing: `offsets-coincide`, inconclusive.
+//! shows nothing: `offsets-coincide`, inconclusive. A contract that preserves offsets promises just
+//! that, and `translation` holds it to it.
 
 use super::{Check, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
-    contract::Contract,
+    contract::{Contract, Offsets},
     correspondence::Recognition,
-    history::{History, ResumeTrial},
+    history::{DestinationOffset, History, ResumeTrial, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding},
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// What one consumer that resumed by raw offsets skipped and repeated, by the placements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,31 +43,54 @@ pub fn resumptions(history: &History, contract: &Contract) -> Vec<Resumption> {
     history.resumes.iter().map(|trial| outcome(&scene, trial).0).collect()
 }
 
-/// The prediction, and the records for which it was not what the consumer received.
-fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> (Resumption, Vec<(u32, bool)>) {
-    let length = scene.history.source.len();
-    let (mut reachable, mut received) = (vec![false; length], vec![false; length]);
-    let got: HashSet<_> = trial.received.iter().collect();
+/// Which of a source record's copies lie where a consumer goes on.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Placed {
+    /// The first in time.
+    pub(super) first: bool,
+    /// Any.
+    pub(super) any: bool,
+}
+
+/// For each source record of a topic that has copies, in order: which of them are `beyond` where a
+/// consumer goes on.
+pub(super) fn placed(
+    scene: &Scene<'_>,
+    topic: TopicIndex,
+    beyond: impl Fn(TopicPartition, DestinationOffset) -> bool,
+) -> BTreeMap<u32, Placed> {
+    let mut placed = BTreeMap::<u32, Placed>::new();
     for index in &scene.correspondence.time {
         let record = scene.destination(*index);
         let Recognition::Copy(source) = scene.recognised(*index) else { continue };
-        if record.at.topic == trial.topic {
-            let resumed = trial.resumed.get(&record.at);
-            reachable[source as usize] |= resumed.is_some_and(|from| record.offset >= *from);
-            received[source as usize] |= got.contains(&(record.at, record.offset));
+        if record.at.topic == topic {
+            let beyond = beyond(record.at, record.offset);
+            let placed = placed.entry(source).or_insert(Placed { first: beyond, any: false });
+            placed.any |= beyond;
         }
     }
+    placed
+}
+
+/// The prediction, and the records for which it was not what the consumer received.
+fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> (Resumption, Vec<(u32, bool)>) {
+    let got: HashSet<_> = trial.received.iter().collect();
+    let reachable = placed(scene, trial.topic, |at, offset| {
+        trial.resumed.get(&at).is_some_and(|from| offset >= *from)
+    });
+    let received = placed(scene, trial.topic, |at, offset| got.contains(&(at, offset)));
+    let among = |placed: &BTreeMap<u32, Placed>, source| placed.get(&source).is_some_and(|p| p.any);
     let (mut resumption, mut wrong) = (Resumption::default(), Vec::new());
-    for source in 0..length as u32 {
+    for source in 0..scene.history.source.len() as u32 {
         let record = scene.source(source);
         if record.at.topic != trial.topic {
             continue;
         }
         let read = trial.committed.get(&record.at).is_some_and(|at| record.offset < *at);
-        let predicted = reachable[source as usize];
+        let predicted = among(&reachable, source);
         resumption.repeated += u64::from(read && predicted);
         resumption.skipped += u64::from(!read && !predicted);
-        if received[source as usize] != predicted {
+        if among(&received, source) != predicted {
             wrong.push((source, predicted));
         }
     }
@@ -74,21 +98,23 @@ fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> (Resumption, Vec<(u32, boo
 }
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Offsets { scene })
+    Box::new(OffsetTrials { scene })
 }
 
-struct Offsets<'s> {
+struct OffsetTrials<'s> {
     scene: &'s Scene<'s>,
 }
 
-impl Check for Offsets<'_> {
+impl Check for OffsetTrials<'_> {
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let scene = self.scene;
         let mut mispredicted = Tally::of(Anomaly::OffsetsMispredicted);
+        let preserved = scene.contract.offsets == Offsets::Preserved;
         let mut coincide = Tally::of(Anomaly::OffsetsCoincide);
         for trial in &scene.history.resumes {
             let (resumption, wrong) = outcome(scene, trial);
-            if resumption == Resumption::default() {
+            // Where offsets are preserved, it is promised that they coincide.
+            if resumption == Resumption::default() && !preserved {
                 coincide.add(Circumstance::Plain, trial.topic);
             }
             for instance in wrong {

@@ -102,6 +102,8 @@ impl<'h> Scene<'h> {
         let record = self.source(source);
         if self.is_superseded(source) {
             Circumstance::Superseded
+        } else if self.history.announced.get(&record.at).is_some_and(|at| record.offset < *at) {
+            Circumstance::Announced
         } else if self.is_before_readiness(record.at, record.offset) {
             Circumstance::BeforeReadiness
         } else {
@@ -120,7 +122,7 @@ impl<'h> Scene<'h> {
     /// the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
     /// well if the destination has no record of its key: compaction removes tombstones in the end,
     /// and "no record" says the same to every reader.
-    fn is_superseded(&self, source: u32) -> bool {
+    pub(crate) fn is_superseded(&self, source: u32) -> bool {
         let record = self.source(source);
         if !self.history.topics[record.at.topic as usize].compacted {
             return false;
@@ -148,10 +150,33 @@ impl<'h> Scene<'h> {
         })
     }
 
-    /// The destination partitions in which a copy may lie by contract; `None` if in any.
-    pub(crate) fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
+    /// The destination partitions in which some copy of a record may lie by contract; `None` if in
+    /// any.
+    fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
         let topic = &self.history.topics[record.at.topic as usize];
-        let counts = topic.destination_partitions.iter().filter(|count| **count > 0);
+        self.places_by(record, &topic.destination_partitions)
+    }
+
+    /// Where this copy of a record may lie by contract: what was written once the metadata age had
+    /// passed since a growth lies by the new number of partitions.
+    pub(crate) fn places_of(
+        &self,
+        copy: &DestinationRecord,
+        record: &SourceRecord,
+    ) -> Option<Vec<u32>> {
+        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
+        let settled = self.history.grown.iter().filter(|growth| {
+            growth.topic == copy.at.topic
+                && growth.settled.get(&copy.at).is_none_or(|end| copy.offset >= *end)
+        });
+        let oldest = settled
+            .filter_map(|growth| counts.iter().position(|count| *count == growth.partitions))
+            .max();
+        self.places_by(record, &counts[oldest.unwrap_or(0)..])
+    }
+
+    fn places_by(&self, record: &SourceRecord, counts: &[u32]) -> Option<Vec<u32>> {
+        let counts = counts.iter().filter(|count| **count > 0);
         let mut places: Vec<u32> = match (self.contract.partitioning, &record.content.key) {
             (Partitioning::Preserve, _) => return Some(vec![record.at.partition]),
             (Partitioning::Murmur2, Some(key)) => {

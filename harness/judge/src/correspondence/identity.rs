@@ -73,7 +73,7 @@ pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups
     without_id.retain(|index| {
         let record = &history.destination[*index as usize];
         // An id that is in the producers' log, though not on the source, is known well enough.
-        !ids(&record.content).any(|id| produced.contains(&(record.at.topic, id)))
+        !record.content.ids().any(|id| produced.contains(&(record.at.topic, id)))
     });
     if !without_id.is_empty() {
         grouping.by_content(history, &without_id, &mut of_destination);
@@ -164,11 +164,6 @@ impl Grouping {
         };
         (0..history.produced.len() as u32).filter(|index| !on_source(index)).collect()
     }
-}
-
-/// The ids that a record carries.
-pub(super) fn ids(content: &Content) -> impl Iterator<Item = RecordId> {
-    content.header_id.into_iter().chain(content.value_id)
 }
 
 /// In how many fields two records agree.

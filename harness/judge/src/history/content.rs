@@ -85,6 +85,11 @@ impl Content {
     /// Ends the id at the beginning of a value.
     pub const ID_END: u8 = b'|';
 
+    /// The ids that the record carries.
+    pub fn ids(&self) -> impl Iterator<Item = RecordId> {
+        self.header_id.into_iter().chain(self.value_id)
+    }
+
     /// Summarises a record as a client returned it, and reads its id from header and value.
     pub fn of(
         key: Option<&[u8]>,

@@ -4,7 +4,7 @@
 use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated, Verdict};
 use crate::{
     check::{self, Scene},
-    contract::{Contract, Delivery, Start},
+    contract::{Contract, Delivery, Isolation, Start},
     correspondence::Recognition,
     history::{Completion, EventKind, History, TopicPartition},
 };
@@ -28,6 +28,7 @@ pub fn judge(history: &History, contract: &Contract) -> Judgement {
     let judged = judged(&scene);
     doubts.extend(unfinished(history));
     doubts.extend(vacuous(&judged, history));
+    doubts.extend(left_out(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
         if finding.anomaly.is_inconclusive() {
@@ -69,9 +70,16 @@ fn tolerates(
             Anomaly::Lost | Anomaly::CommitAhead | Anomaly::CommitBehind,
             Circumstance::BeforeReadiness,
         ) => (contract.start == Start::Latest).then_some("starts at the end"),
-        (Anomaly::Lost | Anomaly::CommitAhead, Circumstance::Superseded) => {
-            Some("a compacted topic keeps each key's last record")
+        (
+            Anomaly::Lost | Anomaly::CommitAhead | Anomaly::TranslationSkips,
+            Circumstance::Superseded,
+        ) => Some("a compacted topic keeps each key's last record"),
+        (Anomaly::Lost | Anomaly::CommitAhead, Circumstance::Announced) => {
+            Some("announced: it stopped and named the range")
         }
+        (Anomaly::Leaked, Circumstance::Aborted) => (contract.isolation
+            == Isolation::ReadUncommitted)
+            .then_some("reads uncommitted records"),
         (Anomaly::Stale, Circumstance::PossibleZombie) => {
             (!contract.fenced).then_some("not fenced")
         }
@@ -145,6 +153,34 @@ fn vacuous(judged: &Judged, history: &History) -> Vec<String> {
     doubts
 }
 
+/// What was selected or promised, and yet not looked at.
+fn left_out(scene: &Scene<'_>) -> Vec<String> {
+    let history = scene.history;
+    let mut judged = vec![false; history.topics.len()];
+    for source in (0..history.source.len() as u32).filter(|source| scene.is_judged(*source)) {
+        judged[scene.source(source).at.topic as usize] = true;
+    }
+    let mut doubts = Vec::new();
+    for (index, topic) in history.topics.iter().enumerate() {
+        let exists = topic.source_partitions.last().is_some_and(|count| *count > 0);
+        if !topic.selected || !exists {
+            continue;
+        }
+        if !judged[index] {
+            doubts.push(format!("no data record of topic {}: it was left out", topic.source));
+        }
+        let read = |name: &String| {
+            history.configs.iter().any(|c| c.topic as usize == index && c.name == *name)
+        };
+        // Settings are read in some scenarios only; where they are, none may be missing.
+        if !history.configs.is_empty() {
+            let missing = scene.contract.copied_configs.iter().filter(|name| !read(name));
+            doubts.extend(missing.map(|name| format!("{name} of {} was not read", topic.source)));
+        }
+    }
+    doubts
+}
+
 /// Why a history makes no sense: our bug, and no ground for a verdict.
 fn malformed(history: &History) -> Option<String> {
     let topics = history.topics.len();
@@ -162,10 +198,16 @@ fn malformed(history: &History) -> Option<String> {
         .chain(destination.map(|(at, _)| at))
         .chain(history.source_bounds.keys().copied())
         .chain(history.destination_bounds.keys().copied())
+        .chain(history.announced.keys().chain(history.source_ends.keys()).copied())
         .chain(positions.flat_map(|positions| positions.keys().copied()))
         .chain(history.final_commit.committed.iter().flat_map(|at| at.keys().copied()));
     let produced = history.produced.iter().map(|produced| produced.topic);
     let trials = history.resumes.iter().map(|trial| trial.topic);
+    let records = history.after_cut.iter().chain(&history.aborted).map(|record| record.at.topic);
+    let translated = history.translations.iter().map(|one| one.topic);
+    let grown = history.grown.iter().map(|growth| growth.topic);
+    let trials = trials.chain(records).chain(translated).chain(grown);
+    let trials = trials.chain(history.configs.iter().map(|config| config.topic));
     let unknown = !mentioned.into_iter().all(known)
         || !produced.chain(trials).all(|topic| (topic as usize) < topics);
     unknown.then(|| "the history mentions a topic that it does not list".into())

@@ -12,6 +12,13 @@
 //! ready t/0=2    cut t/0=2    source-low t/0=1    destination-low t/0=1
 //! completion completed                   (idle arrived|missing N|unknown, exited, deadline, …)
 //! resume t committed t/0=1 at t/0=1 received t/0=1 t/0=2
+//! source-ends t/0=5                      log ends of the source at the final read
+//! after-cut t/0: @5 a1                   what lies on the source behind the cut
+//! aborted t/0: @2 a3                     what only a read_uncommitted reader of the source sees
+//! grown t 4 settled t/0=3                destination partitions, and ends when all must know them
+//! announced t/0=2                        deleted below, and the subject said so
+//! translation t g committed t/0=1 translated t/0=1
+//! config t cleanup.policy compact -      a setting on the source and on the destination (`-`: none)
 //!
 //! expect violated
 //! violation lost plain 1                 every violation and every toleration is listed
@@ -89,6 +96,19 @@ pub(crate) fn parse(text: &str) -> Golden {
             }
             "completion" => history.completion = completion(rest),
             "resume" => resume(history, rest),
+            "source-ends" => history.source_ends = positions(history, rest),
+            "after-cut" => {
+                let records = source_records(history, rest).0;
+                history.after_cut.extend(records);
+            }
+            "aborted" => {
+                let records = source_records(history, rest).0;
+                history.aborted.extend(records);
+            }
+            "grown" => grown(history, rest),
+            "announced" => history.announced = positions(history, rest),
+            "translation" => translation(history, rest),
+            "config" => config(history, rest),
             "expect" => golden.verdict = Some(verdict(rest)),
             "violation" => golden.violations.push(rest.into()),
             "tolerated" => golden.tolerated.push(rest.into()),
@@ -127,8 +147,7 @@ fn topic(text: &str) -> Topic {
 
 fn partition(history: &History, text: &str) -> TopicPartition {
     let (name, partition) = text.trim().split_once('/').unwrap();
-    let topic = history.topics.iter().position(|topic| topic.source == name).unwrap();
-    TopicPartition { topic: topic as u16, partition: partition.parse().unwrap() }
+    TopicPartition { topic: topic_named(history, name), partition: partition.parse().unwrap() }
 }
 
 fn numbers(history: &History, text: &str) -> Vec<(TopicPartition, i64)> {
@@ -161,19 +180,21 @@ fn records(text: &str) -> (Vec<(i64, Content)>, i64) {
     (records, offset)
 }
 
-fn source(history: &mut History, text: &str) {
+fn source_records(history: &History, text: &str) -> (Vec<SourceRecord>, TopicPartition, i64) {
     let (at, text) = text.split_once(':').unwrap();
     let at = partition(history, at);
     let (records, end) = records(text);
+    let record = |(offset, content)| SourceRecord { at, offset: SourceOffset(offset), content };
+    (records.into_iter().map(record).collect(), at, end)
+}
+
+fn source(history: &mut History, text: &str) {
+    let (records, at, end) = source_records(history, text);
     let zero = SourceOffset(0);
     history
         .source_bounds
         .insert(at, SourceBounds { baseline: zero, low: zero, cut: SourceOffset(end) });
-    history.source.extend(records.into_iter().map(|(offset, content)| SourceRecord {
-        at,
-        offset: SourceOffset(offset),
-        content,
-    }));
+    history.source.extend(records);
 }
 
 fn destination(history: &mut History, text: &str) {
@@ -235,13 +256,48 @@ fn resume(history: &mut History, text: &str) {
     let (topic, rest) = text.split_once("committed").unwrap();
     let (committed, rest) = rest.split_once(" at ").unwrap();
     let (resumed, received) = rest.split_once("received").unwrap();
-    let topic = history.topics.iter().position(|known| known.source == topic.trim()).unwrap();
+    let topic = topic_named(history, topic);
     let received = numbers(history, received);
     history.resumes.push(ResumeTrial {
-        topic: topic as u16,
+        topic,
         committed: positions(history, committed),
         resumed: ends_of(history, resumed),
         received: received.into_iter().map(|(at, n)| (at, DestinationOffset(n))).collect(),
+    });
+}
+
+fn topic_named(history: &History, name: &str) -> TopicIndex {
+    history.topics.iter().position(|topic| topic.source == name.trim()).unwrap() as TopicIndex
+}
+
+fn grown(history: &mut History, text: &str) {
+    let (growth, settled) = text.split_once("settled").unwrap();
+    let (topic, partitions) = growth.trim().split_once(' ').unwrap();
+    let (topic, partitions) = (topic_named(history, topic), partitions.parse().unwrap());
+    history.grown.push(Growth { topic, partitions, settled: ends_of(history, settled) });
+}
+
+fn translation(history: &mut History, text: &str) {
+    let (name, rest) = text.split_once("committed").unwrap();
+    let (committed, translated) = rest.split_once("translated").unwrap();
+    let (topic, group) = name.trim().split_once(' ').unwrap();
+    history.translations.push(Translation {
+        topic: topic_named(history, topic),
+        group: group.into(),
+        committed: positions(history, committed),
+        translated: ends_of(history, translated),
+    });
+}
+
+fn config(history: &mut History, text: &str) {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let value = |word: &str| Some(word.to_string()).filter(|word| word != "-");
+    let [topic, name, source, destination] = words[..] else { panic!("no setting: {text}") };
+    history.configs.push(TopicConfig {
+        topic: topic_named(history, topic),
+        name: name.into(),
+        source: value(source),
+        destination: value(destination),
     });
 }
 

@@ -105,8 +105,13 @@ impl Model<'_> {
                 self.source.insert(TopicPartition { topic, partition }, Vec::new());
             }
         }
-        for _ in 0..self.shape.records {
-            let topic = self.random.random_range(0..self.shape.topics);
+        // No topic is left out.
+        let least = u32::from(self.shape.topics);
+        for number in 0..self.shape.records.max(least) {
+            let topic = match number {
+                _ if number < least => number as TopicIndex,
+                _ => self.random.random_range(0..self.shape.topics),
+            };
             let key = self.random.random_range(0..=self.shape.keys);
             let id = RecordId {
                 run: RUN,

@@ -5,7 +5,7 @@ use crate::{
     format::{RUN, generated},
     generate::STEP,
 };
-use judge::{contract::*, history::*};
+use judge::{contract::*, history::*, partition::java_partition};
 use rand::{RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
 use std::collections::BTreeSet;
 
@@ -196,6 +196,29 @@ pub(crate) fn misplace(bench: &mut Bench) -> Option<()> {
     Some(())
 }
 
+pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<()> {
+    let index = bench.pick()?;
+    let copy = bench.history.destination[index].clone();
+    let topic = &mut bench.history.topics[copy.at.topic as usize];
+    let [count] = topic.destination_partitions[..] else { return None };
+    let key = copy.content.key.as_deref()?;
+    let grown = count + 2;
+    if bench.contract.partitioning != Partitioning::Murmur2
+        || java_partition(key, grown) == copy.at.partition
+    {
+        return None;
+    }
+    topic.destination_partitions.push(grown);
+    // It grew behind all copies, and one more comes to where it came before.
+    let bounds = bench.history.destination_bounds.iter();
+    let settled = bounds.map(|(at, bounds)| (*at, bounds.end)).collect();
+    bench.history.grown.push(Growth { topic: copy.at.topic, partitions: grown, settled });
+    bench.history.destination.remove(index);
+    let end = bench.end(copy.at);
+    bench.write(copy.at, end, copy.content);
+    Some(())
+}
+
 pub(crate) fn corrupt(bench: &mut Bench) -> Option<()> {
     let index = bench.pick()?;
     let how = bench.random.random_range(0..7);
@@ -231,6 +254,24 @@ pub(crate) fn invent(bench: &mut Bench) -> Option<()> {
     Some(())
 }
 
+pub(crate) fn leak_aborted(bench: &mut Bench) -> Option<()> {
+    let at = bench.history.destination.choose(&mut bench.random)?.at;
+    let record = bench.history.source.choose(&mut bench.random)?;
+    let from = TopicPartition { topic: at.topic, ..record.at };
+    let offset = SourceOffset(record.offset.0 + 3);
+    let sequence = bench.random.random_range(6_000_000..7_000_000);
+    let id = RecordId { run: RUN, producer: 5, key: 9, sequence };
+    let content = generated(Some(b"k1"), id, None);
+    bench.history.aborted.push(SourceRecord { at: from, offset, content: content.clone() });
+    if bench.random.random_range(0..2) == 0 {
+        let outcome = Outcome::Failed;
+        bench.history.produced.push(Produced { topic: at.topic, id, outcome });
+    }
+    let from = bench.random.random_range(baseline(bench, at)..=bench.end(at));
+    bench.write(at, from, content);
+    Some(())
+}
+
 fn baseline(bench: &Bench, at: TopicPartition) -> i64 {
     bench.history.destination_bounds[&at].baseline.0
 }
@@ -248,6 +289,9 @@ pub(crate) fn leak(bench: &mut Bench) -> Option<()> {
 
 pub(crate) fn stall(bench: &mut Bench) -> Option<()> {
     // It exits while the last record of a partition, not yet committed, is on its way.
+    if !bench.history.source_ends.is_empty() {
+        return None;
+    }
     let index = bench.pick()?;
     let (from, offset) = bench.original(index);
     let reached = |at: Option<&SourceOffset>| at.is_some_and(|at| *at > offset);
@@ -286,7 +330,7 @@ pub(crate) fn commit_behind(bench: &mut Bench) -> Option<()> {
         return None;
     }
     let committed = bench.history.final_commit.committed.as_mut()?;
-    if committed[&from] <= offset {
+    if committed[&from] <= offset || committed[&from] > bench.history.source_bounds[&from].cut {
         return None;
     }
     let whole = |at: &TopicPartition, position: &SourceOffset| {
@@ -296,6 +340,89 @@ pub(crate) fn commit_behind(bench: &mut Bench) -> Option<()> {
         return None;
     }
     committed.insert(from, offset);
+    Some(())
+}
+
+pub(crate) fn commit_beyond(bench: &mut Bench) -> Option<()> {
+    let history = &mut bench.history;
+    history.source_ends = history.source_bounds.iter().map(|(at, b)| (*at, b.cut)).collect();
+    let committed = history.final_commit.committed.as_mut()?;
+    let whole = |at: &TopicPartition| history.source_ends.get(at) == committed.get(at);
+    let whole: Vec<_> = committed.keys().copied().filter(whole).collect();
+    committed.get_mut(whole.choose(&mut bench.random)?)?.0 += 1;
+    Some(())
+}
+
+pub(crate) fn loop_back(bench: &mut Bench) -> Option<()> {
+    let record = bench.history.source.choose(&mut bench.random)?;
+    let sequence = bench.random.random_range(5_000_000..6_000_000);
+    let id = RecordId { run: RUN, producer: 6, key: 9, sequence };
+    // Its own output, or something that nobody produced.
+    let content = match bench.random.random_range(0..2) {
+        0 => record.content.clone(),
+        _ => generated(Some(b"k1"), id, None),
+    };
+    let cut = bench.history.source_bounds[&record.at].cut;
+    let offset = SourceOffset(cut.0 + bench.random.random_range(0..100));
+    bench.history.after_cut.push(SourceRecord { at: record.at, offset, content });
+    Some(())
+}
+
+/// Positions of a group that has read everything, on both sides.
+fn read_all(bench: &mut Bench, topic: TopicIndex) -> Translation {
+    bench.contract.offsets = Offsets::Translated { max_rewind: 0 };
+    let source = bench.history.source_bounds.iter();
+    let committed = source.map(|(at, bounds)| (*at, bounds.cut));
+    let destination = bench.history.destination_bounds.iter();
+    let translated = destination.map(|(at, bounds)| (*at, bounds.end));
+    Translation {
+        topic,
+        group: "app".into(),
+        committed: committed.filter(|(at, _)| at.topic == topic).collect(),
+        translated: translated.filter(|(at, _)| at.topic == topic).collect(),
+    }
+}
+
+pub(crate) fn translate_too_far(bench: &mut Bench) -> Option<()> {
+    // All but the last record of a source partition was read; the position is the end.
+    let index = bench.pick()?;
+    let (from, offset) = bench.original(index);
+    let later = |record: &SourceRecord| record.at == from && record.offset > offset;
+    if bench.history.source.iter().any(later) {
+        return None;
+    }
+    let mut translation = read_all(bench, from.topic);
+    translation.committed.insert(from, offset);
+    bench.history.translations.push(translation);
+    Some(())
+}
+
+pub(crate) fn translate_too_near(bench: &mut Bench) -> Option<()> {
+    // Everything was read; the position is that of the last copy in its partition.
+    let index = bench.pick()?;
+    let copy = &bench.history.destination[index];
+    let (at, offset) = (copy.at, copy.offset);
+    let later = |record: &DestinationRecord| record.at == at && record.offset > offset;
+    if bench.history.destination.iter().any(later) {
+        return None;
+    }
+    let mut translation = read_all(bench, at.topic);
+    translation.translated.insert(at, offset);
+    bench.history.translations.push(translation);
+    Some(())
+}
+
+pub(crate) fn drift(bench: &mut Bench) -> Option<()> {
+    let name = format!("setting-{}", bench.contract.copied_configs.len());
+    let drifted = bench.random.random_range(0..bench.history.topics.len()) as TopicIndex;
+    let value = |text: &str| Some(text.to_string());
+    let other = [None, value("2")][bench.random.random_range(0..2)].clone();
+    for topic in 0..bench.history.topics.len() as TopicIndex {
+        let destination = if topic == drifted { other.clone() } else { value("1") };
+        let config = TopicConfig { topic, name: name.clone(), source: value("1"), destination };
+        bench.history.configs.push(config);
+    }
+    bench.contract.copied_configs.push(name);
     Some(())
 }
 
