@@ -6,7 +6,10 @@
 
 pub mod catalogue;
 pub mod cli;
+pub mod promise;
 pub mod run;
 pub mod selection;
+pub mod selftest;
 pub mod steps;
+pub mod trial;
 pub mod world;

@@ -41,6 +41,18 @@ pub enum Failure {
     NotRun,
 }
 
+impl From<TestbedError> for Failure {
+    fn from(error: TestbedError) -> Failure {
+        let text = error.to_string();
+        match error {
+            TestbedError::Deadline { .. } | TestbedError::Plan(_) => Failure::Inconclusive(text),
+            TestbedError::Cluster(_) | TestbedError::Read(_) | TestbedError::Subject(_) => {
+                Failure::Broken(text)
+            }
+        }
+    }
+}
+
 /// What a step returns: an error ends the scenario.
 pub type Step = Result<(), String>;
 
@@ -52,14 +64,7 @@ impl World {
             Ok(()) => Ok(()),
             Err(error) => {
                 let text = error.to_string();
-                self.failure = Some(match error {
-                    TestbedError::Deadline { .. } | TestbedError::Plan(_) => {
-                        Failure::Inconclusive(text.clone())
-                    }
-                    TestbedError::Cluster(_) | TestbedError::Read(_) | TestbedError::Subject(_) => {
-                        Failure::Broken(text.clone())
-                    }
-                });
+                self.failure = Some(error.into());
                 Err(text)
             }
         }

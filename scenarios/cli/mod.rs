@@ -1,5 +1,9 @@
 //! The command line. Prints, and turns outcomes into exit codes; everything else is elsewhere.
 
+mod bad_mirror;
+mod clusters;
+mod contract;
+mod selftest;
 mod spec;
 mod up;
 
@@ -33,6 +37,11 @@ enum Command {
     Down(up::DownArgs),
     /// Mirrors topics: our own minimal mirror, with MirrorMaker 1's flags.
     Mirror(mirror::Args),
+    /// Shows that bad mirrors are caught and named, and sound ones left alone.
+    Selftest(selftest::Args),
+    /// A mirror of the self test.
+    #[command(hide = true)]
+    BadMirror(bad_mirror::Args),
     /// Runs a command until it ends or standard input is closed.
     #[command(hide = true)]
     Supervise {
@@ -58,6 +67,8 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Supervise { command }) => {
             harness::subject::process::supervise(&command[0], &command[1..])
         }
+        Some(Command::BadMirror(arguments)) => bad_mirror::main(arguments),
+        Some(Command::Selftest(arguments)) => block_on(selftest::main(arguments)).code().into(),
         Some(Command::Up(arguments)) => block_on(up::up(arguments)).code().into(),
         Some(Command::Down(arguments)) => block_on(up::down(arguments)).code().into(),
         Some(Command::Spec(arguments)) => block_on(spec::main(arguments)).code().into(),

@@ -1,6 +1,10 @@
 //! `mirrorproof spec`: judges a mirror by the promises.
 
-use super::{print, print_error, up::interrupted};
+use super::{
+    clusters::{backend, default_folder, pool},
+    contract, print, print_error,
+    up::interrupted,
+};
 use crate::{
     catalogue,
     run::{self, Run, progress::Progress},
@@ -8,7 +12,7 @@ use crate::{
 };
 use cucumber::gherkin::tagexpr::TagOperation;
 use harness::{
-    cluster::{Backend, ClusterError, containers::RunLabel, pool::Pool},
+    cluster::Backend,
     run_dir::RunDir,
     subject::{
         self, Kind,
@@ -56,6 +60,9 @@ pub(super) struct Args {
     /// Your producer.properties, laid on top of ours, except addresses, group and security.
     #[arg(long = "producer.config", value_name = "FILE")]
     producer_config: Option<PathBuf>,
+    /// What the mirror promises, in TOML, instead of the built-in contract.
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
     /// Repeats the random choices of an earlier run.
     #[arg(long)]
     seed: Option<u64>,
@@ -93,7 +100,7 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
     let limit = SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32);
     let _file_size_limit = signal(limit).ok();
     let progress = Progress::detect();
-    let pool = match pool(&spec, &progress).await {
+    let pool = match pool(spec.backend, &progress).await {
         Ok(pool) => pool,
         Err(error) => {
             print_error(&format!("failed to {error}"));
@@ -127,21 +134,9 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
     ExitCode::of(&report)
 }
 
-/// The clusters of the run.
-async fn pool(spec: &run::Spec, progress: &Progress) -> Result<Pool, ClusterError> {
-    match spec.backend {
-        Backend::Embedded => Ok(Pool::embedded()),
-        Backend::Containers => {
-            let run = RunLabel::held(&format!("{:08x}", rand::random::<u32>()))?;
-            let progress = progress.clone();
-            Pool::containers(run, Arc::new(move |text| progress.note(text))).await
-        }
-    }
-}
-
 /// Everything that can be wrong before anything starts.
 fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
-    let backend = backend(&args.clusters)?;
+    let backend = backend(&args.clusters).map_err(Usage)?;
     let kind = kind(&args.subject, args.command.as_deref())?;
     if kind == Kind::MirrorMaker1 && backend == Backend::Embedded {
         return Err(Usage("--subject mirrormaker1 needs --clusters containers".into()));
@@ -154,7 +149,8 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
     let producer = overlay(args.producer_config.as_ref(), config::Kind::Producer)?;
     let executable = std::env::current_exe()
         .map_err(|error| Usage(format!("failed to find the program's own file: {error}")))?;
-    let subject = subject::Spec { kind, executable, consumer, producer };
+    let contract = args.contract.as_deref().map(contract::read).transpose().map_err(Usage)?;
+    let subject = subject::Spec { kind, executable, consumer, producer, contract };
     let tags = args.tags.as_deref().map(parse_tags).transpose()?;
     let selection = Selection { features: args.feature.clone(), tags, name: args.name.clone() };
     let features = match &args.features {
@@ -209,13 +205,6 @@ fn read_properties(file: &Path, side: config::Kind, kind: &Kind) -> Result<Prope
     }
 }
 
-fn backend(name: &str) -> Result<Backend, Usage> {
-    Backend::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
-        let all = Backend::ALL.map(Backend::name).join(", ");
-        Usage(format!("no clusters are called {name:?}; --clusters takes one of {all}"))
-    })
-}
-
 fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
     match (name, command) {
         ("mirror", None) => Ok(Kind::Mirror),
@@ -254,10 +243,6 @@ fn repeat(args: &Args) -> String {
     add("--features", path(&args.features));
     add("--consumer.config", path(&args.consumer_config));
     add("--producer.config", path(&args.producer_config));
+    add("--contract", path(&args.contract));
     line
-}
-
-fn default_folder(seed: u64) -> PathBuf {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    PathBuf::from("runs").join(format!("{}-{seed}", now.unwrap_or_default().as_secs()))
 }

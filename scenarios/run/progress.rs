@@ -78,6 +78,18 @@ impl Progress {
         }
     }
 
+    /// A mirror of the self test, or a random plan, has been tried.
+    pub fn tried(&self, name: &str, said: &str, seconds: f64) {
+        match self {
+            Progress::Bar(bar) => {
+                bar.inc(1);
+                bar.set_message(name.to_owned());
+            }
+            Progress::Lines => line(&format!("{seconds:5.1} s  {name}: {said}")),
+            Progress::Silent => {}
+        }
+    }
+
     /// Removes the bar.
     pub fn end(&self) {
         if let Progress::Bar(bar) = self {

@@ -97,6 +97,31 @@ pub enum Action {
     StopSubject,
     /// Kills the subject.
     KillSubject,
+    /// Starts one more instance of the subject, in the same group.
+    AddInstance(SubjectOptions),
+    /// Asks the instance that was added last to stop, and waits until it is gone.
+    RemoveInstance,
+    /// What an operator does once the subject has stopped at a gap: sets its group's positions
+    /// behind what is gone.
+    SkipGap {
+        /// Logical name of the topic.
+        topic: String,
+    },
+    /// Gives a topic more partitions, and waits until the subject must know of them.
+    GrowTopic {
+        /// Where.
+        side: Side,
+        /// Logical name.
+        topic: String,
+        /// How many it has then.
+        partitions: u32,
+    },
+    /// Deletes all that a topic of the source holds, read or not: retention that is ahead of a
+    /// stopped subject. What is deleted stays part of the truth.
+    Outrun {
+        /// Logical name of the topic.
+        topic: String,
+    },
     /// Kills a broker; its log stays.
     KillBroker {
         /// Whose.
@@ -135,6 +160,11 @@ pub enum Action {
         topic: String,
         /// How much of each partition it reads, in percent.
         percent: u8,
+    },
+    /// Waits until the subject has carried the application's positions over to the destination.
+    AwaitTranslation {
+        /// Logical name of the topic.
+        topic: String,
     },
     /// Waits for the end of the run, stops the subject and reads both sides.
     Finish,
@@ -274,6 +304,9 @@ pub struct Workload {
     /// Each producer commits a transaction after so many records; `None`: no transactions.
     #[serde(default)]
     pub transaction_records: Option<u32>,
+    /// Percentage of the transactions that are aborted.
+    #[serde(default)]
+    pub aborted_transactions: u8,
 }
 
 impl Default for Workload {
@@ -294,6 +327,7 @@ impl Default for Workload {
             timestamps: TimestampStyle::Now,
             placement: Placement::Murmur2,
             transaction_records: None,
+            aborted_transactions: 0,
         }
     }
 }

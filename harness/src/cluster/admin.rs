@@ -6,7 +6,7 @@ use super::{
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     types::RDKafkaErrorCode,
 };
@@ -44,6 +44,23 @@ pub(super) async fn create_topic(
         .create_topics([&topic], &options())
         .await
         .map_err(client::request_failed("create a topic", bootstrap))?;
+    for result in results {
+        result.map_err(|(_, code)| failed(code.to_string()))?;
+    }
+    await_partitions(bootstrap, name, partitions).await.map_err(failed)
+}
+
+/// Gives a topic more partitions.
+pub(super) async fn grow_topic(
+    bootstrap: &str,
+    name: &str,
+    partitions: u32,
+) -> Result<(), ClusterError> {
+    let failed = |reason: String| ClusterError::GrowTopic { topic: name.into(), reason };
+    let results = admin(bootstrap)?
+        .create_partitions(&[NewPartitions::new(name, partitions as usize)], &options())
+        .await
+        .map_err(client::request_failed("grow a topic", bootstrap))?;
     for result in results {
         result.map_err(|(_, code)| failed(code.to_string()))?;
     }

@@ -58,6 +58,14 @@ pub enum ClusterError {
         /// What was in the way.
         reason: String,
     },
+    /// A topic could not be given more partitions.
+    #[error("grow the topic {topic}: {reason}")]
+    GrowTopic {
+        /// Its name.
+        topic: String,
+        /// What was in the way.
+        reason: String,
+    },
     /// A topic could not be deleted, or its deletion was not seen.
     #[error("delete the topic {topic}: {reason}")]
     DeleteTopic {
@@ -149,6 +157,18 @@ impl Cluster {
                 let brokers = nodes.filter(|node| matches!(node, Node::Broker(_)));
                 let replication = brokers.count();
                 admin::create_topic(bootstrap, name, partitions, replication).await
+            }
+        }
+    }
+
+    /// Gives a topic more partitions, and waits until every broker knows of them.
+    pub async fn grow_topic(&self, name: &str, partitions: u32) -> Result<(), ClusterError> {
+        match self {
+            Cluster::Embedded(_) => {
+                Err(ClusterError::Unsupported { what: "grow a topic", backend: self.backend() })
+            }
+            Cluster::Containers { bootstrap, .. } => {
+                admin::grow_topic(bootstrap, name, partitions).await
             }
         }
     }

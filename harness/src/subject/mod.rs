@@ -3,6 +3,7 @@
 //! A subject is known by its contract and its command line. It is always a process of its own: the
 //! harness never calls the mirror's engine.
 
+pub mod bad;
 pub mod process;
 pub mod properties;
 
@@ -30,6 +31,13 @@ pub enum Kind {
     /// A program of the user's: a command line with `{consumer_config}`, `{producer_config}` and
     /// `{topics}`.
     Command(String),
+    /// A small mirror with a defect, or an unusual one (`bad`).
+    Bad {
+        /// Which.
+        fault: String,
+        /// Picks its victim.
+        seed: u64,
+    },
 }
 
 impl Kind {
@@ -42,6 +50,7 @@ impl Kind {
             Kind::Mirror => "mirror",
             Kind::MirrorMaker1 => "mirrormaker1",
             Kind::Command(_) => "command",
+            Kind::Bad { .. } => "bad",
         }
     }
 }
@@ -95,6 +104,8 @@ pub struct Spec {
     pub consumer: Properties,
     /// The user's producer properties, laid on top of the harness's.
     pub producer: Properties,
+    /// The user's contract, instead of the built-in one.
+    pub contract: Option<Contract>,
 }
 
 impl Spec {
@@ -102,8 +113,11 @@ impl Spec {
     /// properties: a bad configuration must not excuse itself. `old_consumer`: the source is of a
     /// version whose MirrorMaker takes `zookeeper.connect`.
     pub fn contract(&self, options: &SubjectOptions, old_consumer: bool) -> Contract {
+        if let Some(contract) = &self.contract {
+            return contract.clone();
+        }
         match &self.kind {
-            Kind::Mirror => Contract {
+            Kind::Mirror | Kind::Bad { .. } => Contract {
                 partitioning: if options.preserve {
                     Partitioning::Preserve
                 } else {
@@ -136,7 +150,7 @@ impl Spec {
         match self.kind {
             Kind::MirrorMaker1 => true,
             Kind::Mirror => options.as_in_the_article,
-            Kind::Command(_) => false,
+            Kind::Command(_) | Kind::Bad { .. } => false,
         }
     }
 
@@ -162,6 +176,18 @@ impl Spec {
             Kind::MirrorMaker1 => {
                 let program = ["kafka-run-class.sh", "kafka.tools.MirrorMaker"].map(str::to_owned);
                 Ok(program.into_iter().chain(arguments()).collect())
+            }
+            Kind::Bad { fault, seed } => {
+                let mut line = vec![self.executable.display().to_string(), "bad-mirror".into()];
+                line.extend(["--fault".into(), fault.clone(), "--seed".into(), seed.to_string()]);
+                line.extend(arguments());
+                if launch.options.preserve {
+                    line.extend(["--partitioning".into(), "preserve".into()]);
+                }
+                if let Some(group) = launch.application {
+                    line.extend(["--sync-group".into(), group.to_owned()]);
+                }
+                Ok(line)
             }
             Kind::Command(template) => words(template)?
                 .into_iter()
@@ -232,6 +258,8 @@ pub struct Launch<'a> {
     pub consumer: Properties,
     /// The harness's producer properties.
     pub producer: Properties,
+    /// The group of the application whose positions it carries over, if its contract says so.
+    pub application: Option<&'a str>,
     /// The containers that it runs beside, if it runs in one.
     pub pair: Option<&'a containers::Pair>,
 }

@@ -48,6 +48,7 @@ impl Testbed {
         self.await_stability().await?;
         let source = self.read_source().await?;
         let destination = self.read_destination().await?;
+        self.keep_aborted(&source).await?;
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {
@@ -190,18 +191,47 @@ impl Testbed {
 
     async fn read_source(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
         let names = self.history.topics.iter().map(|topic| topic.source.clone()).collect();
-        self.read_all(self.pair.source.bootstrap(), names).await
+        self.read_all(self.pair.source.bootstrap(), names, Isolation::ReadCommitted).await
     }
 
     async fn read_destination(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
         let names = self.history.topics.iter().map(|topic| topic.destination.clone()).collect();
-        self.read_all(self.pair.destination.bootstrap(), names).await
+        self.read_all(self.pair.destination.bootstrap(), names, Isolation::ReadCommitted).await
+    }
+
+    /// What only a reader of uncommitted records sees: it names what leaked.
+    async fn keep_aborted(
+        &mut self,
+        committed: &[(TopicIndex, TopicRead)],
+    ) -> Result<(), TestbedError> {
+        if !self.aborted {
+            return Ok(());
+        }
+        let names = self.history.topics.iter().map(|topic| topic.source.clone()).collect();
+        let all =
+            self.read_all(self.pair.source.bootstrap(), names, Isolation::ReadUncommitted).await?;
+        let place =
+            |topic, partition, offset| (TopicPartition { topic, partition }, SourceOffset(offset));
+        let seen: BTreeSet<_> = committed
+            .iter()
+            .flat_map(|(topic, read)| read.records.iter().map(move |r| place(*topic, r.0, r.1)))
+            .collect();
+        for (topic, read) in all {
+            self.history.aborted.extend(read.records.into_iter().filter_map(
+                |(partition, offset, content)| {
+                    let (at, offset) = place(topic, partition, offset);
+                    (!seen.contains(&(at, offset))).then_some(SourceRecord { at, offset, content })
+                },
+            ));
+        }
+        Ok(())
     }
 
     async fn read_all(
         &self,
         bootstrap: &str,
         names: Vec<String>,
+        isolation: Isolation,
     ) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
         let (bootstrap, limit) = (bootstrap.to_owned(), self.limits.read);
         Ok(blocking(move || {
@@ -209,7 +239,7 @@ impl Testbed {
                 .iter()
                 .enumerate()
                 .map(|(index, name)| {
-                    let read = read_topic(&bootstrap, name, Isolation::ReadCommitted, limit)?;
+                    let read = read_topic(&bootstrap, name, isolation, limit)?;
                     Ok::<_, crate::observe::read::ReadError>((index as TopicIndex, read))
                 })
                 .collect()
@@ -222,19 +252,22 @@ impl Testbed {
         read: Vec<(TopicIndex, TopicRead)>,
         cuts: &BTreeMap<TopicPartition, i64>,
     ) {
+        let mut records = std::mem::take(&mut self.gone);
         for (topic, read) in read {
             for (partition, (low, end)) in &read.bounds {
                 let at = TopicPartition { topic, partition: *partition };
                 self.source_bounds(at, *low, cuts.get(&at).copied().unwrap_or(*end));
+                self.history.source_ends.insert(at, SourceOffset(*end));
             }
-            self.history.source.extend(read.records.into_iter().filter_map(
-                |(partition, offset, content)| {
-                    let at = TopicPartition { topic, partition };
-                    let below = cuts.get(&at).is_none_or(|cut| offset < *cut);
-                    below.then_some(SourceRecord { at, offset: SourceOffset(offset), content })
-                },
-            ));
+            records.extend(read.records.into_iter().map(|(partition, offset, content)| {
+                let at = TopicPartition { topic, partition };
+                SourceRecord { at, offset: SourceOffset(offset), content }
+            }));
         }
+        records.sort_by_key(|record| (record.at, record.offset));
+        let below =
+            |record: &SourceRecord| cuts.get(&record.at).is_none_or(|cut| record.offset.0 < *cut);
+        (self.history.source, self.history.after_cut) = records.into_iter().partition(below);
     }
 
     fn keep_destination(&mut self, read: Vec<(TopicIndex, TopicRead)>) {

@@ -6,10 +6,12 @@
 
 mod end;
 mod offsets;
+mod retention;
 mod sampler;
 mod shell;
 mod subject;
 mod topics;
+mod translation;
 
 use crate::{
     cluster::{ClusterError, Pair},
@@ -21,11 +23,13 @@ use crate::{
     },
     run_dir::RunDir,
     subject::{Running, Spec, SubjectError},
-    workload,
+    workload::{self, produce::Transactions},
 };
 use judge::{
     contract::{self, Contract},
-    history::{Completion, History, Outcome, Positions, Produced, RecordId, TopicIndex},
+    history::{
+        Completion, History, Outcome, Positions, Produced, RecordId, SourceRecord, TopicIndex,
+    },
     plan::{Action, Plan, Side, SubjectOptions, Workload},
     verdict::Judgement,
 };
@@ -82,6 +86,8 @@ pub struct Testbed {
     limits: Limits,
     /// Clients come before the clusters that they talk to: fields are dropped in this order.
     subject: Option<Running>,
+    /// Further instances of the subject, in the order of their start.
+    others: Vec<Running>,
     tail: Option<Tail>,
     sampler: Option<Sampler>,
     /// What the subject is asked to mirror, as `--whitelist` takes it.
@@ -97,6 +103,12 @@ pub struct Testbed {
     history: History,
     /// Where the truth begins, in partitions that were trimmed.
     trimmed: Positions,
+    /// What retention took ahead of the subject, and up to where, until the subject has said so.
+    gone: Vec<SourceRecord>,
+    outrun: Positions,
+    /// Whether transactions were aborted, so that there is something only a reader of uncommitted
+    /// records sees.
+    aborted: bool,
     /// What the last command in a container wrote to its standard output.
     shell_output: String,
     /// The application's consumer of the offset promise: its group.
@@ -124,6 +136,7 @@ impl Testbed {
             prefix,
             limits,
             subject: None,
+            others: Vec::new(),
             tail: None,
             sampler: None,
             pattern: None,
@@ -135,6 +148,9 @@ impl Testbed {
             actions: Vec::new(),
             history,
             trimmed: Positions::new(),
+            gone: Vec::new(),
+            outrun: Positions::new(),
+            aborted: false,
             shell_output: String::new(),
             pair,
             settings,
@@ -160,6 +176,13 @@ impl Testbed {
             Action::AwaitReady => self.await_ready().await,
             Action::StopSubject => self.stop_subject().await,
             Action::KillSubject => self.kill_subject().await,
+            Action::AddInstance(options) => self.add_instance(options).await,
+            Action::RemoveInstance => self.remove_instance().await,
+            Action::GrowTopic { side, topic, partitions } => {
+                self.grow_topic(side, &topic, partitions).await
+            }
+            Action::Outrun { topic } => self.outrun(&topic).await,
+            Action::SkipGap { topic } => self.skip_gap(&topic).await,
             Action::KillBroker { side, broker } => self.kill_broker(side, broker).await,
             Action::StartBroker { side, broker } => self.start_broker(side, broker).await,
             Action::AwaitExit { saying } => self.await_exit(&saying).await,
@@ -168,6 +191,7 @@ impl Testbed {
             Action::ConsumeOnSource { topic, percent } => {
                 self.consume_on_source(&topic, percent).await
             }
+            Action::AwaitTranslation { topic } => self.await_translation(&topic).await,
             Action::Finish => self.finish().await,
             Action::ResumeOnDestination { topic } => self.resume_on_destination(&topic).await,
         }
@@ -211,7 +235,7 @@ impl Testbed {
             let name = folder.unwrap_or(&self.folder).join("plan.json");
             self.settings.run_dir.write(&name.display().to_string(), &plan);
         }
-        if let Some(subject) = self.subject.take() {
+        for subject in self.subject.take().into_iter().chain(std::mem::take(&mut self.others)) {
             subject.kill().await;
         }
         // Their clients take up to a tenth of a second each to end.
@@ -251,9 +275,10 @@ impl Testbed {
         // A record without a readable id is in the truth, but cannot be looked up in the log.
         let named: BTreeSet<RecordId> =
             records.iter().filter(|record| record.carries_id()).map(|record| record.id).collect();
-        let transaction = workload.transaction_records;
+        let transactions = Transactions::of(workload);
+        self.aborted |= workload.aborted_transactions > 0;
         let log =
-            blocking(move || workload::produce::produce(&bootstrap, &name, &records, transaction))
+            blocking(move || workload::produce::produce(&bootstrap, &name, &records, transactions))
                 .await?;
         let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
         self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));

@@ -162,7 +162,8 @@ impl Move {
     }
 }
 
-fn commit(
+/// Commits positions for the reader's group, which has no members.
+pub(super) fn commit(
     reader: &BaseConsumer,
     bootstrap: &str,
     topic: &str,

@@ -8,6 +8,7 @@ use crate::{
     workload::produce::produce_sentinels,
 };
 use judge::{
+    contract::Offsets,
     history::{
         DestinationBounds, DestinationOffset, Ends, Event, EventKind, SourceBounds, SourceOffset,
         TopicIndex,
@@ -18,6 +19,9 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
+
+/// How long a subject may take to notice that what it should read next is gone.
+const GAP_NOTICED: Duration = Duration::from_secs(15);
 
 /// How often a condition is looked at.
 pub(super) const POLL: Duration = Duration::from_millis(20);
@@ -31,9 +35,16 @@ impl Testbed {
         if self.incarnation == 0 {
             self.observe_from_here().await?;
         }
+        let running = self.launch().await?;
+        self.subject = Some(running);
+        Ok(())
+    }
+
+    async fn launch(&mut self) -> Result<Running, TestbedError> {
         self.incarnation += 1;
         let containers = self.pair.containers.clone();
         let in_container = self.settings.subject.in_container(&self.options);
+        let translates = matches!(self.contract().offsets, Offsets::Translated { .. });
         let launch = Launch {
             pair: containers.as_deref().filter(|_| in_container),
             folder: &self.folder,
@@ -42,13 +53,36 @@ impl Testbed {
             options: &self.options,
             consumer: self.consumer_properties(in_container)?,
             producer: self.producer_properties(in_container)?,
+            application: translates.then_some(self.application.as_str()),
         };
         let (running, ignored) = Running::start(&self.settings.subject, launch).await?;
-        self.subject = Some(running);
         if !ignored.is_empty() {
             self.log(&format!("the harness's own instead of the user's: {}", ignored.join(", ")));
         }
+        Ok(running)
+    }
+
+    /// One more instance joins the group: those that are there may repeat what they had not
+    /// committed when their partitions moved.
+    pub(super) async fn add_instance(
+        &mut self,
+        options: SubjectOptions,
+    ) -> Result<(), TestbedError> {
+        self.options = options;
+        let began = self.destination_ends().await?;
+        self.note_event(EventKind::Rebalance, began).await?;
+        let running = self.launch().await?;
+        self.others.push(running);
         Ok(())
+    }
+
+    pub(super) async fn remove_instance(&mut self) -> Result<(), TestbedError> {
+        let Some(other) = self.others.pop() else {
+            return Err(TestbedError::Plan("it removes an instance that was never added".into()));
+        };
+        let began = self.destination_ends().await?;
+        self.stop_gracefully(other).await;
+        self.note_event(EventKind::Rebalance, began).await
     }
 
     /// Takes the baselines and begins to follow the destination: before the first start.
@@ -191,6 +225,11 @@ impl Testbed {
             self.log(&format!("the subject ended by itself: {}\n{tail}", ended.status));
             self.exited.get_or_insert((ended.status, tail));
         }
+        for other in &mut self.others {
+            if let Some(ended) = other.ended().await {
+                self.exited.get_or_insert((ended.status, other.output_tail()));
+            }
+        }
         self.exited.is_some()
     }
 
@@ -200,6 +239,16 @@ impl Testbed {
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.destination_ends().await?;
+        let mut graceful = self.stop_gracefully(subject).await;
+        for other in std::mem::take(&mut self.others) {
+            graceful &= self.stop_gracefully(other).await;
+        }
+        self.history.final_commit.graceful = graceful;
+        self.note_event(EventKind::Stop, began).await
+    }
+
+    /// Whether an instance ended as its contract says after its stop signal.
+    async fn stop_gracefully(&mut self, subject: Running) -> bool {
         let (ended, output) = subject.stop().await;
         self.log(&format!(
             "stopped: {}{}",
@@ -212,8 +261,7 @@ impl Testbed {
         if !graceful {
             self.exited.get_or_insert((stop_status(&ended), output));
         }
-        self.history.final_commit.graceful = graceful;
-        self.note_event(EventKind::Stop, began).await
+        graceful
     }
 
     pub(super) async fn kill_subject(&mut self) -> Result<(), TestbedError> {
@@ -222,12 +270,14 @@ impl Testbed {
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.destination_ends().await?;
-        let (ended, _) = subject.kill().await;
-        self.log(&format!("killed: {}", ended.status));
+        for subject in [subject].into_iter().chain(std::mem::take(&mut self.others)) {
+            let (ended, _) = subject.kill().await;
+            self.log(&format!("killed: {}", ended.status));
+        }
         self.note_event(EventKind::Kill, began).await
     }
 
-    async fn destination_ends(&self) -> Result<judge::history::Ends, TestbedError> {
+    pub(super) async fn destination_ends(&self) -> Result<judge::history::Ends, TestbedError> {
         match &self.sampler {
             Some(sampler) => {
                 Ok(sampler.with(|progress, topics| progress.destination_ends(topics)).await?)
@@ -255,6 +305,11 @@ impl Testbed {
     pub(super) async fn await_exit(&mut self, saying: &str) -> Result<(), TestbedError> {
         let started = Instant::now();
         while !self.note_exit().await {
+            if !self.outrun.is_empty() && started.elapsed() > GAP_NOTICED {
+                // It goes on as if nothing had been lost: what is missing will be named.
+                self.log("the subject did not stop at what is gone");
+                return Ok(());
+            }
             if started.elapsed() > self.limits.ready {
                 return Err(TestbedError::Deadline {
                     awaited: format!("the subject's end, saying {saying:?}"),
@@ -269,6 +324,8 @@ impl Testbed {
                 .unwrap_or_default();
         if text.contains(saying) {
             self.exited = None;
+            // It did not go over what is gone in silence.
+            self.history.announced.extend(std::mem::take(&mut self.outrun));
         }
         Ok(())
     }

@@ -9,9 +9,13 @@ use crate::{
     workload::{generate::Generated, produce::produce},
 };
 use judge::{
-    history::{RecordId, SourceOffset, Topic, TopicIndex, TopicPartition},
+    history::{Growth, RecordId, Topic, TopicIndex},
     plan::Side,
 };
+use std::time::Duration;
+
+/// A contract that allows older metadata is not waited for: both partition counts are accepted.
+const LONGEST_AGE: Duration = Duration::from_secs(20);
 
 impl Testbed {
     pub(super) async fn create_topic(
@@ -114,16 +118,29 @@ impl Testbed {
         Ok(())
     }
 
-    /// Deletes what a topic of the source holds. The records are gone before the subject could have
-    /// seen them, so they are no longer part of what was produced.
-    pub(super) async fn trim_source(&mut self, logical: &str) -> Result<(), TestbedError> {
+    /// Gives a topic more partitions. On the destination: waits until the subject's producer must
+    /// know of them, and notes what lay there by then.
+    pub(super) async fn grow_topic(
+        &mut self,
+        side: Side,
+        logical: &str,
+        partitions: u32,
+    ) -> Result<(), TestbedError> {
         let index = self.topic(logical)?;
-        let name = self.history.topics[usize::from(index)].source.clone();
-        let ends = self.pair.source.delete_records(&name).await?;
-        self.history.produced.retain(|produced| produced.topic != index);
-        self.trimmed.extend(ends.into_iter().map(|(partition, end)| {
-            (TopicPartition { topic: index, partition }, SourceOffset(end))
-        }));
+        let topic = &mut self.history.topics[usize::from(index)];
+        let name = match side {
+            Side::Source => topic.source.clone(),
+            Side::Destination => topic.destination.clone(),
+        };
+        self.pair.side(side).grow_topic(&name, partitions).await?;
+        counts(topic, side).push(partitions);
+        let age = Duration::from_millis(self.contract().metadata_age_ms);
+        if side == Side::Source || age > LONGEST_AGE {
+            return Ok(());
+        }
+        tokio::time::sleep(age).await;
+        let settled = self.destination_ends().await?;
+        self.history.grown.push(Growth { topic: index, partitions, settled });
         Ok(())
     }
 

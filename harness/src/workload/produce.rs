@@ -5,7 +5,10 @@ use crate::{
     cluster::{ClusterError, REQUEST_TIMEOUT, client::request_failed},
     observe::sentinel::Sentinel,
 };
-use judge::history::{Content, Outcome, RecordId};
+use judge::{
+    history::{Content, Outcome, RecordId},
+    plan::Workload,
+};
 use rdkafka::{
     ClientConfig, ClientContext,
     error::{KafkaError, RDKafkaErrorCode},
@@ -79,14 +82,37 @@ fn producer(
         .map_err(request_failed("create a producer", bootstrap))
 }
 
-/// Writes `records` to `topic`, each producer's in order, all producers at once, in transactions of
-/// so many records if that is asked for; returns what became of each. An error means that the environment failed; a record that the broker refused is
-/// an outcome.
+/// How records are grouped in transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transactions {
+    /// So many records each.
+    records: usize,
+    /// So many percent of them are aborted.
+    aborted: u8,
+}
+
+impl Transactions {
+    /// As a workload says it; `None`: none.
+    pub fn of(workload: &Workload) -> Option<Transactions> {
+        let records = workload.transaction_records?.max(1) as usize;
+        Some(Transactions { records, aborted: workload.aborted_transactions.min(100) })
+    }
+
+    /// Whether a transaction is aborted: the percentage, spread evenly.
+    fn is_aborted(self, number: usize) -> bool {
+        let percent = usize::from(self.aborted);
+        (number + 1) * percent / 100 > number * percent / 100
+    }
+}
+
+/// Writes `records` to `topic`, each producer's in order, all producers at once, in transactions if
+/// that is asked for; returns what became of each. An error means that the environment failed; a
+/// record that the broker refused is an outcome, and so is an aborted one: it failed.
 pub fn produce(
     bootstrap: &str,
     topic: &str,
     records: &[Generated],
-    transaction: Option<u32>,
+    transaction: Option<Transactions>,
 ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
     let mut by_producer: BTreeMap<u16, Vec<&Generated>> = BTreeMap::new();
     for record in records {
@@ -112,49 +138,72 @@ fn send(
     topic: &str,
     number: u16,
     records: &[&Generated],
-    transaction: Option<u32>,
+    transactions: Option<Transactions>,
 ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
     let name = format!("mirrorproof-producer-{number}");
     let id = format!("{topic}-{number}");
-    let producer = producer(bootstrap, &name, transaction.map(|_| id.as_str()))?;
+    let producer = producer(bootstrap, &name, transactions.map(|_| id.as_str()))?;
     let failed = || request_failed("produce in a transaction", bootstrap);
-    let size = transaction.map_or(usize::MAX, |records| records.max(1) as usize);
-    if transaction.is_some() {
-        producer.init_transactions(REQUEST_TIMEOUT).map_err(failed())?;
+    let Some(transactions) = transactions else {
+        for (index, record) in records.iter().enumerate() {
+            send_one(&producer, bootstrap, topic, index, record)?;
+        }
+        flush(&producer, records.len());
+        return Ok(outcomes(&producer, records));
+    };
+    producer.init_transactions(REQUEST_TIMEOUT).map_err(failed())?;
+    let mut aborted = vec![false; records.len()];
+    for (transaction, chunk) in records.chunks(transactions.records).enumerate() {
         producer.begin_transaction().map_err(failed())?;
-    }
-    for (index, record) in records.iter().enumerate() {
-        if index > 0 && index % size == 0 {
-            flush(&producer, index);
+        let first = transaction * transactions.records;
+        for (index, record) in chunk.iter().enumerate() {
+            send_one(&producer, bootstrap, topic, first + index, record)?;
+        }
+        flush(&producer, first + chunk.len());
+        if transactions.is_aborted(transaction) {
+            producer.abort_transaction(REQUEST_TIMEOUT).map_err(failed())?;
+            aborted[first..first + chunk.len()].fill(true);
+        } else {
             producer.commit_transaction(REQUEST_TIMEOUT).map_err(failed())?;
-            producer.begin_transaction().map_err(failed())?;
         }
-        let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, index)
-            .partition(record.partition as i32);
-        if let Some(key) = &record.key {
-            message = message.key(key);
-        }
-        if let Some(value) = &record.value {
-            message = message.payload(value);
-        }
-        if let Some(timestamp) = record.timestamp {
-            message = message.timestamp(timestamp);
-        }
-        if !record.headers.is_empty() {
-            let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, header| {
-                headers.insert(Header { key: &header.0, value: header.1.as_deref() })
-            });
-            message = message.headers(headers);
-        }
-        enqueue(&producer, message).map_err(request_failed("produce to the source", bootstrap))?;
     }
-    flush(&producer, records.len());
-    if transaction.is_some() {
-        producer.commit_transaction(REQUEST_TIMEOUT).map_err(failed())?;
+    let told = outcomes(&producer, records).into_iter().zip(aborted);
+    let told = told.map(|((id, told), aborted)| (id, if aborted { Outcome::Failed } else { told }));
+    Ok(told.collect())
+}
+
+fn send_one(
+    producer: &BaseProducer<Outcomes>,
+    bootstrap: &str,
+    topic: &str,
+    index: usize,
+    record: &Generated,
+) -> Result<(), ClusterError> {
+    let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, index)
+        .partition(record.partition as i32);
+    if let Some(key) = &record.key {
+        message = message.key(key);
     }
+    if let Some(value) = &record.value {
+        message = message.payload(value);
+    }
+    if let Some(timestamp) = record.timestamp {
+        message = message.timestamp(timestamp);
+    }
+    if !record.headers.is_empty() {
+        let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, header| {
+            headers.insert(Header { key: &header.0, value: header.1.as_deref() })
+        });
+        message = message.headers(headers);
+    }
+    enqueue(producer, message).map_err(request_failed("produce to the source", bootstrap))
+}
+
+/// What each record's producer was told.
+fn outcomes(producer: &BaseProducer<Outcomes>, records: &[&Generated]) -> Vec<(RecordId, Outcome)> {
     let known = producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner());
     let outcome = |index| known.get(&index).copied().unwrap_or(Outcome::Indeterminate);
-    Ok(records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect())
+    records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect()
 }
 
 /// Writes sentinels to their partitions and waits until all are acknowledged.

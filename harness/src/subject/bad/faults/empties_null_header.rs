@@ -1,0 +1,25 @@
+//! Turns a null header value into an empty one.
+
+use super::super::{
+    Fault, Force, Shows,
+    defect::{Defect, Every},
+};
+use judge::verdict::Anomaly;
+
+pub(super) const FAULT: Fault = Fault {
+    name: "empties-null-header",
+    does: "turns a null header value into an empty one",
+    forced_by: Force::Load,
+    shows: Shows::Everywhere,
+    found_as: Anomaly::Corrupted,
+    entails: &[],
+    defect,
+};
+
+fn defect(_seed: u64) -> Box<dyn Defect> {
+    Box::new(Every(|record| {
+        for (_, value) in &mut record.headers {
+            *value = Some(value.take().unwrap_or_default());
+        }
+    }))
+}

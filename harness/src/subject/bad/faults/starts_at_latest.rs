@@ -1,0 +1,21 @@
+//! Begins at the end: what was there before is skipped.
+
+use super::super::{
+    Fault, Force, Shows,
+    defect::{Begin, Defect, Policed, Policy},
+};
+use judge::verdict::Anomaly;
+
+pub(super) const FAULT: Fault = Fault {
+    name: "starts-at-latest",
+    does: "begins at the end: what was there before is skipped",
+    forced_by: Force::Load,
+    shows: Shows::Everywhere,
+    found_as: Anomaly::Lost,
+    entails: &[Anomaly::CommitAhead, Anomaly::CommitBehind],
+    defect,
+};
+
+fn defect(_seed: u64) -> Box<dyn Defect> {
+    Box::new(Policed(Policy { begin: Begin::Latest, ..Policy::default() }))
+}

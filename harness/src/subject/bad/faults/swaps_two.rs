@@ -1,0 +1,21 @@
+//! Sends two records of one key in the wrong order.
+
+use super::super::{
+    Fault, Force, Shows,
+    defect::{Defect, HoldsOne},
+};
+use judge::verdict::Anomaly;
+
+pub(super) const FAULT: Fault = Fault {
+    name: "swaps-two",
+    does: "sends two records of one key in the wrong order",
+    forced_by: Force::Load,
+    shows: Shows::Everywhere,
+    found_as: Anomaly::Reordered,
+    entails: &[Anomaly::Stale, Anomaly::CommitAhead],
+    defect,
+};
+
+fn defect(seed: u64) -> Box<dyn Defect> {
+    Box::new(HoldsOne::new(seed, 1))
+}

@@ -1,0 +1,21 @@
+//! Lets an application read everything again.
+
+use super::super::{
+    Fault, Force, Shows,
+    defect::{Defect, Policed, Policy, Translation},
+};
+use judge::verdict::Anomaly;
+
+pub(super) const FAULT: Fault = Fault {
+    name: "translates-to-the-start",
+    does: "lets an application read everything again",
+    forced_by: Force::Failover,
+    shows: Shows::Everywhere,
+    found_as: Anomaly::TranslationRewinds,
+    entails: &[],
+    defect,
+};
+
+fn defect(_seed: u64) -> Box<dyn Defect> {
+    Box::new(Policed(Policy { translation: Translation::Start, ..Policy::default() }))
+}

@@ -1,0 +1,103 @@
+//! The way back of a loop: what lies on the destination is written to the source, for ever.
+
+use super::{
+    Options,
+    engine::{EngineError, tell},
+};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// One record in so many goes round, and waits before it does: a loop need not fill a disk to be one.
+const ONE_IN: u64 = 50;
+const PAUSE: Duration = Duration::from_millis(50);
+const QUESTION: Duration = Duration::from_secs(5);
+
+/// A thread that brings records back; it ends when this is dropped.
+pub(super) struct Returning {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Returning {
+    pub(super) fn start(options: &Options, topics: Vec<String>) -> Result<Returning, EngineError> {
+        let servers = |properties: &super::Properties| {
+            properties.get("bootstrap.servers").cloned().unwrap_or_default()
+        };
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", servers(&options.producer))
+            .set("group.id", "the-way-back")
+            .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "10")
+            .create()?;
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", servers(&options.consumer)).create()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            if let Err(error) = bring_back(&consumer, &producer, &topics, &stopped) {
+                tell(&format!("the way back ended: {error}"));
+            }
+        });
+        Ok(Returning { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// The harness's own records stay away: no checker sees them.
+fn goes_back(key: Option<&[u8]>) -> bool {
+    !key.is_some_and(|key| key.starts_with(crate::observe::sentinel::MARK.as_bytes()))
+}
+
+fn bring_back(
+    consumer: &BaseConsumer,
+    producer: &BaseProducer,
+    topics: &[String],
+    stop: &AtomicBool,
+) -> Result<(), EngineError> {
+    let mut all = TopicPartitionList::new();
+    let metadata = consumer.fetch_metadata(None, QUESTION)?;
+    for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
+        for partition in topic.partitions() {
+            let (_, end) = consumer.fetch_watermarks(topic.name(), partition.id(), QUESTION)?;
+            all.add_partition_offset(topic.name(), partition.id(), Offset::Offset(end))?;
+        }
+    }
+    consumer.assign(&all)?;
+    while !stop.load(Ordering::Relaxed) {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(10)) else { continue };
+        // The same records each time, or the loop would die out.
+        let value = message.payload().unwrap_or_default();
+        if xxhash_rust::xxh3::xxh3_64(value) % ONE_IN != 0 || !goes_back(message.key()) {
+            continue;
+        }
+        std::thread::sleep(PAUSE);
+        let mut record = BaseRecord::<[u8], [u8]>::to(message.topic());
+        (record.key, record.payload) = (message.key(), message.payload());
+        record.timestamp = message.timestamp().to_millis();
+        if let Some(headers) = message.headers() {
+            record = record.headers(rdkafka::message::BorrowedHeaders::detach(headers));
+        }
+        producer.send(record).map_err(|(error, _)| error)?;
+        producer.flush(QUESTION)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Records that the source loses: before the subject could have seen them, or ahead of a subject
+//! that was stopped.
+
+use super::{Testbed, TestbedError, blocking};
+use crate::{
+    cluster::client::{self, Isolation},
+    observe::read::read_topic,
+};
+use judge::history::{SourceOffset, SourceRecord, TopicPartition};
+
+impl Testbed {
+    /// Deletes what a topic of the source holds. The records are gone before the subject could have
+    /// seen them, so they are no longer part of what was produced.
+    pub(super) async fn trim_source(&mut self, logical: &str) -> Result<(), TestbedError> {
+        let index = self.topic(logical)?;
+        self.delete_records(logical).await?;
+        self.history.produced.retain(|produced| produced.topic != index);
+        Ok(())
+    }
+
+    /// Deletes what a topic of the source holds, and keeps it as part of the truth: the subject
+    /// should have copied it, or say that it no longer can.
+    pub(super) async fn outrun(&mut self, logical: &str) -> Result<(), TestbedError> {
+        if self.subject.is_some() {
+            return Err(TestbedError::Plan("retention outruns a subject that runs".into()));
+        }
+        let topic = self.topic(logical)?;
+        let name = self.history.topics[usize::from(topic)].source.clone();
+        let (bootstrap, limit) = (self.pair.source.bootstrap().to_owned(), self.limits.read);
+        let read = blocking(move || read_topic(&bootstrap, &name, Isolation::ReadCommitted, limit))
+            .await?;
+        self.gone.extend(read.records.into_iter().map(|(partition, offset, content)| {
+            let at = TopicPartition { topic, partition };
+            SourceRecord { at, offset: SourceOffset(offset), content }
+        }));
+        self.delete_records(logical).await?;
+        self.outrun.extend(self.trimmed.iter().filter(|(at, _)| at.topic == topic));
+        Ok(())
+    }
+
+    /// Sets the positions of the subject's group behind what is gone. A subject that still runs did
+    /// that by itself.
+    pub(super) async fn skip_gap(&mut self, logical: &str) -> Result<(), TestbedError> {
+        if self.subject.is_some() {
+            return Ok(());
+        }
+        let topic = self.topic(logical)?;
+        let name = self.history.topics[usize::from(topic)].source.clone();
+        let behind = self.trimmed.iter().filter(|(at, _)| at.topic == topic);
+        let behind: Vec<(u32, i64)> = behind.map(|(at, end)| (at.partition, end.0)).collect();
+        let (bootstrap, group) = (self.pair.source.bootstrap().to_owned(), self.group());
+        blocking(move || {
+            let reader = client::reader(&bootstrap, &group, Isolation::ReadCommitted)?;
+            super::offsets::commit(&reader, &bootstrap, &name, behind.into_iter())
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn delete_records(&mut self, logical: &str) -> Result<(), TestbedError> {
+        let topic = self.topic(logical)?;
+        let name = &self.history.topics[usize::from(topic)].source;
+        let ends = self.pair.source.delete_records(name).await?;
+        self.trimmed.extend(
+            ends.into_iter()
+                .map(|(partition, end)| (TopicPartition { topic, partition }, SourceOffset(end))),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! A contract of the user's: what the mirror declares about itself, as a TOML file.
+
+use judge::contract::Contract;
+use std::path::Path;
+
+/// Reads a contract; what is wrong with it is named with its line.
+pub(super) fn read(path: &Path) -> Result<Contract, String> {
+    let failed = |reason: &str| {
+        format!("failed to use the contract {}: {}", path.display(), reason.trim_end())
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+    toml::from_str(&text).map_err(|error| failed(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use judge::contract::{Partitioning, Start};
+
+    fn check(text: &str) -> Result<Contract, String> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("a file that can be written");
+        read(file.path())
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        let contract = check("partitioning = \"preserve\"\nstart = \"latest\"\n");
+        let expected = Contract {
+            partitioning: Partitioning::Preserve,
+            start: Start::Latest,
+            ..Contract::default()
+        };
+        assert_eq!(contract, Ok(expected));
+        assert_eq!(check(""), Ok(Contract::default()));
+    }
+
+    #[test]
+    fn an_unknown_clause_or_value_is_named_with_its_line() {
+        let unknown = check("order = \"key\"\npartitions = 3\n").expect_err("refused");
+        assert!(unknown.contains("partitions") && unknown.contains("line 2"), "{unknown}");
+        let value = check("delivery = \"sometimes\"\n").expect_err("refused");
+        assert!(value.contains("sometimes") && value.contains("at-least-once"), "{value}");
+    }
+}

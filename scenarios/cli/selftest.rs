@@ -1,0 +1,112 @@
+//! `mirrorproof selftest`: shows that bad mirrors are caught, and sound ones left alone.
+
+use super::{
+    clusters::{backend, default_folder, pool},
+    print, print_error,
+    up::interrupted,
+};
+use crate::{
+    run::progress::Progress,
+    selftest::{self, SelfTest, Shown},
+};
+use judge::report::exit::ExitCode;
+use std::path::PathBuf;
+
+/// What `selftest` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Which mirrors, by name; none: all.
+    #[arg(value_name = "NAME")]
+    only: Vec<String>,
+    /// Names the mirrors, and tries none.
+    #[arg(long)]
+    list: bool,
+    /// Which clusters: embedded (in this process) or containers (real Kafka, needs Docker).
+    #[arg(long, default_value = "embedded", value_name = "KIND")]
+    clusters: String,
+    /// Repeats the random choices of an earlier run.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How often each mirror is tried, each time with another seed.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Where logs and plans go; the default is runs/TIME-SEED.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// How many mirrors are tried at once.
+    #[arg(long, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+}
+
+pub(super) async fn main(args: Args) -> ExitCode {
+    if args.list {
+        print(&selftest::list());
+        return ExitCode::Holds;
+    }
+    match prepare(args) {
+        Ok(test) => execute(test).await,
+        Err(text) => {
+            print_error(&text);
+            ExitCode::Usage
+        }
+    }
+}
+
+fn prepare(args: Args) -> Result<SelfTest, String> {
+    let backend = backend(&args.clusters)?;
+    let seed = args.seed.unwrap_or_else(rand::random);
+    let executable = std::env::current_exe()
+        .map_err(|error| format!("failed to find the program's own file: {error}"))?;
+    let mut test = SelfTest {
+        backend,
+        seed,
+        rounds: args.rounds,
+        only: Vec::new(),
+        executable,
+        folder: args.report.unwrap_or_else(|| default_folder(seed)),
+        jobs: args.jobs.map(usize::from),
+    };
+    let known = selftest::names(&test);
+    if let Some(unknown) = args.only.iter().find(|name| !known.contains(name)) {
+        return Err(format!("no mirror of the self test is called {unknown:?}; --list names them"));
+    }
+    test.only = args.only;
+    std::fs::create_dir_all(&test.folder)
+        .and_then(|()| test.folder.canonicalize())
+        .map(|folder| test.folder = folder)
+        .map_err(|error| format!("failed to use the folder {}: {error}", test.folder.display()))?;
+    Ok(test)
+}
+
+async fn execute(test: SelfTest) -> ExitCode {
+    print_error(&format!("seed {}, run folder {}", test.seed, test.folder.display()));
+    let progress = Progress::detect();
+    let pool = match pool(test.backend, &progress).await {
+        Ok(pool) => pool,
+        Err(error) => {
+            print_error(&format!("failed to {error}"));
+            return ExitCode::Environment;
+        }
+    };
+    progress.begin(selftest::names(&test).len() as u64);
+    let rows = tokio::select! {
+        rows = selftest::run(&test, &pool, |row| progress.tried(&row.name, &row.shown.to_string(), row.seconds)) => Some(rows),
+        () = interrupted() => None,
+    };
+    if let Err(error) = pool.close().await {
+        print_error(&format!("failed to remove the containers of this run: {error}"));
+    }
+    progress.end();
+    let Some(rows) = rows else {
+        print_error("interrupted: nothing is shown");
+        return ExitCode::Inconclusive;
+    };
+    print(&selftest::render(&rows, test.backend.name()));
+    let wrong = rows.iter().any(|row| matches!(row.shown, Shown::Wrong(_)));
+    let broken = rows.iter().any(|row| matches!(row.shown, Shown::Broken(_)));
+    match (wrong, broken) {
+        (true, _) => ExitCode::Violated,
+        (false, true) => ExitCode::Environment,
+        (false, false) => ExitCode::Holds,
+    }
+}

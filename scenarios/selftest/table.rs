@@ -1,0 +1,103 @@
+//! What the self test prints.
+
+use super::{Row, Shown};
+use harness::subject::bad::{Awkward, Fault, Shows};
+
+/// The rows as a table, and what they come to.
+pub fn render(rows: &[Row], backend: &str) -> String {
+    let mut lines = vec![
+        ["mirror", "a mirror that …", "promise", "found as", "rounds", "time"].map(str::to_owned),
+    ];
+    for row in rows {
+        let rounds = match row.shown {
+            Shown::NeedsContainers => "–".into(),
+            _ => format!("{}/{}", row.passed, row.rounds),
+        };
+        let time = match row.shown {
+            Shown::NeedsContainers => "–".into(),
+            _ => format!("{:.1} s", row.seconds),
+        };
+        lines.push([
+            row.name.clone(),
+            row.does.clone(),
+            row.shown.promise().to_owned(),
+            row.shown.to_string(),
+            rounds,
+            time,
+        ]);
+    }
+    let mut out = columns(&lines);
+    let bad = |row: &&Row| row.bad && !matches!(row.shown, Shown::NeedsContainers);
+    let sound = |row: &&Row| !row.bad;
+    let right = |row: &&Row| row.shown.is_right();
+    let count = |of: &dyn Fn(&&Row) -> bool| rows.iter().filter(of).count();
+    let open = rows.iter().filter(|row| matches!(row.shown, Shown::NeedsContainers)).count();
+    out.push_str(&format!(
+        "\n{} of {} bad mirrors caught and named, {} of {} sound ones hold, on {backend} clusters",
+        count(&|row| bad(row) && right(row)),
+        count(&bad),
+        count(&|row| sound(row) && right(row)),
+        count(&sound),
+    ));
+    if open > 0 {
+        out.push_str(&format!("; {open} need --clusters containers"));
+    }
+    out.push('\n');
+    out
+}
+
+/// What there is to be tried.
+pub fn list() -> String {
+    let mut lines = vec![["mirror", "a mirror that …", "shows on"].map(str::to_owned)];
+    lines.extend(Fault::ALL.iter().map(|fault| {
+        let shows = match fault.shows {
+            Shows::Everywhere => "all clusters",
+            Shows::RealBrokers => "containers",
+        };
+        [fault.name, fault.does, shows].map(str::to_owned)
+    }));
+    lines.extend(
+        Awkward::ALL.iter().map(|awkward| {
+            [awkward.name, awkward.does, "sound, on all clusters"].map(str::to_owned)
+        }),
+    );
+    columns(&lines)
+}
+
+fn columns<const N: usize>(lines: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for line in lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    for line in lines {
+        let mut text = String::new();
+        for (width, cell) in widths.iter().zip(line) {
+            text.push_str(cell);
+            text.push_str(&" ".repeat(width - cell.chars().count() + 2));
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Shown::Caught { found, entailed } => {
+                write!(out, "{} ×{}", found.0, found.1)?;
+                for (anomaly, count) in entailed {
+                    write!(out, ", {anomaly} ×{count}")?;
+                }
+                Ok(())
+            }
+            Shown::Holds { records } => write!(out, "holds, {records} records"),
+            Shown::NeedsContainers => out.write_str("needs containers"),
+            Shown::Wrong(reason) => write!(out, "WRONG: {reason}"),
+            Shown::Broken(reason) => write!(out, "BROKEN: {reason}"),
+        }
+    }
+}
