@@ -30,34 +30,6 @@ Feature: Nothing is lost
       | 3      | 3           |
       | 8      | 1           |
 
-  @F24 @F44 @F48 @F49
-  Scenario Outline: every record arrives unchanged, whatever it carries: <mix>
-    Given the topic orders with 3 partitions on the source and 8 on the destination
-    And the mirror is running
-    When 2000 records of the mix "<mix>" are produced to orders
-    And the mirror has caught up
-    Then every record of the source is on the destination
-    And every copy equals its record in key, value, headers and timestamp
-    And nothing is there that was not produced
-    And at least 2000 records were judged
-
-    Examples:
-      | mix              |
-      | everything       |
-      | tombstones       |
-      | large values     |
-
-    @embedded
-    Examples:
-      | mix                        |
-      | null keys                  |
-      | hot keys                   |
-      | one key                    |
-      | several producers          |
-      | one key in many partitions |
-      | no headers                 |
-      | old timestamps             |
-
   @F12
   Scenario: records that were there before the mirror arrive too
     Given the topic orders with 3 partitions on the source and 3 on the destination
@@ -67,33 +39,6 @@ Feature: Nothing is lost
     And the mirror has caught up
     Then every record of the source is on the destination
     And nothing is there that was not produced
-
-  @F23 @F27
-  Scenario: a mirror that is stopped and started again loses and repeats nothing
-    Given the topic orders with 3 partitions on the source and 8 on the destination
-    And the mirror is running
-    When 2000 records over 100 keys are produced to orders
-    And the mirror is stopped
-    And 2000 records over 100 keys are produced to orders
-    And the mirror is started again
-    And the mirror has caught up
-    Then every record of the source is on the destination
-    And no record is repeated
-    And no position was committed ahead of its records
-
-  @F11 @F12 @F27
-  Scenario: a mirror that is killed under load loses nothing, and repeats only what it had not committed
-    Given the topic orders with 3 partitions on the source and 8 on the destination
-    And the mirror is running
-    When 4000 records over 100 keys are produced to orders
-    And 500 records have arrived at orders
-    And the mirror is killed
-    And 1000 records over 100 keys are produced to orders
-    And the mirror is started again
-    And the mirror has caught up
-    Then every record of the source is on the destination
-    And records are repeated only where the kill explains it
-    And no position was committed ahead of its records
 
   @F11
   Scenario: with its own commit interval nothing is committed ahead, and all of it in the end
@@ -105,7 +50,7 @@ Feature: Nothing is lost
     Then every record of the source is on the destination
     And no position was committed ahead of its records
 
-  @containers
+  @F27
   Scenario: several streams share the work
     Given the topic orders with 8 partitions on the source and 3 on the destination
     And the mirror runs with 4 streams
@@ -114,3 +59,32 @@ Feature: Nothing is lost
     And the mirror has caught up
     Then every record of the source is on the destination
     And nothing is there that was not produced
+
+  @F14 @F15 @containers
+  Scenario: partitions that are added to the source are copied from their first record on
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 1000 records over 100 keys are produced to orders
+    And orders grows to 6 partitions on the source
+    And 2000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And no record is repeated
+    And at least 3000 records were judged
+
+  @F16 @F58 @containers
+  Scenario: what retention took before it was copied is not passed over in silence
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 1000 records over 100 keys are produced to orders
+    And the mirror is stopped
+    And 1000 records over 100 keys are produced to orders
+    And all that orders holds on the source is deleted before the mirror could copy it
+    And 500 records over 100 keys are produced to orders
+    And the mirror is started
+    And the mirror has ended by itself, saying "gone from the source"
+    And an operator sets the mirror's positions in orders behind what is gone
+    And the mirror is started again
+    And 500 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination

@@ -63,7 +63,7 @@ Feature: The records of a key stay in order
     And the mirror is started again
     And the mirror has caught up
     Then every key's records are in the order of the source
-    And records are repeated only where the kill explains it
+    And records are repeated only where an event explains it
 
   @F10 @only-mirror
   Scenario Outline: a mirror that keeps partition numbers keeps each partition's order: <source> to <destination>
@@ -85,3 +85,16 @@ Feature: The records of a key stay in order
       | source | destination |
       | 3      | 3           |
       | 8      | 8           |
+
+  @F7 @F36 @containers
+  Scenario: after the destination has grown, keys move to where Java's producers put them now
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders
+    And 2000 records have arrived at orders
+    And orders grows to 8 partitions on the destination
+    And 2000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every key's records are in the order of the source
+    And every record is in the partition where Java's producers put its key
+    And at least 4000 records were judged

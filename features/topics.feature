@@ -48,7 +48,8 @@ Feature: The topics that were asked for are copied, and no other
     Given the topic orders with 3 partitions on the source and 3 on the destination
     And the mirror is asked for "orders.*", which selects orders
     And the mirror is running
-    When the topic orders-new is created with 3 partitions on the source and 8 on the destination
+    When 500 records over 50 keys are produced to orders
+    And the topic orders-new is created with 3 partitions on the source and 8 on the destination
     And orders-new is selected too
     And 2000 records over 100 keys are produced to orders-new
     And the mirror has caught up

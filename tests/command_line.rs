@@ -248,6 +248,91 @@ fn a_subject_that_copies_half_of_the_records_is_violated() {
     judged_as_violated(feature, &command, &["stalled", "200 source records without a copy"]);
 }
 
+/// Whatever a record can carry, and every question that a mirror can fail.
+const DENSE: &str = "Feature: Dense
+  Scenario: it is all there, once, in order and unchanged
+    Given the topic orders with 3 partitions on the source and 8 on the destination
+    And the mirror is running
+    When 2000 records of the mix \"everything\" are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And no record is repeated
+    And every key's records are in the order of the source
+    And every copy equals its record in key, value, headers and timestamp
+";
+
+/// A program of somebody's, with one defect that counts and offsets do not show.
+fn program_is_caught(fault: &str, anomaly: &str) {
+    let place = Place::with(DENSE);
+    let command = format!(
+        "{PROGRAM} bad-mirror --fault {fault} --seed 7 --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist {{topics}} \
+         --offset.commit.interval.ms 200"
+    );
+    let said = place.spec(&["--subject", "command", "--command", &command]);
+    said.ended(1, &["VIOLATED", anomaly]);
+}
+
+#[test]
+fn a_program_that_loses_one_record_and_repeats_another_is_caught() {
+    program_is_caught("loses-one-repeats-one", "lost ×1");
+}
+
+#[test]
+fn a_program_that_swaps_two_records_of_a_key_is_caught() {
+    program_is_caught("swaps-two", "reordered ×1");
+}
+
+#[test]
+fn a_program_that_empties_null_values_is_caught() {
+    program_is_caught("empties-null-value", "corrupted");
+}
+
+/// With one partition on both sides and nothing there before, raw offsets are right by chance.
+#[test]
+fn offsets_that_coincide_show_nothing() {
+    let place = Place::with(
+        "Feature: Offsets
+  Scenario: by chance they are the same
+    Given the topic orders with 1 partition on the source and 1 on the destination
+    And the mirror is running
+    When 500 records over 10 keys are produced to orders
+    And the mirror has caught up
+    And an application has read 50 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say
+",
+    );
+    place.spec(&[]).ended(3, &["skipped and repeated nothing"]);
+}
+
+#[test]
+fn a_contract_is_read_and_an_unknown_clause_is_named() {
+    let place = Place::with(SMALL);
+    let bad = place.file("bad.toml", "order = \"key\"\nexactly-one = true\n");
+    place.spec(&["--contract", &bad]).refused(&["bad.toml", "line 2", "exactly-one"]);
+    place.spec(&["--contract", "none.toml"]).refused(&["none.toml", "No such file"]);
+    let good = place.file("good.toml", "partitioning = \"preserve\"\n");
+    // Ours hashes keys, which is not what this contract says.
+    let said = place.spec(&["--contract", &good]);
+    said.ended(1, &["misplaced"]);
+}
+
+#[test]
+fn the_self_test_tells_a_bad_mirror_from_a_sound_one() {
+    let place = Place::with(SMALL);
+    let selftest = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("selftest").args(arguments);
+        place.run(command)
+    };
+    selftest(&["flips-a-bit", "small-load"])
+        .ended(0, &["corrupted ×1", "1 of 1 bad", "1 of 1 sound"]);
+    selftest(&["keeps-old-count"]).ended(3, &["needs containers"]);
+    selftest(&["no-such-mirror"]).refused(&["no-such-mirror", "--list"]);
+    selftest(&["--list"]).ended(0, &["loses-one", "keeps-old-count", "containers"]);
+}
+
 #[test]
 fn a_configuration_that_skips_records_is_violated_and_names_them() {
     // As in life: the mirror runs, and more is produced.

@@ -102,9 +102,11 @@ async fn execute(test: SelfTest) -> ExitCode {
         return ExitCode::Inconclusive;
     };
     print(&selftest::render(&rows, test.backend.name()));
+    let tried = rows.iter().any(|row| row.rounds > 0);
     let wrong = rows.iter().any(|row| matches!(row.shown, Shown::Wrong(_)));
     let broken = rows.iter().any(|row| matches!(row.shown, Shown::Broken(_)));
     match (wrong, broken) {
+        (false, false) if !tried => ExitCode::Inconclusive,
         (true, _) => ExitCode::Violated,
         (false, true) => ExitCode::Environment,
         (false, false) => ExitCode::Holds,

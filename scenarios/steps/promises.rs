@@ -17,7 +17,7 @@ async fn nothing_repeated(world: &mut World) -> Step {
     if repeats == 0 { Ok(()) } else { Err(format!("{repeats} records are repeated")) }
 }
 
-#[then("records are repeated only where the kill explains it")]
+#[then("records are repeated only where an event explains it")]
 async fn repeats_explained(world: &mut World) -> Step {
     world.ask(&[Anomaly::Duplicated, Anomaly::Rewound])
 }
@@ -40,7 +40,7 @@ async fn faithful(world: &mut World) -> Step {
 
 #[then("nothing is there that was not produced")]
 async fn nothing_added(world: &mut World) -> Step {
-    world.ask(&[Anomaly::Phantom, Anomaly::Leaked])
+    world.ask(&[Anomaly::Phantom, Anomaly::Leaked, Anomaly::Looped])
 }
 
 #[then("no position was committed ahead of its records")]

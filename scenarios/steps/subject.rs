@@ -43,6 +43,22 @@ async fn killed(world: &mut World) -> Step {
     world.act(Action::KillSubject).await
 }
 
+#[when("another instance of the mirror joins")]
+async fn joined(world: &mut World) -> Step {
+    let options = world.options.clone();
+    world.act(Action::AddInstance(options)).await
+}
+
+#[when("the other instance leaves")]
+async fn left(world: &mut World) -> Step {
+    world.act(Action::RemoveInstance).await
+}
+
+#[when(expr = "an operator sets the mirror's positions in {word} behind what is gone")]
+async fn gap_skipped(world: &mut World, topic: String) -> Step {
+    world.act(Action::SkipGap { topic }).await
+}
+
 #[when(expr = "{int} records have arrived at {word}")]
 async fn arrived(world: &mut World, records: u64, topic: String) -> Step {
     world.act(Action::AwaitRecords { topic, records }).await

@@ -1,5 +1,6 @@
 //! Sentences about topics.
 
+use super::side;
 use crate::world::{Step, World};
 use cucumber::{given, then, when};
 use judge::{
@@ -38,6 +39,11 @@ async fn topic_on_source(world: &mut World, topic: String, partitions: u32) -> S
 #[when(expr = "the topic {word} is created with {int} partition(s) on the destination")]
 async fn topic_created_there(world: &mut World, topic: String, partitions: u32) -> Step {
     world.act(Action::CreateTopic { side: Side::Destination, topic, partitions }).await
+}
+
+#[when(expr = "{word} grows to {int} partitions on the {word}")]
+async fn grows(world: &mut World, topic: String, partitions: u32, name: String) -> Step {
+    world.act(Action::GrowTopic { side: side(&name)?, topic, partitions }).await
 }
 
 #[given(expr = "{int} earlier records in each partition of {word} on the destination")]

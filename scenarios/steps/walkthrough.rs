@@ -1,17 +1,10 @@
 //! Sentences about Kafka's own tools, typed as the article prints them, and about brokers.
 
+use super::side;
 use crate::world::{Step, World};
 use cucumber::{gherkin, given, then, when};
-use judge::plan::{Action, Side};
+use judge::plan::Action;
 use std::collections::BTreeMap;
-
-fn side(name: &str) -> Result<Side, String> {
-    match name {
-        "source" => Ok(Side::Source),
-        "destination" => Ok(Side::Destination),
-        other => Err(format!("there is no side called {other}")),
-    }
-}
 
 fn text(step: &gherkin::Step) -> Result<String, String> {
     // Gherkin keeps the line break after the opening quotes.

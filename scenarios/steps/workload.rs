@@ -32,6 +32,33 @@ async fn produced_in_transactions(
     world.act(Action::Produce { topic, workload }).await
 }
 
+#[when(
+    expr = "{int} records over {int} keys are produced to {word} in transactions of {int}, {int} \
+            percent of them aborted"
+)]
+async fn produced_and_aborted(
+    world: &mut World,
+    records: u32,
+    keys: u32,
+    topic: String,
+    size: u32,
+    percent: u8,
+) -> Step {
+    let workload = Workload {
+        records,
+        keys,
+        transaction_records: Some(size),
+        aborted_transactions: percent,
+        ..Workload::default()
+    };
+    world.act(Action::Produce { topic, workload }).await
+}
+
+#[when(expr = "all that {word} holds on the source is deleted before the mirror could copy it")]
+async fn outrun(world: &mut World, topic: String) -> Step {
+    world.act(Action::Outrun { topic }).await
+}
+
 #[given(expr = "all that {word} holds on the source has expired")]
 async fn trimmed(world: &mut World, topic: String) -> Step {
     world.act(Action::TrimSource { topic }).await

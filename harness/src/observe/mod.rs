@@ -6,6 +6,7 @@
 pub mod completion;
 pub mod progress;
 pub mod read;
+pub mod rebalance;
 pub mod sentinel;
 pub mod tail;
 pub mod zookeeper;

@@ -1,11 +1,13 @@
 //! The subject's progress: which positions it has committed, and what the destination held then.
 
+use super::rebalance::Rebalances;
 use crate::cluster::{
-    ClusterError,
+    ClusterError, Pair,
     client::{self, Isolation},
 };
 use judge::history::{
-    CommitSample, DestinationOffset, Ends, Positions, SourceOffset, TopicIndex, TopicPartition,
+    CommitSample, DestinationOffset, Ends, Event, EventKind, Positions, SourceOffset, TopicIndex,
+    TopicPartition,
 };
 use rdkafka::consumer::BaseConsumer;
 use std::time::Instant;
@@ -44,7 +46,10 @@ pub struct Progress {
     source_address: String,
     destination: BaseConsumer,
     destination_address: String,
-    last: Option<Positions>,
+    last: Option<CommitSample>,
+    rebalances: Option<Rebalances>,
+    /// Rebalances that were seen and not yet taken, bounded by the sample before each.
+    pub rebalanced: Vec<Event>,
     /// When the committed positions changed last.
     pub changed: Option<Instant>,
     /// One sample for each change of the committed positions.
@@ -59,12 +64,15 @@ impl std::fmt::Debug for Progress {
 
 impl Progress {
     /// Prepares to read from a pair of clusters.
-    pub fn new(store: Store, source: &str, destination: &str) -> Result<Progress, ClusterError> {
-        let group = match &store {
-            Store::Group(group) => group.as_str(),
-            Store::ZooKeeper { .. } | Store::Unknown => "mirrorproof-reader",
+    pub fn new(store: Store, pair: &Pair) -> Result<Progress, ClusterError> {
+        let (source, destination) = (pair.source.bootstrap(), pair.destination.bootstrap());
+        let (group, rebalances) = match &store {
+            Store::Group(group) => (group.as_str(), Some(Rebalances::of(&pair.source, group)?)),
+            Store::ZooKeeper { .. } | Store::Unknown => ("mirrorproof-reader", None),
         };
         Ok(Progress {
+            rebalances,
+            rebalanced: Vec::new(),
             source: client::reader(source, group, Isolation::ReadUncommitted)?,
             destination: client::reader(
                 destination,
@@ -129,14 +137,37 @@ impl Progress {
         Ok(ends)
     }
 
+    /// The subject is being started: that its group then forms is no rebalance.
+    pub fn subject_starts(&mut self, topics: &[Watched]) -> Result<(), ClusterError> {
+        let Some(rebalances) = &mut self.rebalances else { return Ok(()) };
+        rebalances.subject_starts()?;
+        // What lies on the destination by now is no work of a rebalance to come.
+        let committed = self.committed(topics)?.unwrap_or_default();
+        let destination_ends = self.destination_ends(topics)?;
+        self.last = Some(CommitSample { committed, destination_ends });
+        Ok(())
+    }
+
     /// Takes a sample: the positions first, then the ends, so that what is committed must lie
     /// below them.
     pub fn sample(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
+        if let Some(rebalances) = &mut self.rebalances
+            && rebalances.seen()?
+        {
+            // It began after the last sample: whatever came later may be its work.
+            let (committed, destination_ends) = self.last.clone().map_or_else(
+                || (Positions::new(), Ends::new()),
+                |last| (last.committed, last.destination_ends),
+            );
+            let kind = EventKind::Rebalance;
+            self.rebalanced.push(Event { kind, destination_ends, committed });
+        }
         let Some(committed) = self.committed(topics)? else { return Ok(None) };
-        if self.last.as_ref() != Some(&committed) {
+        if self.last.as_ref().is_none_or(|last| last.committed != committed) {
             let destination_ends = self.destination_ends(topics)?;
-            self.samples.push(CommitSample { committed: committed.clone(), destination_ends });
-            self.last = Some(committed.clone());
+            let sample = CommitSample { committed: committed.clone(), destination_ends };
+            self.samples.push(sample.clone());
+            self.last = Some(sample);
             self.changed = Some(Instant::now());
         }
         Ok(Some(committed))

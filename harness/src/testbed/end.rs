@@ -52,13 +52,15 @@ impl Testbed {
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {
-            let (committed, samples) = sampler
+            let (committed, samples, rebalanced) = sampler
                 .with(|progress, topics| {
                     let committed = progress.sample(topics)?;
-                    Ok((committed, std::mem::take(&mut progress.samples)))
+                    let samples = std::mem::take(&mut progress.samples);
+                    Ok((committed, samples, std::mem::take(&mut progress.rebalanced)))
                 })
                 .await?;
             self.history.commits.extend(samples);
+            self.history.events.extend(rebalanced);
             self.history.final_commit.committed = committed;
         }
         self.history.completion = Some(completion);

@@ -324,7 +324,7 @@ impl Testbed {
     }
 
     fn new_progress(&self) -> Result<Progress, ClusterError> {
-        Progress::new(self.store(), self.pair.source.bootstrap(), self.pair.destination.bootstrap())
+        Progress::new(self.store(), &self.pair)
     }
 }
 

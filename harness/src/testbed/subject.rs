@@ -32,8 +32,16 @@ impl Testbed {
         options: SubjectOptions,
     ) -> Result<(), TestbedError> {
         self.options = options;
+        if self.subject.is_some() {
+            // It should have ended by itself and did not: the end of the run will show what it does.
+            self.log("the subject still runs");
+            return Ok(());
+        }
         if self.incarnation == 0 {
             self.observe_from_here().await?;
+        }
+        if let Some(sampler) = &self.sampler {
+            sampler.with(|progress, topics| progress.subject_starts(topics)).await?;
         }
         let running = self.launch().await?;
         self.subject = Some(running);
@@ -293,8 +301,14 @@ impl Testbed {
         destination_ends: judge::history::Ends,
     ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
-            let committed = sampler.with(|progress, topics| progress.sample(topics)).await?;
+            let (committed, rebalanced) = sampler
+                .with(|progress, topics| {
+                    let committed = progress.sample(topics)?;
+                    Ok((committed, std::mem::take(&mut progress.rebalanced)))
+                })
+                .await?;
             let committed = committed.unwrap_or_default();
+            self.history.events.extend(rebalanced);
             self.history.events.push(Event { kind, destination_ends, committed });
         }
         Ok(())

@@ -1,0 +1,132 @@
+//! Whether the subject's group has rebalanced: partitions then move from one member to another, and
+//! an at-least-once subject may repeat what it had not committed.
+//!
+//! Kafka tells nobody a group's generation but its members. So it is seen from outside: on a mock
+//! by the requests that it received, on real brokers by the group's state and members. The first
+//! generation after a start is none: nothing was copied before it.
+
+use crate::cluster::{
+    Cluster, ClusterError, REQUEST_TIMEOUT,
+    client::{self, Isolation, request_failed},
+};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Kafka's numbers of the requests by which a member joins a group.
+const JOIN_GROUP: i16 = 11;
+const SYNC_GROUP: i16 = 14;
+
+/// Watches a group.
+pub struct Rebalances {
+    watch: Watch,
+    /// Whether members that are alive share the partitions.
+    stable: bool,
+}
+
+enum Watch {
+    Mock(Arc<Cluster>),
+    Brokers {
+        reader: BaseConsumer,
+        address: String,
+        group: String,
+        /// Members of an earlier start: they are dead, though the group may not know it.
+        dead: BTreeSet<String>,
+        /// Each member's assignment when the group was stable last.
+        members: Members,
+    },
+}
+
+/// Assignments by member, as Kafka encodes them.
+type Members = BTreeMap<String, Vec<u8>>;
+
+impl std::fmt::Debug for Rebalances {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Rebalances").field("stable", &self.stable).finish_non_exhaustive()
+    }
+}
+
+impl Rebalances {
+    /// Begins to watch a group of the source.
+    pub fn of(source: &Arc<Cluster>, group: &str) -> Result<Rebalances, ClusterError> {
+        let watch = match &**source {
+            Cluster::Embedded(mock) => {
+                mock.keep_requests();
+                Watch::Mock(source.clone())
+            }
+            Cluster::Containers { bootstrap, .. } => Watch::Brokers {
+                reader: client::reader(bootstrap, "mirrorproof-reader", Isolation::ReadCommitted)?,
+                address: bootstrap.clone(),
+                group: group.to_owned(),
+                dead: BTreeSet::new(),
+                members: Members::new(),
+            },
+        };
+        Ok(Rebalances { watch, stable: false })
+    }
+
+    /// The subject starts: its next generation is its first.
+    pub fn subject_starts(&mut self) -> Result<(), ClusterError> {
+        self.stable = false;
+        match &mut self.watch {
+            Watch::Mock(cluster) => drop(requests(cluster)),
+            Watch::Brokers { reader, address, group, dead, .. } => {
+                dead.extend(look(reader, address, group)?.1.into_keys());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the group has rebalanced since the last call.
+    pub fn seen(&mut self) -> Result<bool, ClusterError> {
+        match &mut self.watch {
+            Watch::Mock(cluster) => {
+                let mut seen = false;
+                for request in requests(cluster) {
+                    match request {
+                        JOIN_GROUP => seen |= std::mem::replace(&mut self.stable, false),
+                        SYNC_GROUP => self.stable = true,
+                        _ => {}
+                    }
+                }
+                Ok(seen)
+            }
+            Watch::Brokers { reader, address, group, dead, members } => {
+                let (stable, found) = look(reader, address, group)?;
+                let alive = found.keys().any(|member| !dead.contains(member));
+                let seen = self.stable && (!stable || found != *members);
+                self.stable = stable && alive;
+                *members = found;
+                Ok(seen)
+            }
+        }
+    }
+}
+
+fn requests(cluster: &Cluster) -> Vec<i16> {
+    match cluster {
+        Cluster::Embedded(mock) => mock.take_requests(),
+        Cluster::Containers { .. } => Vec::new(),
+    }
+}
+
+/// Whether the group is stable, and its members.
+fn look(
+    reader: &BaseConsumer,
+    address: &str,
+    group: &str,
+) -> Result<(bool, Members), ClusterError> {
+    let list = reader
+        .fetch_group_list(Some(group), REQUEST_TIMEOUT)
+        .map_err(request_failed("look at the subject's group", address))?;
+    let Some(found) = list.groups().iter().find(|found| found.name() == group) else {
+        return Ok((false, Members::new()));
+    };
+    let members = found
+        .members()
+        .iter()
+        .map(|member| (member.id().to_owned(), member.assignment().unwrap_or_default().to_vec()));
+    Ok((found.state() == "Stable", members.collect()))
+}
