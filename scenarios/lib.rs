@@ -9,4 +9,5 @@ pub mod cli;
 pub mod run;
 pub mod selection;
 pub mod steps;
+mod syntax;
 pub mod world;

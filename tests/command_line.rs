@@ -150,7 +150,7 @@ fn files_that_cannot_be_read_are_named() {
 fn a_feature_that_cannot_be_used_is_named_with_its_line() {
     let check = |feature: &str, words: &[&str]| Place::with(feature).spec(&[]).refused(words);
     let torn = format!("{SMALL}    Gibberish\n");
-    check(&torn, &["small.feature:", "not Gherkin", "expected"]);
+    check(&torn, &["small.feature:8", "not Gherkin", "\"Gibberish\"", "a step (Given, When"]);
     let undefined = SMALL.replace("the mirror has caught up", "the mirror has cought up");
     check(&undefined, &["small.feature:6", "cought", "the nearest", "the mirror has caught up"]);
 }
