@@ -308,3 +308,21 @@ fn a_run_folder_that_is_full_is_4_and_said() {
     command.args(["-c", line, PROGRAM]);
     place.run(command).ended(4, &["report.json", "File too large", "--report"]);
 }
+
+#[test]
+fn a_subject_whose_output_meets_a_limit_is_not_blamed() {
+    let place = Place::with(SMALL);
+    // More than the limit before the mirror starts, so that its own lines find no room either.
+    let talk = format!(
+        "sh -c 'head -c 100000 /dev/zero | tr \"\\0\" x; exec \"{PROGRAM}\" mirror --whitelist \"$0\" \
+         --consumer.config {{consumer_config}} --producer.config {{producer_config}} \
+         --offset.commit.interval.ms 200' {{topics}}"
+    );
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes.
+    let line = "ulimit -f 32; exec \"$0\" spec --features features --report report \"$@\"";
+    command.args(["-c", line, PROGRAM, "--subject", "command", "--command", &talk]);
+    place.run(command).ended(0, &["cut off", "subject-1.log", "File too large"]);
+    let log = fs::read(place.path("report/scenarios/small-2/subject-1.log")).unwrap();
+    assert_eq!(log.len(), 32 * 512);
+}
