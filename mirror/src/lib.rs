@@ -86,5 +86,7 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
         .with_target(false)
+        // It would tell of a log that cannot be written on the same stream, and panic.
+        .log_internal_errors(false)
         .try_init();
 }

@@ -62,6 +62,17 @@ fn a_missing_destination_topic_is_named() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_is_no_reason_to_stop() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror_without_a_log();
+    assert_eq!(world.wait_for(10, &mut mirror).len(), 10);
+    mirror.signal(Signal::SIGTERM);
+    assert_eq!(mirror.end().0, Some(0));
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC));
+}
+
+#[test]
 fn an_outage_of_the_destination_is_outlived() {
     let world = world(2, 2);
     let mut mirror = world.mirror(&[]);
