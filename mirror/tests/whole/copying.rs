@@ -124,3 +124,14 @@ fn once_without_a_topic_to_copy_says_so_and_ends() {
     assert!(log.contains(words) && log.contains("0 records copied"), "{log}");
     assert!(!log.contains("waiting"), "{log}");
 }
+
+#[test]
+fn a_topic_that_the_destination_creates_when_asked_for_is_copied() {
+    let world = world(1, 1);
+    world.source.create_topic("newcomer", 2, 1).unwrap();
+    let records = varied(20);
+    produce(&world.source, "newcomer", &records);
+    let (code, log) = world.mirror_of(&["--include=newcomer", "--once"]).end();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(sorted(&read(&world.destination, "newcomer")), sorted(&records));
+}
