@@ -1,7 +1,10 @@
 //! The features: those embedded in the program, or a user's own folder; parsed, with the rows of
 //! their outlines expanded, and every step known.
 
-use crate::world::World;
+use crate::{
+    syntax::{Mistake, first_mistake},
+    world::World,
+};
 use cucumber::{
     World as _,
     feature::Ext as _,
@@ -27,14 +30,16 @@ pub enum CatalogueError {
         reason: String,
     },
     /// Not Gherkin.
-    #[error("{file}:{line}: not Gherkin: expected {expected}")]
+    #[error("{file}:{line}: not Gherkin: {found} where this was expected: {expected}")]
     Syntax {
         /// Which file.
         file: String,
         /// Where.
         line: usize,
-        /// What should stand there.
-        expected: String,
+        /// What stands there.
+        found: String,
+        /// What could stand there.
+        expected: &'static str,
     },
     /// The placeholders of an outline and the head of its examples differ.
     #[error("{file}: {reason}")]
@@ -113,11 +118,11 @@ pub fn folder(folder: &Path) -> Result<Vec<Feature>, CatalogueError> {
 fn parse(path: &str, text: &str) -> Result<Feature, CatalogueError> {
     let mut feature = Feature::parse(text, GherkinEnv::default()).map_err(|error| {
         // The parser tells its position in words only: `Error at LINE:COLUMN: …`.
-        let text = error.to_string();
-        let said = text.strip_prefix("Error at ").unwrap_or(&text);
-        let line = said.split(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
-        let expected = said.splitn(3, ':').last().unwrap_or(said).trim().to_owned();
-        CatalogueError::Syntax { file: path.into(), line, expected }
+        let said = error.to_string();
+        let reached = said.trim_start_matches("Error at ").split(':').next();
+        let reached = reached.and_then(|line| line.parse().ok()).unwrap_or(1);
+        let Mistake { line, found, expected } = first_mistake(text, reached);
+        CatalogueError::Syntax { file: path.into(), line, found, expected }
     })?;
     feature.path = Some(path.into());
     check_steps(path, &feature)?;
