@@ -165,6 +165,8 @@ fn a_feature_that_cannot_be_used_is_named_with_its_line() {
     check(&torn, &["small.feature:8", "not Gherkin", "\"Gibberish\"", "a step (Given, When"]);
     let undefined = SMALL.replace("the mirror has caught up", "the mirror has cought up");
     check(&undefined, &["small.feature:6", "cought", "the nearest", "the mirror has caught up"]);
+    let misspelt = SMALL.replace("Given the topic", "Gievn the topic");
+    check(&misspelt, &["small.feature:3", "Gievn the topic", "no step", "begin it with Given"]);
 }
 
 #[test]

@@ -246,7 +246,7 @@ impl Testbed {
             return Ok(());
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
-        let began = self.destination_ends().await?;
+        let began = self.subject_ends().await?;
         let mut graceful = self.stop_gracefully(subject).await;
         for other in std::mem::take(&mut self.others) {
             graceful &= self.stop_gracefully(other).await;
@@ -277,7 +277,7 @@ impl Testbed {
             return Ok(());
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
-        let began = self.destination_ends().await?;
+        let began = self.subject_ends().await?;
         for subject in [subject].into_iter().chain(std::mem::take(&mut self.others)) {
             let (ended, _) = subject.kill().await;
             self.log(&format!("killed: {}", ended.status));
@@ -285,12 +285,24 @@ impl Testbed {
         self.note_event(EventKind::Kill, began).await
     }
 
-    pub(super) async fn destination_ends(&self) -> Result<judge::history::Ends, TestbedError> {
+    /// The destination's ends as the subject's end begins.
+    async fn subject_ends(&self) -> Result<Ends, TestbedError> {
+        if let Some(sampler) = &self.sampler {
+            let told = sampler.with(|progress, _| {
+                progress.subject_ends();
+                Ok(())
+            });
+            told.await?;
+        }
+        self.destination_ends().await
+    }
+
+    pub(super) async fn destination_ends(&self) -> Result<Ends, TestbedError> {
         match &self.sampler {
             Some(sampler) => {
                 Ok(sampler.with(|progress, topics| progress.destination_ends(topics)).await?)
             }
-            None => Ok(judge::history::Ends::new()),
+            None => Ok(Ends::new()),
         }
     }
 
@@ -298,7 +310,7 @@ impl Testbed {
     async fn note_event(
         &mut self,
         kind: EventKind,
-        destination_ends: judge::history::Ends,
+        destination_ends: Ends,
     ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
             let (committed, rebalanced) = sampler

@@ -25,11 +25,16 @@ impl Testbed {
         partitions: u32,
     ) -> Result<(), TestbedError> {
         let name = format!("{}{logical}", self.prefix);
-        self.pair.side(side).create_topic(&name, partitions).await?;
+        let destination = format!("{}{name}", self.contract().topic_prefix);
+        let created = match side {
+            Side::Source => &name,
+            Side::Destination => &destination,
+        };
+        self.pair.side(side).create_topic(created, partitions).await?;
         let known = self.history.topics.iter().position(|topic| topic.source == name);
         let index = known.unwrap_or_else(|| {
             self.history.topics.push(Topic {
-                destination: format!("{}{name}", self.contract().topic_prefix),
+                destination,
                 source: name,
                 source_partitions: Vec::new(),
                 destination_partitions: Vec::new(),

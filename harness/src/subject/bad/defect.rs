@@ -106,6 +106,9 @@ pub(super) trait Defect {
         filter.matches(topic)
     }
 
+    /// Told once how many partitions a topic of the destination has.
+    fn learn(&mut self, _topic: &str, _partitions: u32) {}
+
     /// Where a partition begins that was committed up to here.
     fn begins_at(&self, committed: i64) -> i64 {
         committed

@@ -313,6 +313,11 @@ impl<'o> Engine<'o> {
             .collect();
         wanted.sort();
         if wanted != self.topics && !wanted.is_empty() {
+            for topic in wanted.iter().filter(|topic| !self.topics.contains(topic)) {
+                let metadata = self.producer.client().fetch_metadata(Some(topic), QUESTION)?;
+                let partitions = metadata.topics().first().map_or(0, |one| one.partitions().len());
+                self.defect.learn(topic, partitions as u32);
+            }
             let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
             self.consumer.subscribe(&names)?;
             self.topics = wanted;
