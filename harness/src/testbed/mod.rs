@@ -5,6 +5,7 @@
 //! the history will show.
 
 mod end;
+mod launch;
 mod offsets;
 mod retention;
 mod sampler;
@@ -164,6 +165,9 @@ impl Testbed {
         match action {
             Action::CreateTopic { side, topic, partitions } => {
                 self.create_topic(side, &topic, partitions).await
+            }
+            Action::ConfigureTopic { side, topic, settings } => {
+                self.configure_topic(side, &topic, &settings).await
             }
             Action::AdoptTopic { topic } => self.adopt_topic(&topic).await,
             Action::Shell { side, command, input } => self.shell(side, &command, &input).await,
