@@ -157,6 +157,14 @@ impl<'h> Scene<'h> {
         self.places_by(record, &topic.destination_partitions)
     }
 
+    /// Whether copies of a source record may lie in several partitions.
+    pub(crate) fn may_be_spread(&self, source: u32) -> bool {
+        let record = self.source(source);
+        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
+        let places = self.places(record);
+        places.map_or(counts.iter().any(|count| *count > 1), |places| places.len() > 1)
+    }
+
     /// Where this copy of a record may lie by contract: what was written once the metadata age had
     /// passed since a growth lies by the new number of partitions.
     pub(crate) fn places_of(
