@@ -5,6 +5,8 @@
 //! with a record that has no copy. Here it is not judged whether a copy is right: a copy with a
 //! damaged value is still that record's copy.
 
+mod account;
+mod count;
 pub(crate) mod explanation;
 mod identity;
 mod position;
@@ -261,12 +263,7 @@ fn outcomes(history: &History, absent: &[u32]) -> HashMap<(TopicIndex, RecordId)
 /// Topics whose source may have forgotten records that carried no id: compacted or expired, and
 /// not all of what is left carries one.
 fn forgetful_topics(history: &History) -> Vec<bool> {
-    let mut forgetful: Vec<bool> = history.topics.iter().map(|topic| topic.compacted).collect();
-    for (at, bounds) in &history.source_bounds {
-        if bounds.low > bounds.baseline {
-            forgetful[at.topic as usize] = true;
-        }
-    }
+    let forgetful = history.forgetful_topics();
     let mut anonymous = vec![false; history.topics.len()];
     for record in &history.source {
         anonymous[record.at.topic as usize] |= record.content.ids().next().is_none();

@@ -275,6 +275,19 @@ pub struct TopicConfig {
     pub destination: Option<String>,
 }
 
+impl History {
+    /// Topics of which the source may have forgotten records: compacted, or some have expired.
+    pub(crate) fn forgetful_topics(&self) -> Vec<bool> {
+        let mut forgetful: Vec<bool> = self.topics.iter().map(|topic| topic.compacted).collect();
+        for (at, bounds) in &self.source_bounds {
+            if bounds.low > bounds.baseline {
+                forgetful[at.topic as usize] = true;
+            }
+        }
+        forgetful
+    }
+}
+
 /// Everything that was observed of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {

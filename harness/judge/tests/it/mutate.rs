@@ -289,11 +289,12 @@ pub(crate) fn leak(bench: &mut Bench) -> Option<()> {
 
 pub(crate) fn stall(bench: &mut Bench) -> Option<()> {
     // It exits while the last record of a partition, not yet committed, is on its way.
-    if !bench.history.source_ends.is_empty() {
-        return None;
-    }
     let index = bench.pick()?;
     let (from, offset) = bench.original(index);
+    let committed = bench.history.final_commit.committed.as_ref()?;
+    if committed[&from] > bench.history.source_ends[&from] {
+        return None;
+    }
     let reached = |at: Option<&SourceOffset>| at.is_some_and(|at| *at > offset);
     if bench.history.commits.iter().any(|sample| reached(sample.committed.get(&from))) {
         return None;
@@ -345,11 +346,11 @@ pub(crate) fn commit_behind(bench: &mut Bench) -> Option<()> {
 
 pub(crate) fn commit_beyond(bench: &mut Bench) -> Option<()> {
     let history = &mut bench.history;
-    history.source_ends = history.source_bounds.iter().map(|(at, b)| (*at, b.cut)).collect();
     let committed = history.final_commit.committed.as_mut()?;
-    let whole = |at: &TopicPartition| history.source_ends.get(at) == committed.get(at);
+    let whole = |at: &TopicPartition| committed[at] == history.source_bounds[at].cut;
     let whole: Vec<_> = committed.keys().copied().filter(whole).collect();
-    committed.get_mut(whole.choose(&mut bench.random)?)?.0 += 1;
+    let at = *whole.choose(&mut bench.random)?;
+    committed.insert(at, SourceOffset(history.source_ends[&at].0 + 1));
     Some(())
 }
 
