@@ -7,7 +7,7 @@
 mod content;
 mod id;
 
-pub use content::{Content, Header, Payload, Timestamp};
+pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
 pub use id::RecordId;
 
 use serde::{Deserialize, Serialize};

@@ -133,10 +133,10 @@ impl<'h> Scene<'h> {
         }
         match self.copied_from.get(&key) {
             Some(latest) => latest.iter().any(|(at, latest)| {
-                let same = self.source(*latest).content.value == record.content.value;
+                let same = self.source(*latest).content.value() == record.content.value();
                 *at != record.at || (*latest != source && same)
             }),
-            None => record.content.value == Payload::Null,
+            None => record.content.value() == Payload::Null,
         }
     }
 
@@ -185,7 +185,7 @@ impl<'h> Scene<'h> {
 
     fn places_by(&self, record: &SourceRecord, counts: &[u32]) -> Option<Vec<u32>> {
         let counts = counts.iter().filter(|count| **count > 0);
-        let mut places: Vec<u32> = match (self.contract.partitioning, &record.content.key) {
+        let mut places: Vec<u32> = match (self.contract.partitioning, record.content.key()) {
             (Partitioning::Preserve, _) => return Some(vec![record.at.partition]),
             (Partitioning::Murmur2, Some(key)) => {
                 counts.map(|count| java_partition(key, *count)).collect()

@@ -74,7 +74,7 @@ struct Tail {
 fn homes<'s>(scene: &'s Scene<'s>) -> HashMap<(TopicIndex, &'s [u8]), u32> {
     let mut homes = HashMap::new();
     for (index, record) in (0..).zip(&scene.history.source) {
-        let Some(key) = record.content.key.as_deref() else { continue };
+        let Some(key) = record.content.key() else { continue };
         if scene.history.topics[record.at.topic as usize].compacted {
             let number = scene.correspondence.keys[index as usize];
             let home = homes.entry((record.at.topic, key)).or_insert(Some((record.at, number)));
@@ -100,7 +100,7 @@ impl Stale<'_> {
     fn circumstance(&self, shard: &Shard) -> Option<Circumstance> {
         let (scene, (last, copy)) = (self.scene, shard.last);
         let (old, new) = (scene.source(last), scene.source(shard.latest));
-        if last >= shard.latest || old.content.value == new.content.value {
+        if last >= shard.latest || old.content.value() == new.content.value() {
             return None;
         }
         let record = scene.destination(copy);
@@ -143,13 +143,13 @@ impl Stale<'_> {
         };
         let replayed = self.last.get(&key).is_some_and(|copies| copies.iter().any(later));
         let excused = epoch > 0 && (replayed || self.scene.completeness() == Completeness::Unknown);
-        let same = record.content.value == self.scene.source(tail.latest).content.value;
+        let same = record.content.value() == self.scene.source(tail.latest).content.value();
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
     }
 
     fn step_forgotten(&mut self, destination: u32) {
         let record = self.scene.destination(destination);
-        let Some(key) = record.content.key.as_deref() else { return };
+        let Some(key) = record.content.key() else { return };
         if let Some(key) = self.homes.get(&(record.at.topic, key))
             && let Some(tail) = self.tails.get_mut(&(record.at, *key))
         {

@@ -61,7 +61,7 @@ fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) ->
         Partitioning::Murmur2 => counts.len() == 1,
         // CRC32 spreads empty keys, too.
         Partitioning::Crc32 => {
-            counts.len() == 1 && record.content.key.as_deref().is_some_and(|key| !key.is_empty())
+            counts.len() == 1 && record.content.key().is_some_and(|key| !key.is_empty())
         }
         Partitioning::Preserve | Partitioning::Any => false,
     };
