@@ -91,24 +91,33 @@ fn identity(record: &SourceRecord) -> Identity {
 
 /// Groups by identity. A hash table of numbers alone: identities are read from the history again,
 /// where they already are, instead of being kept for millions of records.
-struct Table(Vec<u32>);
+struct Table {
+    /// The group in each slot, or [`NONE`], and half of its hash: what differs in it need not be read.
+    slots: Vec<(u32, u32)>,
+}
 
 impl Table {
     fn of(size: usize) -> Table {
-        Table(vec![NONE; (2 * size).next_power_of_two()])
+        Table { slots: vec![(NONE, 0); (2 * size).next_power_of_two()] }
     }
 
-    /// Where the group of an identity is, or belongs. `first`: the first member of each group.
-    fn slot(&self, history: &History, first: &[u32], wanted: &Identity) -> usize {
-        let mask = self.0.len() - 1;
-        let mut slot = wanted.hash() as usize & mask;
+    /// The group of an identity, or where to put it. `first`: the first member of each group.
+    fn group(&mut self, history: &History, first: &[u32], wanted: &Identity) -> &mut u32 {
+        let (slot, half) = self.slot(history, first, wanted);
+        self.slots[slot].1 = half;
+        &mut self.slots[slot].0
+    }
+
+    fn slot(&self, history: &History, first: &[u32], wanted: &Identity) -> (usize, u32) {
+        let (hash, mask) = (wanted.hash(), self.slots.len() - 1);
+        let half = (hash >> 32) as u32;
+        let mut slot = hash as usize & mask;
         loop {
-            let group = self.0[slot];
+            let (group, other) = self.slots[slot];
+            let is_wanted = || identity(&history.source[first[group as usize] as usize]) == *wanted;
             // At most half of the slots are taken, so there is an end.
-            let is_end = group == NONE
-                || identity(&history.source[first[group as usize] as usize]) == *wanted;
-            if is_end {
-                return slot;
+            if group == NONE || (other == half && is_wanted()) {
+                return (slot, half);
             }
             slot = (slot + 1) & mask;
         }
@@ -132,20 +141,20 @@ impl Grouping {
         let (mut first, mut pairs) = (Vec::with_capacity(size), Vec::with_capacity(size));
         for (index, record) in history.source.iter().enumerate() {
             let identity = identity(record);
-            let slot = by_identity.slot(history, &first, &identity);
-            if by_identity.0[slot] == NONE {
-                by_identity.0[slot] = first.len() as u32;
+            let group = by_identity.group(history, &first, &identity);
+            if *group == NONE {
+                *group = first.len() as u32;
                 first.push(index as u32);
             }
-            pairs.push((by_identity.0[slot], index as u32));
+            pairs.push((*group, index as u32));
         }
         let groups = first.len() as u32;
         Grouping { by_identity, first, pairs, groups }
     }
 
     fn find(&self, history: &History, topic: TopicIndex, id: RecordId) -> Option<u32> {
-        let slot = self.by_identity.slot(history, &self.first, &Identity::Id(topic, id));
-        Some(self.by_identity.0[slot]).filter(|group| *group != NONE)
+        let (slot, _) = self.by_identity.slot(history, &self.first, &Identity::Id(topic, id));
+        Some(self.by_identity.slots[slot].0).filter(|group| *group != NONE)
     }
 
     /// The group of the id that a destination record carries, if the source holds it.
