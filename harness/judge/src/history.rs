@@ -7,7 +7,7 @@
 mod content;
 mod id;
 
-pub use content::{Content, Header, Payload, Timestamp};
+pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
 pub use id::RecordId;
 
 use serde::{Deserialize, Serialize};
@@ -273,6 +273,19 @@ pub struct TopicConfig {
     pub source: Option<String>,
     /// Its value on the destination; `None` if it is not set there.
     pub destination: Option<String>,
+}
+
+impl History {
+    /// Topics of which the source may have forgotten records: compacted, or some have expired.
+    pub(crate) fn forgetful_topics(&self) -> Vec<bool> {
+        let mut forgetful: Vec<bool> = self.topics.iter().map(|topic| topic.compacted).collect();
+        for (at, bounds) in &self.source_bounds {
+            if bounds.low > bounds.baseline {
+                forgetful[at.topic as usize] = true;
+            }
+        }
+        forgetful
+    }
 }
 
 /// Everything that was observed of one scenario.

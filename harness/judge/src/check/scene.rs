@@ -133,10 +133,10 @@ impl<'h> Scene<'h> {
         }
         match self.copied_from.get(&key) {
             Some(latest) => latest.iter().any(|(at, latest)| {
-                let same = self.source(*latest).content.value == record.content.value;
+                let same = self.source(*latest).content.value() == record.content.value();
                 *at != record.at || (*latest != source && same)
             }),
-            None => record.content.value == Payload::Null,
+            None => record.content.value() == Payload::Null,
         }
     }
 
@@ -155,6 +155,14 @@ impl<'h> Scene<'h> {
     fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
         let topic = &self.history.topics[record.at.topic as usize];
         self.places_by(record, &topic.destination_partitions)
+    }
+
+    /// Whether copies of a source record may lie in several partitions.
+    pub(crate) fn may_be_spread(&self, source: u32) -> bool {
+        let record = self.source(source);
+        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
+        let places = self.places(record);
+        places.map_or(counts.iter().any(|count| *count > 1), |places| places.len() > 1)
     }
 
     /// Where this copy of a record may lie by contract: what was written once the metadata age had
@@ -177,7 +185,7 @@ impl<'h> Scene<'h> {
 
     fn places_by(&self, record: &SourceRecord, counts: &[u32]) -> Option<Vec<u32>> {
         let counts = counts.iter().filter(|count| **count > 0);
-        let mut places: Vec<u32> = match (self.contract.partitioning, &record.content.key) {
+        let mut places: Vec<u32> = match (self.contract.partitioning, record.content.key()) {
             (Partitioning::Preserve, _) => return Some(vec![record.at.partition]),
             (Partitioning::Murmur2, Some(key)) => {
                 counts.map(|count| java_partition(key, *count)).collect()
