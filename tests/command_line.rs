@@ -323,13 +323,21 @@ fn offsets_that_coincide_show_nothing() {
 #[test]
 fn a_contract_is_read_and_an_unknown_clause_is_named() {
     let place = Place::with(SMALL);
+    let command = format!(
+        "{PROGRAM} bad-mirror --fault none --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist {{topics}} \
+         --offset.commit.interval.ms 200"
+    );
+    let spec = |file: &str| {
+        place.spec(&["--subject", "command", "--command", &command, "--contract", file])
+    };
     let bad = place.file("bad.toml", "order = \"key\"\nexactly-one = true\n");
-    place.spec(&["--contract", &bad]).refused(&["bad.toml", "line 2", "exactly-one"]);
-    place.spec(&["--contract", "none.toml"]).refused(&["none.toml", "No such file"]);
-    let good = place.file("good.toml", "partitioning = \"preserve\"\n");
-    // Ours hashes keys, which is not what this contract says.
-    let said = place.spec(&["--contract", &good]);
-    said.ended(1, &["misplaced"]);
+    spec(&bad).refused(&["bad.toml", "line 2", "exactly-one"]);
+    spec("none.toml").refused(&["none.toml", "No such file"]);
+    place.spec(&["--contract", &bad]).refused(&["--contract", "--subject command"]);
+    // It hashes keys, which is not what this contract says.
+    spec(&place.file("good.toml", "partitioning = \"preserve\"\n")).ended(1, &["misplaced"]);
+    spec(&place.file("any.toml", "partitioning = \"any\"\n")).ended(0, &["holds"]);
 }
 
 #[test]

@@ -3,14 +3,17 @@
 use super::{
     clusters::{backend, default_folder, pool},
     print, print_error,
-    up::interrupted,
+    up::Interrupts,
 };
 use crate::{
     run::progress::Progress,
-    selftest::{self, SelfTest, Shown},
+    selftest::{self, Row, SelfTest, Shown},
 };
-use judge::report::exit::ExitCode;
-use std::path::PathBuf;
+use judge::report::exit::{self, ExitCode};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 /// What `selftest` takes.
 #[derive(Debug, clap::Args)]
@@ -89,24 +92,40 @@ async fn execute(test: SelfTest) -> ExitCode {
         }
     };
     progress.begin(selftest::names(&test).len() as u64);
-    let rows = tokio::select! {
-        rows = selftest::run(&test, &pool, |row| progress.tried(&row.name, &row.shown.to_string(), row.seconds)) => Some(rows),
-        () = interrupted() => None,
+    let finished = Mutex::new(Vec::new());
+    let note = |row: &Row| {
+        progress.tried(&row.name, &row.shown.to_string(), row.seconds);
+        finished.lock().unwrap_or_else(PoisonError::into_inner).push(row.clone());
     };
-    if let Err(error) = pool.close().await {
-        print_error(&format!("failed to remove the containers of this run: {error}"));
+    let mut interrupts = Interrupts::watch();
+    let rows = tokio::select! {
+        rows = selftest::run(&test, &pool, note) => Some(rows),
+        () = interrupts.next() => None,
+    };
+    if rows.is_none() {
+        print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
+    }
+    tokio::select! {
+        closed = pool.close() => {
+            if let Err(error) = closed {
+                print_error(&format!("failed to remove the containers of this run: {error}"));
+            }
+        }
+        () = interrupts.next() => {
+            print_error("ended at once; `mirrorproof down` removes what is left");
+            std::process::exit(exit::ABANDONED.into());
+        }
     }
     progress.end();
-    let Some(rows) = rows else {
-        print_error("interrupted: nothing is shown");
-        return ExitCode::Inconclusive;
-    };
+    let complete = rows.is_some();
+    let finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let rows = rows.unwrap_or(finished);
     print(&selftest::render(&rows, test.backend.name()));
     let tried = rows.iter().any(|row| row.rounds > 0);
     let wrong = rows.iter().any(|row| matches!(row.shown, Shown::Wrong(_)));
     let broken = rows.iter().any(|row| matches!(row.shown, Shown::Broken(_)));
     match (wrong, broken) {
-        (false, false) if !tried => ExitCode::Inconclusive,
+        (false, false) if !tried || !complete => ExitCode::Inconclusive,
         (true, _) => ExitCode::Violated,
         (false, true) => ExitCode::Environment,
         (false, false) => ExitCode::Holds,

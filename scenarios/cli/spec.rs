@@ -63,7 +63,7 @@ pub(super) struct Args {
     /// Your producer.properties, laid on top of ours, except addresses, group and security.
     #[arg(long = "producer.config", value_name = "FILE")]
     producer_config: Option<PathBuf>,
-    /// What the mirror promises, in TOML, instead of the built-in contract.
+    /// What the program of --subject command promises, in TOML.
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
     /// Repeats the random choices of an earlier run.
@@ -153,6 +153,12 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
     let producer = overlay(args.producer_config.as_ref(), config::Kind::Producer)?;
     let executable = std::env::current_exe()
         .map_err(|error| Usage(format!("failed to find the program's own file: {error}")))?;
+    if args.contract.is_some() && !matches!(kind, Kind::Command(_)) {
+        return Err(Usage(format!(
+            "--contract goes with --subject command: what {} promises is built in",
+            kind.name()
+        )));
+    }
     let contract = args.contract.as_deref().map(contract::read).transpose().map_err(Usage)?;
     let subject = subject::Spec { kind, executable, consumer, producer, contract };
     let tags = args.tags.as_deref().map(parse_tags).transpose()?;

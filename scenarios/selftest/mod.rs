@@ -4,6 +4,7 @@
 //! defect is known by was found, and nothing beyond what that entails. Cases in which the mirror is
 //! sound (the same plans and seeds, without a defect) and odd but lawful ones must hold.
 
+mod cases;
 mod plans;
 mod table;
 
@@ -12,22 +13,19 @@ use crate::{
     trial::{Outcome, Trial, perform},
     world::Failure,
 };
+use cases::{Case, Suspect, cases};
 use futures::{StreamExt, stream};
 use harness::{
     cluster::{Backend, pool::Pool},
     run_dir::RunDir,
     subject::{
-        Kind, Spec,
-        bad::{Awkward, Fault, Force, SOUND},
+        Spec,
+        bad::{Fault, Times},
         properties::Properties,
     },
     testbed::Settings,
 };
-use judge::{
-    contract::{Contract, Offsets},
-    plan::Plan,
-    verdict::{Anomaly, Judgement, Verdict},
-};
+use judge::verdict::{Anomaly, Judgement, Verdict};
 use std::{path::PathBuf, sync::Arc};
 
 pub use table::{list, render};
@@ -49,27 +47,6 @@ pub struct SelfTest {
     pub folder: PathBuf,
     /// How many cases run at once.
     pub jobs: Option<usize>,
-}
-
-/// Whom a case is about.
-#[derive(Clone, Copy, Debug)]
-enum Suspect {
-    /// It must be caught.
-    Bad(&'static Fault),
-    /// It must hold.
-    Sound,
-}
-
-/// A mirror and a scenario.
-#[derive(Clone, Debug)]
-struct Case {
-    name: String,
-    does: String,
-    suspect: Suspect,
-    kind: Kind,
-    consumer: Properties,
-    contract: Option<Contract>,
-    plan: Plan,
 }
 
 /// What a case showed.
@@ -121,7 +98,7 @@ pub async fn run(test: &SelfTest, pool: &Pool, note: impl Fn(&Row)) -> Vec<Row> 
         Backend::Containers => 3,
     });
     let note = &note;
-    let rows = cases(test, test.seed).into_iter().enumerate().map(|(number, case)| async move {
+    let rows = selected(test, test.seed).into_iter().enumerate().map(|(number, case)| async move {
         let row = rounds(test, pool, number, case).await;
         note(&row);
         row
@@ -131,7 +108,12 @@ pub async fn run(test: &SelfTest, pool: &Pool, note: impl Fn(&Row)) -> Vec<Row> 
 
 /// The names of all cases.
 pub fn names(test: &SelfTest) -> Vec<String> {
-    cases(test, test.seed).into_iter().map(|case| case.name).collect()
+    selected(test, test.seed).into_iter().map(|case| case.name).collect()
+}
+
+fn selected(test: &SelfTest, seed: u64) -> Vec<Case> {
+    let all = cases(seed).into_iter();
+    all.filter(|case| test.only.is_empty() || test.only.contains(&case.name)).collect()
 }
 
 /// Tries a case as often as is asked for, each time with another seed.
@@ -145,15 +127,13 @@ async fn rounds(test: &SelfTest, pool: &Pool, number: usize, case: Case) -> Row 
         rounds: 0,
         seconds: 0.0,
     };
-    if let Suspect::Bad(fault) = case.suspect
-        && !fault.shows_on(test.backend)
-    {
+    if !case.shows_on(test.backend) {
         return row;
     }
     let mut times = Vec::new();
     for round in 0..test.rounds {
         let seed = test.seed.wrapping_add(u64::from(round) * 1_000_003);
-        let case = match cases(test, seed).into_iter().find(|other| other.name == case.name) {
+        let case = match selected(test, seed).into_iter().find(|other| other.name == case.name) {
             Some(case) if round > 0 => case,
             _ => case.clone(),
         };
@@ -189,112 +169,6 @@ async fn trial(test: &SelfTest, pool: &Pool, case: &Case, number: usize) -> Resu
     Ok(perform(pool, &settings, "plan", number, &case.plan).await)
 }
 
-/// All cases, in the order of the table.
-fn cases(test: &SelfTest, seed: u64) -> Vec<Case> {
-    let bad = Fault::ALL.iter().map(|fault| Case {
-        name: fault.name.into(),
-        does: fault.does.into(),
-        suspect: Suspect::Bad(fault),
-        kind: Kind::Bad { fault: fault.name.into(), seed },
-        consumer: Properties::new(),
-        contract: contract_for(fault.forced_by),
-        plan: plans::plan(fault.forced_by, seed),
-    });
-    let sound = |name: &str, does: &str, kind: Kind, plan: Plan| Case {
-        name: name.into(),
-        does: does.into(),
-        suspect: Suspect::Sound,
-        kind,
-        consumer: Properties::new(),
-        contract: None,
-        plan,
-    };
-    let small = || Kind::Bad { fault: SOUND.into(), seed };
-    // The scenarios of the bad mirrors, without a defect.
-    let forces = Force::ALL.into_iter().filter(|force| plans::runs_on(*force, test.backend));
-    let controls = forces.flat_map(|force| {
-        let name = plans::name(force);
-        let plan = plans::plan(force, seed);
-        let does = format!("is ours, and sound: {name}");
-        let ours = sound(&format!("ours-{name}"), &does, Kind::Mirror, plan.clone());
-        let does = format!("has no defect: {name}");
-        let small = Case {
-            contract: contract_for(force),
-            ..sound(&format!("small-{name}"), &does, small(), plan)
-        };
-        // Ours translates no positions and creates no topics, and its contract does not say so.
-        let both = match force {
-            Force::Settings => vec![],
-            Force::Failover => vec![small],
-            Force::Load
-            | Force::Restart
-            | Force::Kill
-            | Force::Growth
-            | Force::Aborts
-            | Force::Outrun => vec![ours, small],
-        };
-        both.into_iter()
-    });
-    let able = |awkward: &&Awkward| plans::runs_on(awkward.forced_by, test.backend);
-    let awkward = Awkward::ALL.iter().filter(able).map(|awkward| Case {
-        contract: Some(Contract { idempotent: true, ..parse(awkward.contract) }),
-        ..sound(
-            awkward.name,
-            awkward.does,
-            Kind::Bad { fault: awkward.name.into(), seed },
-            plans::plan(awkward.forced_by, seed),
-        )
-    });
-    let lives = [
-        (
-            "restarted",
-            "is stopped by SIGTERM and started again ten times",
-            plans::restarted_ten_times(seed),
-        ),
-        (
-            "joined",
-            "is joined by a second instance, which leaves again",
-            plans::joined_and_left(seed),
-        ),
-        ("keeps-partitions", "keeps partition numbers", plans::partitions_kept(seed)),
-    ]
-    .map(|(name, does, plan)| sound(name, does, Kind::Mirror, plan));
-    let mm1 = (test.backend == Backend::Containers).then(|| Case {
-        consumer: [("auto.offset.reset".to_owned(), "earliest".to_owned())].into(),
-        ..sound(
-            "mirrormaker1",
-            "is MirrorMaker 1 with auto.offset.reset=earliest",
-            Kind::MirrorMaker1,
-            plans::plan(Force::Load, seed),
-        )
-    });
-    let all = bad.chain(controls).chain(awkward).chain(lives).chain(mm1);
-    all.filter(|case| test.only.is_empty() || test.only.contains(&case.name)).collect()
-}
-
-/// What the mirrors of a force promise beyond what ours does.
-fn contract_for(force: Force) -> Option<Contract> {
-    let promised = Contract { idempotent: true, ..Contract::default() };
-    match force {
-        Force::Failover => {
-            Some(Contract { offsets: Offsets::Translated { max_rewind: 0 }, ..promised })
-        }
-        Force::Settings => {
-            Some(Contract { copied_configs: vec!["max.message.bytes".into()], ..promised })
-        }
-        Force::Load
-        | Force::Restart
-        | Force::Kill
-        | Force::Growth
-        | Force::Aborts
-        | Force::Outrun => None,
-    }
-}
-
-fn parse(contract: &str) -> Contract {
-    toml::from_str(contract).expect("the contracts of awkward mirrors are ours, and tested")
-}
-
 /// Whether a case went as it should.
 fn shown(case: &Case, outcome: &Outcome) -> Shown {
     let judgement = match outcome {
@@ -323,7 +197,14 @@ fn caught(fault: &Fault, judgement: &Judgement) -> Shown {
     let strange = counts
         .iter()
         .any(|(anomaly, _)| *anomaly != fault.found_as && !fault.entails.contains(anomaly));
+    let miscounted = named.is_some_and(|(_, count)| match fault.times {
+        Times::Exactly(times) => *count != times,
+        Times::Many => false,
+    });
     match (judgement.verdict, named) {
+        (Verdict::Violated, Some(_)) if miscounted => {
+            Shown::Wrong(format!("found as {}, and not {:?}", found(judgement), fault.times))
+        }
         (Verdict::Violated, Some(named)) if !strange => Shown::Caught {
             found: *named,
             entailed: counts.iter().filter(|one| *one != named).copied().collect(),
@@ -368,35 +249,5 @@ impl Shown {
                 "–"
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_contracts_of_awkward_mirrors_can_be_read() {
-        for awkward in Awkward::ALL {
-            parse(awkward.contract);
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let test = SelfTest {
-            backend: Backend::Containers,
-            seed: 1,
-            rounds: 1,
-            only: Vec::new(),
-            executable: PathBuf::new(),
-            folder: PathBuf::new(),
-            jobs: None,
-        };
-        let mut all = names(&test);
-        all.sort();
-        let count = all.len();
-        all.dedup();
-        assert_eq!(all.len(), count);
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn plan(force: Force, seed: u64) -> Plan {
     Plan { version: Plan::VERSION, seed, actions }
 }
 
-/// A force in two words.
+/// A force in a word.
 pub(super) fn name(force: Force) -> &'static str {
     match force {
         Force::Load => "load",

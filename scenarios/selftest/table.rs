@@ -1,7 +1,9 @@
 //! What the self test prints.
 
-use super::{Row, Shown};
-use harness::subject::bad::{Awkward, Fault, Shows};
+use super::{
+    Row, Shown,
+    cases::{Suspect, cases},
+};
 
 /// The rows as a table, and what they come to.
 pub fn render(rows: &[Row], backend: &str) -> String {
@@ -9,13 +11,10 @@ pub fn render(rows: &[Row], backend: &str) -> String {
         ["mirror", "a mirror that …", "promise", "found as", "rounds", "time"].map(str::to_owned),
     ];
     for row in rows {
-        let rounds = match row.shown {
-            Shown::NeedsContainers => "–".into(),
-            _ => format!("{}/{}", row.passed, row.rounds),
-        };
-        let time = match row.shown {
-            Shown::NeedsContainers => "–".into(),
-            _ => format!("{:.1} s", row.seconds),
+        let (rounds, time) = if row.rounds > 0 {
+            (format!("{}/{}", row.passed, row.rounds), format!("{:.1} s", row.seconds))
+        } else {
+            ("–".to_owned(), "–".to_owned())
         };
         lines.push([
             row.name.clone(),
@@ -27,11 +26,11 @@ pub fn render(rows: &[Row], backend: &str) -> String {
         ]);
     }
     let mut out = columns(&lines);
-    let bad = |row: &&Row| row.bad && !matches!(row.shown, Shown::NeedsContainers);
-    let sound = |row: &&Row| !row.bad;
+    let bad = |row: &&Row| row.bad && row.rounds > 0;
+    let sound = |row: &&Row| !row.bad && row.rounds > 0;
     let right = |row: &&Row| row.shown.is_right();
     let count = |of: &dyn Fn(&&Row) -> bool| rows.iter().filter(of).count();
-    let open = rows.iter().filter(|row| matches!(row.shown, Shown::NeedsContainers)).count();
+    let open = rows.iter().filter(|row| row.rounds == 0).count();
     out.push_str(&format!(
         "\n{} of {} bad mirrors caught and named, {} of {} sound ones hold, on {backend} clusters",
         count(&|row| bad(row) && right(row)),
@@ -48,19 +47,16 @@ pub fn render(rows: &[Row], backend: &str) -> String {
 
 /// What there is to be tried.
 pub fn list() -> String {
-    let mut lines = vec![["mirror", "a mirror that …", "shows on"].map(str::to_owned)];
-    lines.extend(Fault::ALL.iter().map(|fault| {
-        let shows = match fault.shows {
-            Shows::Everywhere => "all clusters",
-            Shows::RealBrokers => "containers",
+    let mut lines =
+        vec![["mirror", "a mirror that …", "must be", "shown by", "on"].map(str::to_owned)];
+    lines.extend(cases(0).into_iter().map(|case| {
+        let must = match case.suspect {
+            Suspect::Bad(fault) => format!("found as {}", fault.found_as),
+            Suspect::Sound => "left alone".to_owned(),
         };
-        [fault.name, fault.does, shows].map(str::to_owned)
+        let on = if case.real_brokers { "containers" } else { "all clusters" };
+        [case.name, case.does, must, case.force.to_owned(), on.to_owned()]
     }));
-    lines.extend(
-        Awkward::ALL.iter().map(|awkward| {
-            [awkward.name, awkward.does, "sound, on all clusters"].map(str::to_owned)
-        }),
-    );
     columns(&lines)
 }
 

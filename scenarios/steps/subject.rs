@@ -69,6 +69,11 @@ async fn ended(world: &mut World, saying: String) -> Step {
     world.act(Action::AwaitExit { saying }).await
 }
 
+#[when("the mirror has ended by itself with an error")]
+async fn failed(world: &mut World) -> Step {
+    world.act(Action::AwaitExit { saying: String::new() }).await
+}
+
 #[when("the mirror has caught up")]
 async fn caught_up(world: &mut World) -> Step {
     world.act(Action::Finish).await

@@ -150,12 +150,22 @@ pub struct Event {
     pub destination_ends: Ends,
     /// The highest position committed by then; for a stop or a kill read once the process is gone.
     pub committed: Positions,
+    /// End offsets of the destination, read when the event was over: the process was gone and its
+    /// last requests had arrived, or the group had been stable again for a while. It explains repeats
+    /// only of what had been copied by then. `None`: nobody saw it end.
+    pub over: Option<Ends>,
 }
 
 impl Event {
     /// Whether the event had begun when a destination record was written.
     pub fn precedes(&self, copy: &DestinationRecord) -> bool {
         self.destination_ends.get(&copy.at).is_none_or(|end| copy.offset >= *end)
+    }
+
+    /// Whether a copy was written before the event was over.
+    pub fn was_not_over(&self, copy: &DestinationRecord) -> bool {
+        let over = self.over.as_ref();
+        over.is_none_or(|ends| ends.get(&copy.at).is_some_and(|end| copy.offset < *end))
     }
 
     /// Whether the event explains that a record was copied again: it had begun, and the record was

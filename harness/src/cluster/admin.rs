@@ -123,6 +123,19 @@ pub(super) async fn delete_topic(bootstrap: &str, name: &str) -> Result<(), Clus
     await_partitions(bootstrap, name, 0).await.map_err(failed)
 }
 
+/// Deletes a consumer group. One that does not exist is no error, and one whose dead members are not
+/// yet forgotten stays: its name is the scenario's own.
+pub(super) async fn delete_group(bootstrap: &str, name: &str) -> Result<(), ClusterError> {
+    let results = admin(bootstrap)?
+        .delete_groups(&[name], &options())
+        .await
+        .map_err(client::request_failed("delete a group", bootstrap))?;
+    for (_, code) in results.into_iter().filter_map(Result::err) {
+        tracing::debug!("the group {name} stays: {code}");
+    }
+    Ok(())
+}
+
 /// Deletes all records of a topic, partition by partition.
 pub(super) async fn delete_records(
     bootstrap: &str,

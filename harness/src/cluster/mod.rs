@@ -221,6 +221,14 @@ impl Cluster {
         }
     }
 
+    /// Deletes a consumer group's positions, if it has any and no members.
+    pub async fn delete_group(&self, name: &str) -> Result<(), ClusterError> {
+        match self {
+            Cluster::Embedded(_) => Ok(()),
+            Cluster::Containers { bootstrap, .. } => admin::delete_group(bootstrap, name).await,
+        }
+    }
+
     /// Deletes a topic and waits until that is seen; a mock's topics go with the mock.
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClusterError> {
         match self {

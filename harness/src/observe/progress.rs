@@ -10,7 +10,11 @@ use judge::history::{
     TopicPartition,
 };
 use rdkafka::consumer::BaseConsumer;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a member may take to learn that it was expelled: longer than any session timeout that the
+/// harness sets.
+const EXPELLED: Duration = Duration::from_secs(8);
 
 /// A topic to look at, under its names on both sides.
 #[derive(Clone, Debug)]
@@ -48,8 +52,8 @@ pub struct Progress {
     destination_address: String,
     last: Option<CommitSample>,
     rebalances: Option<Rebalances>,
-    /// Rebalances that were seen and not yet taken, bounded by the sample before each.
-    pub rebalanced: Vec<Event>,
+    /// Rebalances that were seen and not yet taken, bounded by the sample before each, and when.
+    rebalanced: Vec<(Event, Instant)>,
     /// When the committed positions changed last.
     pub changed: Option<Instant>,
     /// One sample for each change of the committed positions.
@@ -137,15 +141,16 @@ impl Progress {
         Ok(ends)
     }
 
-    /// The subject is being started: that its group then forms is no rebalance.
-    pub fn subject_starts(&mut self, topics: &[Watched]) -> Result<(), ClusterError> {
-        let Some(rebalances) = &mut self.rebalances else { return Ok(()) };
-        rebalances.subject_starts()?;
-        // What lies on the destination by now is no work of a rebalance to come.
+    /// The subject is being started: that its group then forms is no rebalance. Returns the ends of
+    /// the destination by now, before which everything is the work of earlier starts.
+    pub fn subject_starts(&mut self, topics: &[Watched]) -> Result<Ends, ClusterError> {
+        if let Some(rebalances) = &mut self.rebalances {
+            rebalances.subject_starts()?;
+        }
         let committed = self.committed(topics)?.unwrap_or_default();
         let destination_ends = self.destination_ends(topics)?;
-        self.last = Some(CommitSample { committed, destination_ends });
-        Ok(())
+        self.last = Some(CommitSample { committed, destination_ends: destination_ends.clone() });
+        Ok(destination_ends)
     }
 
     /// The subject is about to be stopped or killed: that its members leave is no rebalance.
@@ -155,28 +160,53 @@ impl Progress {
         }
     }
 
+    /// Whether rebalances are seen at all.
+    pub fn sees_rebalances(&self) -> bool {
+        self.rebalances.is_some()
+    }
+
+    /// How many rebalances were seen in all, and whether the group is stable now.
+    pub fn generations(&self) -> (u32, bool) {
+        self.rebalances.as_ref().map_or((0, true), |seen| (seen.count(), seen.is_stable()))
+    }
+
     /// Takes a sample: the positions first, then the ends, so that what is committed must lie
     /// below them.
     pub fn sample(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
-        if let Some(rebalances) = &mut self.rebalances
-            && rebalances.seen()?
-        {
+        let rebalanced = match &mut self.rebalances {
+            Some(rebalances) => rebalances.seen()?,
+            None => false,
+        };
+        if rebalanced {
             // It began after the last sample: whatever came later may be its work.
             let (committed, destination_ends) = self.last.clone().map_or_else(
                 || (Positions::new(), Ends::new()),
                 |last| (last.committed, last.destination_ends),
             );
             let kind = EventKind::Rebalance;
-            self.rebalanced.push(Event { kind, destination_ends, committed });
+            let event = Event { kind, destination_ends, committed, over: None };
+            self.rebalanced.push((event, Instant::now()));
         }
         let Some(committed) = self.committed(topics)? else { return Ok(None) };
+        let destination_ends = self.destination_ends(topics)?;
+        let stable = self.rebalances.as_ref().is_some_and(Rebalances::is_stable);
+        for (event, seen) in &mut self.rebalanced {
+            // A member that was expelled may not know it for as long as its session lasts.
+            if event.over.is_none() && stable && seen.elapsed() > EXPELLED {
+                event.over = Some(destination_ends.clone());
+            }
+        }
+        let sample = CommitSample { committed: committed.clone(), destination_ends };
         if self.last.as_ref().is_none_or(|last| last.committed != committed) {
-            let destination_ends = self.destination_ends(topics)?;
-            let sample = CommitSample { committed: committed.clone(), destination_ends };
             self.samples.push(sample.clone());
-            self.last = Some(sample);
             self.changed = Some(Instant::now());
         }
+        self.last = Some(sample);
         Ok(Some(committed))
+    }
+
+    /// Rebalances that were seen since the last call.
+    pub fn take_rebalanced(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.rebalanced).into_iter().map(|(event, _)| event).collect()
     }
 }

@@ -26,6 +26,8 @@ pub struct Rebalances {
     stable: bool,
     /// Whether the subject is meant to run: that its members leave at its end is no rebalance.
     running: bool,
+    /// How many rebalances were seen.
+    count: u32,
 }
 
 enum Watch {
@@ -66,7 +68,7 @@ impl Rebalances {
                 members: Members::new(),
             },
         };
-        Ok(Rebalances { watch, stable: false, running: false })
+        Ok(Rebalances { watch, stable: false, running: false, count: 0 })
     }
 
     /// The subject starts: its next generation is its first.
@@ -75,7 +77,7 @@ impl Rebalances {
         match &mut self.watch {
             Watch::Mock(cluster) => drop(requests(cluster)),
             Watch::Brokers { reader, address, group, dead, .. } => {
-                dead.extend(look(reader, address, group)?.1.into_keys());
+                dead.extend(describe(reader, address, group)?.1.into_keys());
             }
         }
         Ok(())
@@ -86,11 +88,24 @@ impl Rebalances {
         self.running = false;
     }
 
+    /// How many rebalances were seen so far.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether members that are alive share the partitions.
+    pub fn is_stable(&self) -> bool {
+        self.stable
+    }
+
     /// Whether the group has rebalanced since the last call.
     pub fn seen(&mut self) -> Result<bool, ClusterError> {
-        if !self.running {
-            return Ok(false);
-        }
+        let seen = self.running && self.look()?;
+        self.count += u32::from(seen);
+        Ok(seen)
+    }
+
+    fn look(&mut self) -> Result<bool, ClusterError> {
         match &mut self.watch {
             Watch::Mock(cluster) => {
                 let mut seen = false;
@@ -104,7 +119,7 @@ impl Rebalances {
                 Ok(seen)
             }
             Watch::Brokers { reader, address, group, dead, members } => {
-                let (stable, found) = look(reader, address, group)?;
+                let (stable, found) = describe(reader, address, group)?;
                 let alive = found.keys().any(|member| !dead.contains(member));
                 let seen = self.stable && (!stable || found != *members);
                 self.stable = stable && alive;
@@ -123,7 +138,7 @@ fn requests(cluster: &Cluster) -> Vec<i16> {
 }
 
 /// Whether the group is stable, and its members.
-fn look(
+fn describe(
     reader: &BaseConsumer,
     address: &str,
     group: &str,

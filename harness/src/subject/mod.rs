@@ -143,7 +143,9 @@ impl Spec {
                 graceful_exit_codes: vec![0, 143],
                 ..Contract::default()
             },
-            Kind::Command(_) => Contract::default(),
+            Kind::Command(_) => {
+                Contract { metadata_age_ms: METADATA_AGE_MS, ..Contract::default() }
+            }
         }
     }
 

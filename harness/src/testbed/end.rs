@@ -50,6 +50,7 @@ impl Testbed {
         let destination = self.read_destination().await?;
         self.keep_aborted(&source).await?;
         self.keep_settings().await?;
+        self.keep_last_translations().await?;
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {
@@ -57,7 +58,7 @@ impl Testbed {
                 .with(|progress, topics| {
                     let committed = progress.sample(topics)?;
                     let samples = std::mem::take(&mut progress.samples);
-                    Ok((committed, samples, std::mem::take(&mut progress.rebalanced)))
+                    Ok((committed, samples, progress.take_rebalanced()))
                 })
                 .await?;
             self.history.commits.extend(samples);
@@ -118,7 +119,7 @@ impl Testbed {
         limits.stall += commit_interval;
         limits.deadline += commit_interval;
         loop {
-            self.note_exit().await;
+            self.note_exit().await?;
             let moment = self.look(started, last_data, expected).await?;
             match decide(&moment, &limits) {
                 Next::Wait => tokio::time::sleep(POLL).await,

@@ -5,6 +5,7 @@
 //! the history will show.
 
 mod end;
+mod instances;
 mod launch;
 mod offsets;
 mod retention;
@@ -257,12 +258,13 @@ impl Testbed {
         })
         .await?;
         for topic in &self.history.topics {
-            if !topic.source_partitions.is_empty() {
-                self.pair.source.delete_topic(&topic.source).await?;
-            }
-            if !topic.destination_partitions.is_empty() {
-                self.pair.destination.delete_topic(&topic.destination).await?;
-            }
+            // Whoever made them: the subject may have.
+            self.pair.source.delete_topic(&topic.source).await?;
+            self.pair.destination.delete_topic(&topic.destination).await?;
+        }
+        for group in [self.group(), self.application.clone()] {
+            self.pair.source.delete_group(&group).await?;
+            self.pair.destination.delete_group(&group).await?;
         }
         Ok(())
     }

@@ -57,10 +57,28 @@ impl Testbed {
         let (bootstrap, group) = (self.pair.source.bootstrap().to_owned(), self.group());
         blocking(move || {
             let reader = client::reader(&bootstrap, &group, Isolation::ReadCommitted)?;
-            super::offsets::commit(&reader, &bootstrap, &name, behind.into_iter())
+            let count = client::partition_count(&reader, &bootstrap, &name)?;
+            let committed = client::committed(&reader, &bootstrap, &name, count)?;
+            // A partition that was read further stays where it is.
+            let gone = behind.into_iter().filter(|(partition, to)| {
+                committed.get(partition).is_none_or(|position| position < to)
+            });
+            super::offsets::commit(&reader, &bootstrap, &name, gone)
         })
         .await?;
         Ok(())
+    }
+
+    /// Whether the subject has gone over what retention took, without a word.
+    pub(super) async fn is_beyond_gap(&self) -> Result<bool, TestbedError> {
+        let Some(sampler) = self.sampler.as_ref().filter(|_| !self.outrun.is_empty()) else {
+            return Ok(false);
+        };
+        let committed = sampler.with(|progress, topics| progress.committed(topics)).await?;
+        let committed = committed.unwrap_or_default();
+        Ok(self.outrun.iter().any(|(at, gap)| {
+            gap.from < gap.to && committed.get(at).is_some_and(|position| *position >= gap.to)
+        }))
     }
 
     async fn delete_records(&mut self, logical: &str) -> Result<(), TestbedError> {

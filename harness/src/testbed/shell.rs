@@ -65,14 +65,15 @@ impl Testbed {
 
     /// Takes on a topic that a command created.
     pub(super) async fn adopt_topic(&mut self, name: &str) -> Result<(), TestbedError> {
+        let renamed = format!("{}{name}", self.contract().topic_prefix);
         let source = partitions_now(&self.pair.source, name).await?;
-        let destination = partitions_now(&self.pair.destination, name).await?;
+        let destination = partitions_now(&self.pair.destination, &renamed).await?;
         if source == 0 {
             return Err(TestbedError::Plan(format!("no command created {name} on the source")));
         }
         self.history.topics.push(Topic {
             source: name.to_owned(),
-            destination: name.to_owned(),
+            destination: renamed,
             source_partitions: vec![source],
             destination_partitions: Some(destination)
                 .filter(|count| *count > 0)

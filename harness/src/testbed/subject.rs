@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a subject may take to notice that what it should read next is gone.
-const GAP_NOTICED: Duration = Duration::from_secs(15);
+/// How long nothing new may come from a process that is gone before its last requests have arrived.
+const IN_FLIGHT: Duration = Duration::from_millis(60);
 
 /// How often a condition is looked at.
 pub(super) const POLL: Duration = Duration::from_millis(20);
@@ -39,35 +39,30 @@ impl Testbed {
         if self.incarnation == 0 {
             self.observe_from_here().await?;
         }
-        if let Some(sampler) = &self.sampler {
-            sampler.with(|progress, topics| progress.subject_starts(topics)).await?;
-        }
+        self.earlier_starts_are_over().await?;
         let running = self.launch().await?;
         self.subject = Some(running);
         Ok(())
     }
 
-    /// One more instance joins the group: those that are there may repeat what they had not
-    /// committed when their partitions moved.
-    pub(super) async fn add_instance(
-        &mut self,
-        options: SubjectOptions,
-    ) -> Result<(), TestbedError> {
-        self.options = options;
-        let began = self.destination_ends().await?;
-        self.note_event(EventKind::Rebalance, began).await?;
-        let running = self.launch().await?;
-        self.others.push(running);
+    /// What an earlier start had on its way has arrived by now, so that what comes again later is
+    /// not its doing.
+    async fn earlier_starts_are_over(&mut self) -> Result<(), TestbedError> {
+        let Some(sampler) = &self.sampler else { return Ok(()) };
+        let started = Instant::now();
+        let mut over = sampler.with(|progress, topics| progress.subject_starts(topics)).await?;
+        while self.incarnation > 0 && started.elapsed() < self.limits.deadline {
+            tokio::time::sleep(IN_FLIGHT).await;
+            let ends = sampler.with(|progress, topics| progress.subject_starts(topics)).await?;
+            if std::mem::replace(&mut over, ends) == over {
+                break;
+            }
+        }
+        let ended = self.history.events.iter_mut().filter(|event| event.over.is_none());
+        for event in ended.filter(|event| matches!(event.kind, EventKind::Stop | EventKind::Kill)) {
+            event.over = Some(over.clone());
+        }
         Ok(())
-    }
-
-    pub(super) async fn remove_instance(&mut self) -> Result<(), TestbedError> {
-        let Some(other) = self.others.pop() else {
-            return Err(TestbedError::Plan("it removes an instance that was never added".into()));
-        };
-        let began = self.destination_ends().await?;
-        self.stop_gracefully(other).await;
-        self.note_event(EventKind::Rebalance, began).await
     }
 
     /// Takes the baselines and begins to follow the destination: before the first start.
@@ -113,7 +108,7 @@ impl Testbed {
         }
         let mut next_round = Instant::now();
         while ready.len() < wanted.len() && started.elapsed() < self.limits.ready {
-            if self.note_exit().await {
+            if self.note_exit().await? {
                 return Ok(());
             }
             if Instant::now() >= next_round {
@@ -159,26 +154,34 @@ impl Testbed {
         Ok(blocking(move || produce_sentinels(&bootstrap, &topic, &sentinels)).await?)
     }
 
-    /// Whether the subject has ended by itself.
-    pub(super) async fn note_exit(&mut self) -> bool {
+    /// Whether the subject, or an instance of it, has ended by itself.
+    pub(super) async fn note_exit(&mut self) -> Result<bool, TestbedError> {
+        let mut gone = None;
         if let Some(subject) = &mut self.subject
             && let Some(ended) = subject.ended().await
         {
-            let tail = subject.output_tail();
+            gone = Some((ended.status, subject.output_tail()));
             self.subject = None;
-            self.log(&format!("the subject ended by itself: {}\n{tail}", ended.status));
-            self.exited.get_or_insert((ended.status, tail));
         }
-        for other in &mut self.others {
-            if let Some(ended) = other.ended().await {
-                self.exited.get_or_insert((ended.status, other.output_tail()));
+        let mut others = std::mem::take(&mut self.others);
+        for mut other in others.drain(..) {
+            match other.ended().await {
+                Some(ended) => gone = Some((ended.status, other.output_tail())),
+                None => self.others.push(other),
             }
         }
-        self.exited.is_some()
+        if let Some((status, tail)) = gone {
+            self.log(&format!("the subject ended by itself: {status}\n{tail}"));
+            self.exited.get_or_insert((status, tail));
+            // What it had not committed may come again when it is started again.
+            let began = self.subject_ends().await?;
+            self.note_event(EventKind::Stop, began).await?;
+        }
+        Ok(self.exited.is_some())
     }
 
     pub(super) async fn stop_subject(&mut self) -> Result<(), TestbedError> {
-        if self.note_exit().await {
+        if self.note_exit().await? {
             return Ok(());
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
@@ -192,7 +195,7 @@ impl Testbed {
     }
 
     /// Whether an instance ended as its contract says after its stop signal.
-    async fn stop_gracefully(&mut self, subject: Running) -> bool {
+    pub(super) async fn stop_gracefully(&mut self, subject: Running) -> bool {
         let (ended, output) = subject.stop().await;
         self.log(&format!(
             "stopped: {}{}",
@@ -209,7 +212,7 @@ impl Testbed {
     }
 
     pub(super) async fn kill_subject(&mut self) -> Result<(), TestbedError> {
-        if self.note_exit().await {
+        if self.note_exit().await? {
             return Ok(());
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
@@ -243,21 +246,18 @@ impl Testbed {
     }
 
     /// Writes an event down; the positions are read now that the process is gone.
-    async fn note_event(
+    pub(super) async fn note_event(
         &mut self,
         kind: EventKind,
         destination_ends: Ends,
     ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
             let (committed, rebalanced) = sampler
-                .with(|progress, topics| {
-                    let committed = progress.sample(topics)?;
-                    Ok((committed, std::mem::take(&mut progress.rebalanced)))
-                })
+                .with(|progress, topics| Ok((progress.sample(topics)?, progress.take_rebalanced())))
                 .await?;
             let committed = committed.unwrap_or_default();
             self.history.events.extend(rebalanced);
-            self.history.events.push(Event { kind, destination_ends, committed });
+            self.history.events.push(Event { kind, destination_ends, committed, over: None });
         }
         Ok(())
     }
@@ -266,8 +266,8 @@ impl Testbed {
     /// subject goes on as it is and the end of the run will show it.
     pub(super) async fn await_exit(&mut self, saying: &str) -> Result<(), TestbedError> {
         let started = Instant::now();
-        while !self.note_exit().await {
-            if !self.outrun.is_empty() && started.elapsed() > GAP_NOTICED {
+        while !self.note_exit().await? {
+            if self.is_beyond_gap().await? {
                 // It goes on as if nothing had been lost: what is missing will be named.
                 self.log("the subject did not stop at what is gone");
                 return Ok(());
@@ -284,7 +284,9 @@ impl Testbed {
         let text =
             std::fs::read_to_string(self.folder.join(format!("subject-{}.log", self.incarnation)))
                 .unwrap_or_default();
-        if text.contains(saying) {
+        // An end that looks like success says nothing.
+        let failed = self.exited.as_ref().is_some_and(|(status, _)| status != "exit status: 0");
+        if failed && text.contains(saying) {
             self.exited = None;
             // It did not go over what is gone in silence.
             self.history.announced.extend(std::mem::take(&mut self.outrun));
@@ -304,7 +306,7 @@ impl Testbed {
                 .tail
                 .as_ref()
                 .map_or(0, |tail| tail.seen().records.get(&index).copied().unwrap_or_default());
-            if seen >= records || self.note_exit().await {
+            if seen >= records || self.note_exit().await? {
                 return Ok(());
             }
             let last = self.tail.as_ref().and_then(|tail| tail.seen().last);

@@ -3,9 +3,9 @@
 use super::{Testbed, TestbedError, blocking, subject::POLL};
 use crate::cluster::client::{self, Isolation};
 use judge::history::{
-    DestinationOffset, Ends, Positions, SourceOffset, TopicPartition, Translation,
+    DestinationOffset, Ends, Positions, SourceOffset, TopicIndex, TopicPartition, Translation,
 };
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 impl Testbed {
     /// Waits until the application's group has positions on the destination. A subject that never
@@ -16,7 +16,7 @@ impl Testbed {
         let started = Instant::now();
         let mut translated = Ends::new();
         while translated.is_empty() && started.elapsed() < self.limits.stall {
-            if self.note_exit().await {
+            if self.note_exit().await? {
                 break;
             }
             let names = &self.history.topics[usize::from(topic)];
@@ -27,6 +27,34 @@ impl Testbed {
             }));
             tokio::time::sleep(POLL).await;
         }
+        self.keep_translation(topic, translated).await
+    }
+
+    /// The application may move at any time: what its group has in the end is judged as well.
+    pub(super) async fn keep_last_translations(&mut self) -> Result<(), TestbedError> {
+        let topics: BTreeSet<TopicIndex> =
+            self.history.translations.iter().map(|translation| translation.topic).collect();
+        for topic in topics {
+            let name = &self.history.topics[usize::from(topic)].destination;
+            let found = self.application_positions(self.pair.destination.bootstrap(), name).await?;
+            let translated = found.into_iter().map(|(partition, offset)| {
+                (TopicPartition { topic, partition }, DestinationOffset(offset))
+            });
+            let translated: Ends = translated.collect();
+            let known =
+                |known: &Translation| known.topic == topic && known.translated == translated;
+            if !self.history.translations.iter().any(known) {
+                self.keep_translation(topic, translated).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_translation(
+        &mut self,
+        topic: TopicIndex,
+        translated: Ends,
+    ) -> Result<(), TestbedError> {
         let name = &self.history.topics[usize::from(topic)].source;
         let committed = self.application_positions(self.pair.source.bootstrap(), name).await?;
         let committed: Positions = committed

@@ -4,12 +4,13 @@
 //! source       1 2 3 4
 //! destination  1 2 3 | 2 3 4     killed at |, position 2 committed: explained
 //! destination  1 2 3 | 1 2 3 4   the same kill: 1 was committed, so its repeat is rewound
+//! destination  1 2 | 2 3 4 3     3 was first copied when the kill was over: rewound
 //! destination  1 2 2 3 4         no event: duplicated
 //! ```
 //!
 //! An event explains a repeat that lies at or beyond the destination's end offsets as read when the
-//! event began, if the source offset is not below the position committed by then. Each event
-//! explains one repeat of a record; a produce fault any number. Explained repeats are reported as
+//! event began, if the source offset is not below the position committed by then, and the first copy
+//! was written before the event was over. Each event explains one repeat of a record; a produce fault any number. Explained repeats are reported as
 //! `rewound` with the event as circumstance, so that a contract can tolerate them or not. An
 //! unexplained repeat is `rewound` if any event precedes it, else `duplicated`.
 //!
@@ -42,7 +43,9 @@ impl Check for Repeated<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, first: false } = observation else { return };
         let copy = self.scene.destination(destination);
-        if let Some(kind) = self.explanations.take(self.scene.history, destination, source) {
+        let first = Some(self.scene.correspondence.first[source as usize]);
+        let history = self.scene.history;
+        if let Some(kind) = self.explanations.take(history, destination, source, first) {
             self.rewound.add(Circumstance::Explained(kind), destination);
         } else if self.scene.history.events.iter().any(|event| event.precedes(copy)) {
             self.rewound.add(Circumstance::Plain, destination);

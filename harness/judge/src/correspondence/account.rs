@@ -61,8 +61,8 @@ pub(super) fn account<'g>(
         }
         let mut equals = there.get(&members[0])?.iter().rev();
         let source =
-            *equals.find(|source| explanations.find(history, *copy, **source).is_some())?;
-        explanations.take(history, *copy, source);
+            *equals.find(|source| explanations.find(history, *copy, **source, None).is_some())?;
+        explanations.take(history, *copy, source, None);
         account.push((*copy, source));
     }
     // Who was still copying need not have come to the end.

@@ -212,7 +212,7 @@ impl<'h> Resolver<'h> {
             let source = self.copy_of[*index as usize];
             let from = self.history.source[source as usize].at;
             if std::mem::replace(&mut self.reached[source as usize], true) {
-                self.explanations.take(self.history, *index, source);
+                self.explanations.take(self.history, *index, source, None);
             }
             self.predecessors.insert((at, from, lane), source);
             let furthest = self.furthest.entry((at, from, lane)).or_insert(source);
@@ -291,7 +291,7 @@ impl<'h> Resolver<'h> {
     /// that an event explains.
     fn is_lawful(&self, source: u32, index: u32, lane: u32) -> bool {
         if self.reached[source as usize] {
-            return self.explanations.find(self.history, index, source).is_some();
+            return self.explanations.find(self.history, index, source, None).is_some();
         }
         let at = self.history.destination[index as usize].at;
         let from = self.history.source[source as usize].at;

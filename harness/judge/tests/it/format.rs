@@ -6,7 +6,8 @@
 //! source t/0: a1 a2 @7 b1 _1 a:x         records in order of offset; `@7` sets the next offset
 //! destination t/0: x9 | a1 a2            what lies before `|` was there before the start
 //! produced failed: a3                    (ok, failed, unknown)
-//! event kill when t/0=2 committed t/0=1  destination ends when it began, positions by then
+//! event kill when t/0=2 committed t/0=1 [over t/0=3]   destination ends when it began, positions by
+//!                                        then, and destination ends when it was over
 //! commit t/0=2 when t/0=2                a sample: positions, then destination ends
 //! final t/0=2 [abrupt]                   positions at the end
 //! ready t/0=2    cut t/0=2    source-low t/0=1    destination-low t/0=1
@@ -233,8 +234,12 @@ fn event(history: &mut History, text: &str) {
     let (kind, rest) = text.split_once(' ').unwrap();
     let kind = serde_json::from_value(kind.into()).unwrap();
     let (ends, committed) = rest.trim_start_matches("when").split_once("committed").unwrap();
+    let (committed, over) = match committed.split_once("over") {
+        Some((committed, over)) => (committed, Some(ends_of(history, over))),
+        None => (committed, None),
+    };
     let (destination_ends, committed) = (ends_of(history, ends), positions(history, committed));
-    history.events.push(Event { kind, destination_ends, committed });
+    history.events.push(Event { kind, destination_ends, committed, over });
 }
 
 fn completion(text: &str) -> Option<Completion> {

@@ -427,12 +427,13 @@ impl Model<'_> {
                 }
             }
         }
-        self.history.events.push(self.event_of(kind, destination_ends));
+        let over = matches!(kind, EventKind::Stop | EventKind::Kill).then(|| self.ends.clone());
+        self.history.events.push(Event { over, ..self.event_of(kind, destination_ends) });
         self.resume();
     }
 
     fn event_of(&self, kind: EventKind, destination_ends: Ends) -> Event {
-        Event { kind, destination_ends, committed: self.committed.clone() }
+        Event { kind, destination_ends, committed: self.committed.clone(), over: None }
     }
 
     /// Nothing gets through to some partitions from now on.

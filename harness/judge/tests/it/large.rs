@@ -77,7 +77,7 @@ fn large(records: u32, is_lost: impl Fn(u32) -> bool) -> History {
         if number == records / 2 {
             let committed = recent.iter().rev().map(|record| (record.at, record.offset)).collect();
             let (kind, destination_ends) = (EventKind::Kill, destination_ends.clone());
-            history.events.push(Event { kind, destination_ends, committed });
+            history.events.push(Event { kind, destination_ends, committed, over: None });
         }
         history.source.push(record);
         if number == records / 2 {

@@ -172,7 +172,7 @@ pub(super) struct Once {
 
 /// Which of the possible victims it is: late enough that the mirror has shown itself ready, and early
 /// enough that a dense scenario has so many.
-const VICTIMS: std::ops::Range<u32> = 600..1_500;
+const VICTIMS: std::ops::Range<u32> = 600..1_200;
 
 impl Once {
     /// `can` tells whether a data record can be the victim.

@@ -24,7 +24,7 @@ use defect::{Defect, Sound};
 use engine::Engine;
 use judge::verdict::Anomaly;
 use std::{
-    path::PathBuf,
+    path::Path,
     process::ExitCode,
     sync::{
         Arc,
@@ -80,6 +80,15 @@ pub enum Shows {
     RealBrokers,
 }
 
+/// How often a defect shows in one scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// So often, and no more: anything else would be a false alarm beside it.
+    Exactly(u64),
+    /// As often as there are records that it spoils.
+    Many,
+}
+
 /// A defect.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
@@ -93,6 +102,8 @@ pub struct Fault {
     pub shows: Shows,
     /// As what it must be found.
     pub found_as: Anomaly,
+    /// How often it must be found.
+    pub times: Times,
     /// What that may entail, by the definitions of the anomalies.
     pub entails: &'static [Anomaly],
     defect: fn(u64) -> Box<dyn Defect>,
@@ -137,7 +148,7 @@ pub struct Options {
 
 impl Options {
     /// Reads the properties files.
-    pub fn read(consumer: &PathBuf, producer: &PathBuf) -> Result<[Properties; 2], String> {
+    pub fn read(consumer: &Path, producer: &Path) -> Result<[Properties; 2], String> {
         let read = |path| properties::read(path).map_err(|error| format!("failed to {error}"));
         Ok([read(consumer)?, read(producer)?])
     }

@@ -86,7 +86,7 @@ fn bring_back(
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(10)) else { continue };
         // The same records each time, or the loop would die out.
         let value = message.payload().unwrap_or_default();
-        if xxhash_rust::xxh3::xxh3_64(value) % ONE_IN != 0 || !goes_back(message.key()) {
+        if !xxhash_rust::xxh3::xxh3_64(value).is_multiple_of(ONE_IN) || !goes_back(message.key()) {
             continue;
         }
         std::thread::sleep(PAUSE);

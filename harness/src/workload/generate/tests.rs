@@ -24,6 +24,7 @@ fn varied() -> Workload {
         timestamps: TimestampStyle::Varied,
         placement: Placement::Murmur2,
         transaction_records: None,
+        aborted_transactions: 0,
     }
 }
 
@@ -53,6 +54,7 @@ fn workloads() -> impl Strategy<Value = Workload> {
                 timestamps,
                 placement,
                 transaction_records: None,
+                aborted_transactions: 0,
             }
         },
     )
@@ -221,10 +223,10 @@ proptest! {
 
             let seen = content(record);
             let in_header = !matches!(workload.headers, Headers::None);
-            prop_assert_eq!(seen.header_id, in_header.then_some(record.id));
+            prop_assert_eq!(seen.header_id(), in_header.then_some(record.id));
             let length = record.value.as_ref().map_or(0, Bytes::len);
             let in_value = length >= content::id_length(record.id);
-            prop_assert_eq!(seen.value_id, in_value.then_some(record.id));
+            prop_assert_eq!(seen.value_id(), in_value.then_some(record.id));
         }
         prop_assert!(hottest(&records) <= PARTITION_BYTES);
     }
@@ -243,7 +245,7 @@ fn twenty_thousand_records_in_one_partition_stay_within_the_budget() {
         let records = generate(&workload, u64::MAX, 42, 1, NOW);
         let bytes = hottest(&records);
         assert!(bytes <= PARTITION_BYTES, "{sizes:?} and {headers:?}: {bytes} bytes");
-        let with_id = records.iter().filter(|record| content(record).value_id.is_some());
+        let with_id = records.iter().filter(|record| content(record).value_id().is_some());
         assert!(sizes == Sizes::Varied || with_id.count() == records.len());
     }
 }

@@ -1,7 +1,7 @@
 //! Commits what it has read, delivered or not.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Commits, Defect, Policy},
 };
 use judge::verdict::Anomaly;
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Kill,
     shows: Shows::Everywhere,
     found_as: Anomaly::CommitAhead,
+    times: Times::Many,
     entails: &[Anomaly::Lost],
     defect,
 };

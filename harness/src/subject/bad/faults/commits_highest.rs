@@ -1,7 +1,7 @@
 //! Commits behind the highest acknowledged record, gaps or not.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Commits, Defect, Policy},
     record::{Outbox, Record, Step},
 };
@@ -18,6 +18,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Kill,
     shows: Shows::Everywhere,
     found_as: Anomaly::CommitAhead,
+    times: Times::Many,
     entails: &[Anomaly::Lost],
     defect,
 };
@@ -40,7 +41,7 @@ impl Defect for CommitsHighest {
 
     fn copy(&mut self, record: Record, out: &mut Outbox) {
         let key = record.key.as_deref().unwrap_or_default();
-        if record.is_data() && xxh3_64(key) % 4 == 0 {
+        if record.is_data() && xxh3_64(key).is_multiple_of(4) {
             self.slow.push_back((Instant::now() + SLOW, record));
         } else {
             out.send(record);

@@ -1,7 +1,7 @@
 //! Drops records when its queue is full.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Policy, WhenFull},
 };
 use judge::verdict::Anomaly;
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Many,
     entails: &[Anomaly::CommitAhead],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Ends in the middle, with exit code 0.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Once},
     record::Step,
 };
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Stalled,
+    times: Times::Exactly(1),
     entails: &[],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Flips one bit of one value.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Once},
     record::Record,
 };
@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Corrupted,
+    times: Times::Exactly(1),
     entails: &[],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Creates topics without the settings of the source.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Creates, Defect, Policed, Policy},
 };
 use judge::verdict::Anomaly;
@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Settings,
     shows: Shows::RealBrokers,
     found_as: Anomaly::ConfigDrift,
+    times: Times::Exactly(1),
     entails: &[],
     defect,
 };

@@ -1,6 +1,6 @@
 //! Copies records of aborted transactions.
 
-use super::super::{Fault, Force, Shows, defect::Defect};
+use super::super::{Fault, Force, Shows, Times, defect::Defect};
 use judge::verdict::Anomaly;
 use rdkafka::ClientConfig;
 
@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Aborts,
     shows: Shows::RealBrokers,
     found_as: Anomaly::Leaked,
+    times: Times::Many,
     entails: &[],
     defect,
 };

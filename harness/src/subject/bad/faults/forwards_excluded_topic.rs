@@ -1,6 +1,6 @@
 //! Copies a topic of which only a part of the name matches.
 
-use super::super::{Fault, Force, Shows, defect::Defect, filter::Filter};
+use super::super::{Fault, Force, Shows, Times, defect::Defect, filter::Filter};
 use judge::verdict::Anomaly;
 
 pub(super) const FAULT: Fault = Fault {
@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Leaked,
+    times: Times::Exactly(200),
     entails: &[],
     defect,
 };

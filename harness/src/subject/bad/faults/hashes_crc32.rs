@@ -1,6 +1,6 @@
 //! Chooses partitions by CRC32 instead of murmur2.
 
-use super::super::{Fault, Force, Shows, defect::Defect};
+use super::super::{Fault, Force, Shows, Times, defect::Defect};
 use judge::verdict::Anomaly;
 use rdkafka::ClientConfig;
 
@@ -10,6 +10,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Misplaced,
+    times: Times::Many,
     entails: &[],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Goes on when the destination refuses a record.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Policy, WhenRefused},
 };
 use judge::verdict::Anomaly;
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Many,
     entails: &[Anomaly::CommitAhead],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Sends a record that nobody produced.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Once},
 };
 use judge::verdict::Anomaly;
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Phantom,
+    times: Times::Exactly(1),
     entails: &[],
     defect,
 };

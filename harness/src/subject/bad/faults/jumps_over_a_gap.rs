@@ -1,7 +1,7 @@
 //! Goes on silently where the source no longer holds what was next.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Policed, Policy, WhenGone},
 };
 use judge::verdict::Anomaly;
@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Outrun,
     shows: Shows::RealBrokers,
     found_as: Anomaly::Lost,
+    times: Times::Many,
     entails: &[Anomaly::CommitAhead],
     defect,
 };

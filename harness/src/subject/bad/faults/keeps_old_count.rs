@@ -1,7 +1,7 @@
 //! Goes on hashing with the old partition count after the topic grew.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Growth,
     shows: Shows::RealBrokers,
     found_as: Anomaly::Misplaced,
+    times: Times::Many,
     entails: &[],
     defect,
 };

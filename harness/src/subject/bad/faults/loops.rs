@@ -1,7 +1,7 @@
 //! Writes its own output back to the source.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Policed, Policy},
 };
 use judge::verdict::Anomaly;
@@ -12,7 +12,8 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Looped,
-    entails: &[Anomaly::Duplicated, Anomaly::Stale, Anomaly::Rewound],
+    times: Times::Many,
+    entails: &[Anomaly::Duplicated, Anomaly::Stale],
     defect,
 };
 

@@ -1,11 +1,13 @@
 //! Loses the first record of a partition.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
 use judge::verdict::Anomaly;
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+use std::collections::BTreeSet;
 
 pub(super) const FAULT: Fault = Fault {
     name: "loses-first",
@@ -13,24 +15,27 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Exactly(1),
     entails: &[Anomaly::CommitAhead],
     defect,
 };
 
-fn defect(_seed: u64) -> Box<dyn Defect> {
-    Box::new(LosesFirst { partition: None })
+fn defect(seed: u64) -> Box<dyn Defect> {
+    let wait = ChaCha8Rng::seed_from_u64(seed).random_range(0..3);
+    Box::new(LosesFirst { wait, seen: BTreeSet::new() })
 }
 
 struct LosesFirst {
-    /// The partition that was read first.
-    partition: Option<i32>,
+    /// How many partitions show themselves before the victim does.
+    wait: usize,
+    seen: BTreeSet<(String, i32)>,
 }
 
 impl Defect for LosesFirst {
     fn copy(&mut self, record: Record, out: &mut Outbox) {
-        let partition = record.origin.as_ref().map(|origin| origin.partition);
-        if record.is_data() && self.partition.is_none() {
-            self.partition = partition;
+        let place = record.origin.as_ref().map(|origin| (origin.topic.clone(), origin.partition));
+        let fresh = record.is_data() && place.is_some_and(|place| self.seen.insert(place));
+        if fresh && self.seen.len() == self.wait + 1 {
             return out.forget(&record);
         }
         out.send(record);

@@ -1,7 +1,7 @@
 //! Loses the last record of a partition.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Exactly(1),
     entails: &[Anomaly::CommitAhead],
     defect,
 };

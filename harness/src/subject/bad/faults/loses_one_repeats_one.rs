@@ -1,7 +1,7 @@
 //! Loses one record and repeats another: counts are equal.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Once},
     record::{Outbox, Record, Step},
 };
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Exactly(1),
     entails: &[Anomaly::CommitAhead, Anomaly::Duplicated, Anomaly::Stale],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Loses every record of one partition.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
@@ -15,6 +15,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Many,
     entails: &[Anomaly::CommitAhead],
     defect,
 };
@@ -41,11 +42,10 @@ impl Defect for LosesPartition {
         };
         let place = (origin.topic, origin.partition);
         let fresh = self.sent.insert(place.clone());
-        // The first partition may be the only one for a while; any new one may be the last.
-        if self.victim.is_none() && fresh && self.random.random_range(0..2) == 0
-            || self.sent.len() > 2
-        {
-            self.victim.get_or_insert(place.clone());
+        // Any new partition may be the victim; the third is, if none was before.
+        let chosen = self.random.random_range(0..2) == 0 || self.sent.len() > 2;
+        if self.victim.is_none() && fresh && chosen {
+            self.victim = Some(place.clone());
         }
         if self.victim.as_ref() == Some(&place) {
             out.forget(&record);

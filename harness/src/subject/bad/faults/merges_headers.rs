@@ -1,7 +1,7 @@
 //! Keeps one header of each name.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Every},
 };
 use judge::verdict::Anomaly;
@@ -13,6 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Corrupted,
+    times: Times::Many,
     entails: &[],
     defect,
 };

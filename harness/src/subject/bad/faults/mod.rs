@@ -34,6 +34,7 @@ mod nulls_empty_key;
 mod nulls_empty_value;
 mod re_encodes_text;
 mod repeats_one;
+mod repeats_one_later;
 mod restamps;
 mod rewinds;
 mod sorts_headers;
@@ -49,13 +50,14 @@ mod writes_late;
 mod zeroes_timestamps;
 
 /// All of them.
-pub(super) const ALL: [Fault; 45] = [
+pub(super) const ALL: [Fault; 46] = [
     loses_one::FAULT,
     loses_first::FAULT,
     loses_last::FAULT,
     loses_partition::FAULT,
     loses_one_repeats_one::FAULT,
     repeats_one::FAULT,
+    repeats_one_later::FAULT,
     rewinds::FAULT,
     writes_late::FAULT,
     swaps_two::FAULT,

@@ -1,7 +1,7 @@
 //! Never commits a position.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Commits, Defect, Policed, Policy},
 };
 use judge::verdict::Anomaly;
@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::CommitBehind,
+    times: Times::Many,
     entails: &[],
     defect,
 };

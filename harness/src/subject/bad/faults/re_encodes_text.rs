@@ -1,7 +1,7 @@
 //! Reads values as text, and replaces what is not UTF-8.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Every},
 };
 use judge::verdict::Anomaly;
@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Corrupted,
+    times: Times::Many,
     entails: &[],
     defect,
 };

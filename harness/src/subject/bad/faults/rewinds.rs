@@ -1,6 +1,6 @@
 //! Begins before the committed position when it is started again.
 
-use super::super::{Fault, Force, Shows, defect::Defect};
+use super::super::{Fault, Force, Shows, Times, defect::Defect};
 use judge::verdict::Anomaly;
 
 pub(super) const FAULT: Fault = Fault {
@@ -9,6 +9,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Restart,
     shows: Shows::Everywhere,
     found_as: Anomaly::Rewound,
+    times: Times::Many,
     entails: &[Anomaly::Stale],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Begins at the end: what was there before is skipped.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Begin, Defect, Policed, Policy},
 };
 use judge::verdict::Anomaly;
@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
+    times: Times::Exactly(500),
     entails: &[Anomaly::CommitAhead, Anomaly::CommitBehind],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Gives two records each other's key.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
@@ -14,6 +14,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Corrupted,
+    times: Times::Exactly(2),
     entails: &[Anomaly::Misplaced, Anomaly::Reordered, Anomaly::Stale],
     defect,
 };

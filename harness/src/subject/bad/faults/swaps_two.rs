@@ -1,7 +1,7 @@
 //! Sends two records of one key in the wrong order.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, HoldsOne},
 };
 use judge::verdict::Anomaly;
@@ -12,7 +12,8 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Reordered,
-    entails: &[Anomaly::Stale, Anomaly::CommitAhead],
+    times: Times::Exactly(1),
+    entails: &[Anomaly::Stale],
     defect,
 };
 

@@ -1,7 +1,7 @@
 //! Spawns a task for each record, and tasks overtake each other.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
@@ -18,6 +18,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Reordered,
+    times: Times::Many,
     entails: &[Anomaly::Stale],
     defect,
 };

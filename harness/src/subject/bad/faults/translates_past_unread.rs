@@ -1,7 +1,7 @@
 //! Gives an application positions beyond what it has not read.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::{Defect, Policed, Policy, Translation},
 };
 use judge::verdict::Anomaly;
@@ -12,6 +12,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Failover,
     shows: Shows::Everywhere,
     found_as: Anomaly::TranslationSkips,
+    times: Times::Many,
     entails: &[],
     defect,
 };

@@ -1,7 +1,7 @@
 //! Writes an old value of a key once more when all is done, as a zombie does.
 
 use super::super::{
-    Fault, Force, Shows,
+    Fault, Force, Shows, Times,
     defect::Defect,
     record::{Outbox, Record},
 };
@@ -15,6 +15,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Stale,
+    times: Times::Exactly(1),
     entails: &[Anomaly::Duplicated],
     defect,
 };

@@ -1,0 +1,71 @@
+//! Further instances of the subject, in the same group: they join and leave while it works.
+
+use super::{Testbed, TestbedError, subject::POLL};
+use judge::{history::EventKind, plan::SubjectOptions};
+use std::time::Instant;
+
+impl Testbed {
+    /// One more instance joins the group, and this waits until the group has shared the partitions
+    /// anew. Those that were there may repeat what they had not committed when theirs moved.
+    pub(super) async fn add_instance(
+        &mut self,
+        options: SubjectOptions,
+    ) -> Result<(), TestbedError> {
+        self.options = options;
+        let before = self.generations().await?.0;
+        self.note_unseen_rebalance().await?;
+        let running = self.launch().await?;
+        self.others.push(running);
+        let started = Instant::now();
+        while self.sees_rebalances().await? {
+            let (count, stable) = self.generations().await?;
+            if (count > before && stable) || self.note_exit().await? {
+                break;
+            }
+            if started.elapsed() > self.limits.ready {
+                return Err(TestbedError::Deadline {
+                    awaited: "the second instance in the group".into(),
+                    seconds: self.limits.ready.as_secs(),
+                    seen: format!("{} rebalances since its start", count - before),
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Asks the instance that was added last to stop.
+    pub(super) async fn remove_instance(&mut self) -> Result<(), TestbedError> {
+        if self.note_exit().await? {
+            return Ok(());
+        }
+        let Some(other) = self.others.pop() else {
+            return Err(TestbedError::Plan("it removes an instance that was never added".into()));
+        };
+        self.stop_gracefully(other).await;
+        self.note_unseen_rebalance().await
+    }
+
+    /// A rebalance that is caused is an event also where none can be seen.
+    async fn note_unseen_rebalance(&mut self) -> Result<(), TestbedError> {
+        if self.sees_rebalances().await? {
+            return Ok(());
+        }
+        let began = self.destination_ends().await?;
+        self.note_event(EventKind::Rebalance, began).await
+    }
+
+    async fn sees_rebalances(&self) -> Result<bool, TestbedError> {
+        match &self.sampler {
+            Some(sampler) => Ok(sampler.with(|progress, _| Ok(progress.sees_rebalances())).await?),
+            None => Ok(false),
+        }
+    }
+
+    async fn generations(&self) -> Result<(u32, bool), TestbedError> {
+        match &self.sampler {
+            Some(sampler) => Ok(sampler.with(|progress, _| Ok(progress.generations())).await?),
+            None => Ok((0, true)),
+        }
+    }
+}
