@@ -5,6 +5,7 @@
 //! the history will show.
 
 mod end;
+mod instances;
 mod offsets;
 mod retention;
 mod sampler;

@@ -48,7 +48,7 @@ impl Testbed {
         Ok(())
     }
 
-    async fn launch(&mut self) -> Result<Running, TestbedError> {
+    pub(super) async fn launch(&mut self) -> Result<Running, TestbedError> {
         self.incarnation += 1;
         let containers = self.pair.containers.clone();
         let in_container = self.settings.subject.in_container(&self.options);
@@ -68,29 +68,6 @@ impl Testbed {
             self.log(&format!("the harness's own instead of the user's: {}", ignored.join(", ")));
         }
         Ok(running)
-    }
-
-    /// One more instance joins the group: those that are there may repeat what they had not
-    /// committed when their partitions moved.
-    pub(super) async fn add_instance(
-        &mut self,
-        options: SubjectOptions,
-    ) -> Result<(), TestbedError> {
-        self.options = options;
-        let began = self.destination_ends().await?;
-        self.note_event(EventKind::Rebalance, began).await?;
-        let running = self.launch().await?;
-        self.others.push(running);
-        Ok(())
-    }
-
-    pub(super) async fn remove_instance(&mut self) -> Result<(), TestbedError> {
-        let Some(other) = self.others.pop() else {
-            return Err(TestbedError::Plan("it removes an instance that was never added".into()));
-        };
-        let began = self.destination_ends().await?;
-        self.stop_gracefully(other).await;
-        self.note_event(EventKind::Rebalance, began).await
     }
 
     /// Takes the baselines and begins to follow the destination: before the first start.
@@ -256,7 +233,7 @@ impl Testbed {
     }
 
     /// Whether an instance ended as its contract says after its stop signal.
-    async fn stop_gracefully(&mut self, subject: Running) -> bool {
+    pub(super) async fn stop_gracefully(&mut self, subject: Running) -> bool {
         let (ended, output) = subject.stop().await;
         self.log(&format!(
             "stopped: {}{}",
@@ -295,7 +272,7 @@ impl Testbed {
     }
 
     /// Writes an event down; the positions are read now that the process is gone.
-    async fn note_event(
+    pub(super) async fn note_event(
         &mut self,
         kind: EventKind,
         destination_ends: judge::history::Ends,
