@@ -1,11 +1,14 @@
 //! The features: those embedded in the program, or a user's own folder; parsed, with the rows of
 //! their outlines expanded, and every step known.
 
-use crate::world::World;
+use crate::{
+    syntax::{Mistake, first_mistake},
+    world::World,
+};
 use cucumber::{
     World as _,
     feature::Ext as _,
-    gherkin::{Feature, GherkinEnv},
+    gherkin::{Feature, GherkinEnv, Step, StepType},
 };
 use include_dir::{Dir, include_dir};
 use std::{
@@ -27,14 +30,16 @@ pub enum CatalogueError {
         reason: String,
     },
     /// Not Gherkin.
-    #[error("{file}:{line}: not Gherkin: expected {expected}")]
+    #[error("{file}:{line}: not Gherkin: {found} where this was expected: {expected}")]
     Syntax {
         /// Which file.
         file: String,
         /// Where.
         line: usize,
-        /// What should stand there.
-        expected: String,
+        /// What stands there.
+        found: String,
+        /// What could stand there.
+        expected: &'static str,
     },
     /// The placeholders of an outline and the head of its examples differ.
     #[error("{file}: {reason}")]
@@ -58,6 +63,16 @@ pub enum CatalogueError {
         step: String,
         /// A step of the embedded features that is like it.
         nearest: Option<String>,
+    },
+    /// A sentence that would be passed over, because nothing says that it is a step.
+    #[error("{file}:{line}: {text:?} is no step: begin it with Given, When, Then, And or But")]
+    MisspeltStep {
+        /// Which file.
+        file: String,
+        /// Where.
+        line: usize,
+        /// The line.
+        text: String,
     },
     /// A step that more than one pattern matches.
     #[error("{file}:{line}: {step:?} can be read in more than one way")]
@@ -113,14 +128,15 @@ pub fn folder(folder: &Path) -> Result<Vec<Feature>, CatalogueError> {
 fn parse(path: &str, text: &str) -> Result<Feature, CatalogueError> {
     let mut feature = Feature::parse(text, GherkinEnv::default()).map_err(|error| {
         // The parser tells its position in words only: `Error at LINE:COLUMN: …`.
-        let text = error.to_string();
-        let said = text.strip_prefix("Error at ").unwrap_or(&text);
-        let line = said.split(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
-        let expected = said.splitn(3, ':').last().unwrap_or(said).trim().to_owned();
-        CatalogueError::Syntax { file: path.into(), line, expected }
+        let said = error.to_string();
+        let reached = said.trim_start_matches("Error at ").split(':').next();
+        let reached = reached.and_then(|line| line.parse().ok()).unwrap_or(1);
+        let Mistake { line, found, expected } = first_mistake(text, reached);
+        CatalogueError::Syntax { file: path.into(), line, found, expected }
     })?;
     feature.path = Some(path.into());
     check_steps(path, &feature)?;
+    check_descriptions(path, text, &feature)?;
     feature
         .expand_examples()
         .map_err(|error| CatalogueError::Examples { file: path.into(), reason: error.to_string() })
@@ -145,6 +161,31 @@ fn check_steps(path: &str, feature: &Feature) -> Result<(), CatalogueError> {
                 return Err(CatalogueError::UndefinedStep { file, line, step: text, nearest });
             }
             Err(_) => return Err(CatalogueError::AmbiguousStep { file, line, step: text }),
+        }
+    }
+    Ok(())
+}
+
+/// A misspelt first step ("Wehn …") is a description to the parser, and the scenario would run
+/// without it.
+fn check_descriptions(path: &str, text: &str, feature: &Feature) -> Result<(), CatalogueError> {
+    let patterns = World::collection();
+    let scenarios = feature.scenarios.iter().chain(feature.rules.iter().flat_map(|r| &r.scenarios));
+    for scenario in scenarios {
+        let Some(like) = scenario.steps.first() else { continue };
+        let described = scenario.description.as_deref().unwrap_or_default().lines();
+        for line in described.map(str::trim) {
+            let Some((_, value)) = line.split_once(char::is_whitespace) else { continue };
+            let known = [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| {
+                let step = Step { ty, value: value.trim().to_owned(), ..like.clone() };
+                !matches!(patterns.find(&step), Ok(None))
+            });
+            if known {
+                let position = text.lines().position(|other| other.trim() == line);
+                let (file, line, text) =
+                    (path.to_owned(), position.unwrap_or(0) + 1, line.to_owned());
+                return Err(CatalogueError::MisspeltStep { file, line, text });
+            }
         }
     }
     Ok(())

@@ -12,5 +12,6 @@ pub mod run;
 pub mod selection;
 pub mod selftest;
 pub mod steps;
+mod syntax;
 pub mod trial;
 pub mod world;

@@ -3,12 +3,24 @@
 //! Each test runs the real binary on a folder of features of its own, with one small scenario.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod support {
+    pub(crate) mod silent_engine;
+}
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
+use support::silent_engine::silent_engine;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mirrorproof");
@@ -150,9 +162,11 @@ fn files_that_cannot_be_read_are_named() {
 fn a_feature_that_cannot_be_used_is_named_with_its_line() {
     let check = |feature: &str, words: &[&str]| Place::with(feature).spec(&[]).refused(words);
     let torn = format!("{SMALL}    Gibberish\n");
-    check(&torn, &["small.feature:", "not Gherkin", "expected"]);
+    check(&torn, &["small.feature:8", "not Gherkin", "\"Gibberish\"", "a step (Given, When"]);
     let undefined = SMALL.replace("the mirror has caught up", "the mirror has cought up");
     check(&undefined, &["small.feature:6", "cought", "the nearest", "the mirror has caught up"]);
+    let misspelt = SMALL.replace("Given the topic", "Gievn the topic");
+    check(&misspelt, &["small.feature:3", "Gievn the topic", "no step", "begin it with Given"]);
 }
 
 #[test]
@@ -392,6 +406,51 @@ fn a_run_folder_that_is_full_is_4_and_said() {
     let line = "ulimit -f 32; exec \"$0\" spec --features features --report report";
     command.args(["-c", line, PROGRAM]);
     place.run(command).ended(4, &["report.json", "File too large", "--report"]);
+}
+
+#[test]
+fn a_subject_whose_output_meets_a_limit_is_not_blamed() {
+    let place = Place::with(SMALL);
+    // More than the limit before the mirror starts, so that its own lines find no room either.
+    let talk = format!(
+        "sh -c 'head -c 100000 /dev/zero | tr \"\\0\" x; exec \"{PROGRAM}\" mirror --whitelist \"$0\" \
+         --consumer.config {{consumer_config}} --producer.config {{producer_config}} \
+         --offset.commit.interval.ms 200' {{topics}}"
+    );
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes.
+    let line = "ulimit -f 32; exec \"$0\" spec --features features --report report \"$@\"";
+    command.args(["-c", line, PROGRAM, "--subject", "command", "--command", &talk]);
+    place.run(command).ended(0, &["cut off", "subject-1.log", "File too large"]);
+    let log = fs::read(place.path("report/scenarios/small-2/subject-1.log")).unwrap();
+    assert_eq!(log.len(), 32 * 512);
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_with_130() {
+    let place = Place::with(SMALL);
+    let silent = silent_engine(UnixListener::bind(place.path("engine")).unwrap());
+    let mut child = Command::new(PROGRAM)
+        .args(["spec", "--features", "features", "--report", "report"])
+        .args(["--clusters", "containers"])
+        .env("DOCKER_HOST", format!("unix://{}", place.path("engine").display()))
+        .current_dir(place.0.path())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(place.path("stderr")).unwrap())
+        .spawn()
+        .unwrap();
+    let interrupt = || kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let asked = silent.recv_timeout(Duration::from_secs(30)).unwrap();
+    interrupt();
+    let said = || fs::read_to_string(place.path("stderr")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !said().contains("a second Ctrl-C ends at once") {
+        assert!(Instant::now() < deadline, "{asked}: {}", said());
+        thread::sleep(Duration::from_millis(10));
+    }
+    interrupt();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{}", said());
+    assert!(said().contains("`mirrorproof down` removes what is left"), "{}", said());
 }
 
 /// A plan in which all records are copied while the mirror runs.

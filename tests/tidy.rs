@@ -5,8 +5,11 @@ use cucumber::{
     World as _,
     codegen::{Regex, StepConstructor, WorldInventory, inventory},
 };
+use harness::subject::bad::Fault;
+use judge::verdict::Anomaly;
 use mirrorproof::{
     catalogue,
+    promise::{PROMISES, broken_by},
     selection::{scenarios, short_name},
     world::World,
 };
@@ -190,5 +193,38 @@ fn every_command_of_the_readme_is_run() {
             let known = command.is_empty() || command.starts_with('#') || runs.contains(command);
             assert!(known, "README.md shows {command:?}, which neither .ci/run nor a test runs");
         }
+    }
+}
+
+/// What a mirror can do wrong is shown by one that does it; the rest is the clusters' or the trial's.
+#[test]
+fn every_anomaly_that_a_mirror_can_cause_has_a_bad_mirror() {
+    let shown = Fault::ALL.iter().map(|fault| fault.found_as);
+    let others = [
+        Anomaly::OffsetsMispredicted,
+        Anomaly::OffsetsCoincide,
+        Anomaly::LostAtSource,
+        Anomaly::Expired,
+    ];
+    let all: BTreeSet<Anomaly> = shown.chain(others).collect();
+    assert_eq!(all, BTreeSet::from(Anomaly::ALL));
+}
+
+#[test]
+fn the_readme_shows_every_bad_mirror_and_how_it_is_caught() {
+    let Ok(readme) = fs::read_to_string(root().join("README.md")) else { return };
+    for fault in Fault::ALL {
+        let promise = broken_by(fault.found_as);
+        let row = format!("| {} | {} | {promise} | {} |", fault.name, fault.does, fault.found_as);
+        assert!(readme.contains(&row), "README.md lacks the row\n{row}");
+    }
+}
+
+#[test]
+fn every_promise_is_a_feature() {
+    let features = catalogue::embedded().unwrap();
+    let names: BTreeSet<String> = features.iter().map(short_name).collect();
+    for (promise, _) in PROMISES {
+        assert!(names.contains(promise), "no feature is called {promise}");
     }
 }

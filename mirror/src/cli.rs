@@ -11,6 +11,10 @@ use crate::topics::{BadFilter, TopicFilter};
 
 /// Copies topics of one Kafka cluster to another, keeping each key's order.
 #[derive(Debug, Clone, ClapArgs)]
+#[command(
+    after_help = "Exit codes: 0 stopped when asked, or --once is done (also if there was nothing to copy), \
+                        1 it could not go on, 2 wrong usage or configuration, 130 ended at once by a second Ctrl-C."
+)]
 pub struct Args {
     /// Properties of the consumers, which read the source cluster (Java .properties grammar).
     #[arg(long = "consumer.config", value_name = "FILE")]

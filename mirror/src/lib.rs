@@ -50,7 +50,7 @@ impl Failure {
 }
 
 /// Mirrors until a signal ends it. Exit codes: 0 after a graceful stop, 1 if it could not go on, 2 for wrong
-/// usage or configuration.
+/// usage or configuration, 130 after a second signal.
 pub fn run(args: Args) -> ExitCode {
     log_to_stderr();
     match mirror(&args) {
@@ -86,5 +86,7 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
         .with_target(false)
+        // It would tell of a log that cannot be written on the same stream, and panic.
+        .log_internal_errors(false)
         .try_init();
 }

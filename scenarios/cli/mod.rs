@@ -20,7 +20,8 @@ use std::{io::Write, time::Duration};
     name = "mirrorproof",
     version,
     after_help = "Exit codes: 0 every promise holds, 1 one is violated, 2 wrong usage, \
-                  3 inconclusive or nothing judged, 4 the environment failed."
+                  3 inconclusive or nothing judged, 4 the environment failed, 130 ended at once by a \
+                  second Ctrl-C."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -3,7 +3,7 @@
 use super::{
     clusters::{backend, default_folder, pool},
     contract, print, print_error,
-    up::interrupted,
+    up::Interrupts,
 };
 use crate::{
     catalogue,
@@ -20,7 +20,10 @@ use harness::{
     },
     testbed::Settings,
 };
-use judge::report::{exit::ExitCode, terminal};
+use judge::report::{
+    exit::{self, ExitCode},
+    terminal,
+};
 use mirror::config;
 use std::{
     io::IsTerminal,
@@ -114,18 +117,19 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
             return ExitCode::Usage;
         }
     };
+    let mut interrupts = Interrupts::watch();
     let cut_short = tokio::select! {
         () = run.execute() => false,
-        () = interrupted() => true,
+        () = interrupts.next() => true,
     };
     if cut_short {
         print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
     }
     tokio::select! {
         () = run.close() => {}
-        () = interrupted() => {
+        () = interrupts.next() => {
             print_error("ended at once; `mirrorproof down` removes what is left");
-            std::process::exit(130);
+            std::process::exit(exit::ABANDONED.into());
         }
     }
     let report = run.report();

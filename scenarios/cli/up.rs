@@ -5,6 +5,7 @@ use harness::cluster::containers::{
     Cluster, Engine, EngineError, KafkaVersion, RunLabel, Scope, SweepReport, Topology,
 };
 use judge::report::exit::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What `up` takes.
 #[derive(Debug, clap::Args)]
@@ -98,15 +99,28 @@ async fn start(args: UpArgs) -> Result<(), EngineError> {
 
 /// Waits for Ctrl-C or SIGTERM.
 pub(super) async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    Interrupts::watch().next().await;
+}
+
+/// Ctrl-C and SIGTERM, remembered from the moment of [`Interrupts::watch`] on.
+pub(super) struct Interrupts(Option<[Signal; 2]>);
+
+impl Interrupts {
+    pub(super) fn watch() -> Interrupts {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        let [interrupt, terminate] = kinds.map(|kind| signal(kind).ok());
+        Interrupts(interrupt.zip(terminate).map(<[Signal; 2]>::from))
+    }
+
+    /// Waits for the next.
+    pub(super) async fn next(&mut self) {
+        match &mut self.0 {
+            Some([interrupt, terminate]) => tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            },
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -222,11 +222,21 @@ fn cases(test: &SelfTest, seed: u64) -> Vec<Case> {
             contract: contract_for(force),
             ..sound(&format!("small-{name}"), &does, small(), plan)
         };
-        // Ours translates no positions, and its contract does not say so.
-        let ours = Some(ours).filter(|_| force != Force::Failover);
-        ours.into_iter().chain([small])
+        // Ours translates no positions and creates no topics, and its contract does not say so.
+        let both = match force {
+            Force::Settings => vec![],
+            Force::Failover => vec![small],
+            Force::Load
+            | Force::Restart
+            | Force::Kill
+            | Force::Growth
+            | Force::Aborts
+            | Force::Outrun => vec![ours, small],
+        };
+        both.into_iter()
     });
-    let awkward = Awkward::ALL.iter().map(|awkward| Case {
+    let able = |awkward: &&Awkward| plans::runs_on(awkward.forced_by, test.backend);
+    let awkward = Awkward::ALL.iter().filter(able).map(|awkward| Case {
         contract: Some(Contract { idempotent: true, ..parse(awkward.contract) }),
         ..sound(
             awkward.name,
@@ -264,11 +274,21 @@ fn cases(test: &SelfTest, seed: u64) -> Vec<Case> {
 
 /// What the mirrors of a force promise beyond what ours does.
 fn contract_for(force: Force) -> Option<Contract> {
-    (force == Force::Failover).then(|| Contract {
-        idempotent: true,
-        offsets: Offsets::Translated { max_rewind: 0 },
-        ..Contract::default()
-    })
+    let promised = Contract { idempotent: true, ..Contract::default() };
+    match force {
+        Force::Failover => {
+            Some(Contract { offsets: Offsets::Translated { max_rewind: 0 }, ..promised })
+        }
+        Force::Settings => {
+            Some(Contract { copied_configs: vec!["max.message.bytes".into()], ..promised })
+        }
+        Force::Load
+        | Force::Restart
+        | Force::Kill
+        | Force::Growth
+        | Force::Aborts
+        | Force::Outrun => None,
+    }
 }
 
 fn parse(contract: &str) -> Contract {

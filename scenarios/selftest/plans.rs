@@ -16,6 +16,7 @@ pub(super) fn plan(force: Force, seed: u64) -> Plan {
         Force::Aborts => aborts(),
         Force::Outrun => outrun(),
         Force::Failover => failover(),
+        Force::Settings => settings(),
     };
     Plan { version: Plan::VERSION, seed, actions }
 }
@@ -30,6 +31,7 @@ pub(super) fn name(force: Force) -> &'static str {
         Force::Aborts => "aborts",
         Force::Outrun => "outrun",
         Force::Failover => "failover",
+        Force::Settings => "settings",
     }
 }
 
@@ -38,7 +40,9 @@ pub(super) fn runs_on(force: Force, backend: Backend) -> bool {
     match force {
         Force::Load | Force::Restart | Force::Kill | Force::Failover => true,
         // The mock has no admin, no aborts and no retention.
-        Force::Growth | Force::Aborts | Force::Outrun => backend == Backend::Containers,
+        Force::Growth | Force::Aborts | Force::Outrun | Force::Settings => {
+            backend == Backend::Containers
+        }
     }
 }
 
@@ -220,4 +224,19 @@ fn failover() -> Vec<Action> {
         Action::Finish,
     ]);
     actions
+}
+
+/// The subject finds no topic on the destination, and has to make one like the source's.
+fn settings() -> Vec<Action> {
+    let settings = [("max.message.bytes", "2000000"), ("retention.ms", "-1")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let (side, topic) = (Side::Source, || ORDERS.to_owned());
+    vec![
+        Action::CreateTopic { side, topic: topic(), partitions: 3 },
+        Action::ConfigureTopic { side, topic: topic(), settings },
+        start(),
+        Action::AwaitReady,
+        produce(2_000),
+        Action::Finish,
+    ]
 }

@@ -5,6 +5,8 @@
 //! with a record that has no copy. Here it is not judged whether a copy is right: a copy with a
 //! damaged value is still that record's copy.
 
+mod account;
+mod count;
 pub(crate) mod explanation;
 mod identity;
 mod position;
@@ -14,7 +16,6 @@ use crate::{
     contract::Contract,
     history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
 };
-use identity::content_digest;
 use std::collections::{HashMap, HashSet, VecDeque};
 use timeline::Timeline;
 
@@ -83,7 +84,7 @@ impl Correspondence {
 /// Whether two records are the same, whatever lies between them: by their ids, else by content.
 pub(crate) fn same_record(left: &Content, right: &Content) -> bool {
     if left.ids().next().is_none() && right.ids().next().is_none() {
-        return content_digest(left) == content_digest(right);
+        return left.digest() == right.digest();
     }
     left.ids().any(|id| right.ids().any(|other| other == id))
 }
@@ -168,7 +169,7 @@ fn number_keys(history: &History) -> Vec<u32> {
     };
     let records = history.source.iter();
     records
-        .map(|record| match &record.content.key {
+        .map(|record| match record.content.key() {
             Some(key) => number(record.at.topic, key),
             None => NONE,
         })
@@ -225,7 +226,7 @@ impl Aborted {
             for id in record.content.ids() {
                 by_id.entry((topic, id)).or_insert(index);
             }
-            by_content.entry((topic, content_digest(&record.content))).or_insert(index);
+            by_content.entry((topic, record.content.digest())).or_insert(index);
         }
         Aborted { by_id, by_content }
     }
@@ -235,7 +236,7 @@ impl Aborted {
             return None;
         }
         let by_id = content.ids().find_map(|id| self.by_id.get(&(topic, id)));
-        by_id.or_else(|| self.by_content.get(&(topic, content_digest(content)))).copied()
+        by_id.or_else(|| self.by_content.get(&(topic, content.digest()))).copied()
     }
 }
 
@@ -261,12 +262,7 @@ fn outcomes(history: &History, absent: &[u32]) -> HashMap<(TopicIndex, RecordId)
 /// Topics whose source may have forgotten records that carried no id: compacted or expired, and
 /// not all of what is left carries one.
 fn forgetful_topics(history: &History) -> Vec<bool> {
-    let mut forgetful: Vec<bool> = history.topics.iter().map(|topic| topic.compacted).collect();
-    for (at, bounds) in &history.source_bounds {
-        if bounds.low > bounds.baseline {
-            forgetful[at.topic as usize] = true;
-        }
-    }
+    let forgetful = history.forgetful_topics();
     let mut anonymous = vec![false; history.topics.len()];
     for record in &history.source {
         anonymous[record.at.topic as usize] |= record.content.ids().next().is_none();
@@ -317,20 +313,16 @@ fn pair_leftovers(history: &History, time: &[u32], recognised: &mut [Recognition
 /// By what a damaged record can still be recognised.
 #[derive(PartialEq, Eq, Hash)]
 enum Trait<'h> {
-    Value(u32, u128),
+    Value(Payload<'h>),
     KeyAndTime(&'h [u8], i64),
 }
 
 fn traits(content: &Content) -> [Option<Trait<'_>>; 2] {
-    let value = match &content.value {
-        Payload::Bytes { length, digest, .. } if *length > 0 => {
-            Some(Trait::Value(*length, *digest))
-        }
-        Payload::Bytes { .. } | Payload::Null => None,
-    };
-    let time = match content.timestamp {
+    let value = content.value();
+    let value = value.length().filter(|length| *length > 0).map(|_| Trait::Value(value));
+    let time = match content.timestamp() {
         Timestamp::Create(time) | Timestamp::Append(time) => {
-            content.key.as_deref().map(|key| Trait::KeyAndTime(key, time))
+            content.key().map(|key| Trait::KeyAndTime(key, time))
         }
         Timestamp::None => None,
     };

@@ -7,7 +7,7 @@
 mod content;
 mod id;
 
-pub use content::{Content, Header, Payload, Timestamp};
+pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
 pub use id::RecordId;
 
 use serde::{Deserialize, Serialize};
@@ -275,6 +275,35 @@ pub struct TopicConfig {
     pub destination: Option<String>,
 }
 
+impl History {
+    /// Topics of which the source may have forgotten records: compacted, or some have expired.
+    pub(crate) fn forgetful_topics(&self) -> Vec<bool> {
+        let mut forgetful: Vec<bool> = self.topics.iter().map(|topic| topic.compacted).collect();
+        for (at, bounds) in &self.source_bounds {
+            if bounds.low > bounds.baseline {
+                forgetful[at.topic as usize] = true;
+            }
+        }
+        forgetful
+    }
+}
+
+/// Source records that nobody can read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The position that was committed: what lies below it had been read.
+    pub from: SourceOffset,
+    /// Where the log begins now.
+    pub to: SourceOffset,
+}
+
+impl Gap {
+    /// Whether an offset lies in it.
+    pub fn holds(self, offset: SourceOffset) -> bool {
+        self.from <= offset && offset < self.to
+    }
+}
+
 /// Everything that was observed of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -315,10 +344,9 @@ pub struct History {
     pub aborted: Vec<SourceRecord>,
     /// Growth of destination topics whose new partitions must have been known at some time.
     pub grown: Vec<Growth>,
-    /// Below which offset records of the source were deleted before the subject could read them,
-    /// and the subject said so and stopped: an announced gap. The truth still holds these records,
-    /// as they were read before they were deleted.
-    pub announced: Positions,
+    /// What was deleted before the subject could read it, where the subject said so and stopped. The
+    /// truth still holds these records, as they were read before they were deleted.
+    pub announced: BTreeMap<TopicPartition, Gap>,
     /// Translated offsets of application groups.
     pub translations: Vec<Translation>,
     /// Settings of topics on both sides.

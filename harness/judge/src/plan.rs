@@ -54,6 +54,15 @@ pub enum Action {
         /// How many partitions.
         partitions: u32,
     },
+    /// Gives a topic settings, such as `max.message.bytes`.
+    ConfigureTopic {
+        /// Where.
+        side: Side,
+        /// Logical name.
+        topic: String,
+        /// Names and values.
+        settings: std::collections::BTreeMap<String, String>,
+    },
     /// Says which topics the subject is asked to mirror. Without it: every topic of the scenario.
     Select {
         /// As MirrorMaker's `--whitelist` takes it.

@@ -6,7 +6,10 @@ use super::{
 };
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
+    },
     client::DefaultClientContext,
     types::RDKafkaErrorCode,
 };
@@ -29,6 +32,11 @@ fn options() -> AdminOptions {
         .request_timeout(Some(REQUEST_TIMEOUT))
 }
 
+/// The settings of a topic whose records never expire by themselves.
+pub(super) fn unlimited() -> BTreeMap<String, String> {
+    ["retention.ms", "retention.bytes"].map(|name| (name.to_owned(), "-1".to_owned())).into()
+}
+
 /// Creates a topic without retention, a replica on each broker: what a scenario wrote must not expire while it is judged.
 pub(super) async fn create_topic(
     bootstrap: &str,
@@ -37,9 +45,9 @@ pub(super) async fn create_topic(
     replication: usize,
 ) -> Result<(), ClusterError> {
     let failed = |reason: String| ClusterError::CreateTopic { topic: name.into(), reason };
-    let topic = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(replication as i32))
-        .set("retention.ms", "-1")
-        .set("retention.bytes", "-1");
+    let unlimited = unlimited();
+    let topic = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(replication as i32));
+    let topic = unlimited.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
     let results = admin(bootstrap)?
         .create_topics([&topic], &options())
         .await
@@ -65,6 +73,38 @@ pub(super) async fn grow_topic(
         result.map_err(|(_, code)| failed(code.to_string()))?;
     }
     await_partitions(bootstrap, name, partitions).await.map_err(failed)
+}
+
+/// Gives a topic settings; those that are not named go back to their defaults.
+pub(super) async fn configure_topic(
+    bootstrap: &str,
+    name: &str,
+    settings: &BTreeMap<String, String>,
+) -> Result<(), ClusterError> {
+    let failed = |reason: String| ClusterError::ConfigureTopic { topic: name.into(), reason };
+    let config = AlterConfig::new(ResourceSpecifier::Topic(name));
+    let config = settings.iter().fold(config, |config, (name, value)| config.set(name, value));
+    let results = admin(bootstrap)?
+        .alter_configs([&config], &options())
+        .await
+        .map_err(client::request_failed("configure a topic", bootstrap))?;
+    for result in results {
+        result.map_err(|(_, code)| failed(code.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The settings of a topic, defaults included; empty if it does not exist.
+pub(super) async fn topic_settings(
+    bootstrap: &str,
+    name: &str,
+) -> Result<BTreeMap<String, String>, ClusterError> {
+    let results = admin(bootstrap)?
+        .describe_configs([&ResourceSpecifier::Topic(name)], &options())
+        .await
+        .map_err(client::request_failed("read the settings of a topic", bootstrap))?;
+    let entries = results.into_iter().flatten().flat_map(|resource| resource.entries);
+    Ok(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect())
 }
 
 /// Deletes a topic, if it is there.

@@ -66,6 +66,14 @@ pub enum ClusterError {
         /// What was in the way.
         reason: String,
     },
+    /// A topic could not be given settings.
+    #[error("configure the topic {topic}: {reason}")]
+    ConfigureTopic {
+        /// Its name.
+        topic: String,
+        /// What was in the way.
+        reason: String,
+    },
     /// A topic could not be deleted, or its deletion was not seen.
     #[error("delete the topic {topic}: {reason}")]
     DeleteTopic {
@@ -170,6 +178,36 @@ impl Cluster {
             Cluster::Containers { bootstrap, .. } => {
                 admin::grow_topic(bootstrap, name, partitions).await
             }
+        }
+    }
+
+    /// Gives a topic settings, on top of those that keep its records from expiring.
+    pub async fn configure_topic(
+        &self,
+        name: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), ClusterError> {
+        match self {
+            Cluster::Embedded(_) => Err(ClusterError::Unsupported {
+                what: "configure a topic",
+                backend: self.backend(),
+            }),
+            Cluster::Containers { bootstrap, .. } => {
+                let mut all = admin::unlimited();
+                all.extend(settings.clone());
+                admin::configure_topic(bootstrap, name, &all).await
+            }
+        }
+    }
+
+    /// The settings of a topic; empty where there are none to be read.
+    pub async fn topic_settings(
+        &self,
+        name: &str,
+    ) -> Result<BTreeMap<String, String>, ClusterError> {
+        match self {
+            Cluster::Embedded(_) => Ok(BTreeMap::new()),
+            Cluster::Containers { bootstrap, .. } => admin::topic_settings(bootstrap, name).await,
         }
     }
 

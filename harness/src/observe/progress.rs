@@ -148,6 +148,13 @@ impl Progress {
         Ok(())
     }
 
+    /// The subject is about to be stopped or killed: that its members leave is no rebalance.
+    pub fn subject_ends(&mut self) {
+        if let Some(rebalances) = &mut self.rebalances {
+            rebalances.subject_ends();
+        }
+    }
+
     /// Takes a sample: the positions first, then the ends, so that what is committed must lie
     /// below them.
     pub fn sample(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {

@@ -24,6 +24,8 @@ pub struct Rebalances {
     watch: Watch,
     /// Whether members that are alive share the partitions.
     stable: bool,
+    /// Whether the subject is meant to run: that its members leave at its end is no rebalance.
+    running: bool,
 }
 
 enum Watch {
@@ -64,12 +66,12 @@ impl Rebalances {
                 members: Members::new(),
             },
         };
-        Ok(Rebalances { watch, stable: false })
+        Ok(Rebalances { watch, stable: false, running: false })
     }
 
     /// The subject starts: its next generation is its first.
     pub fn subject_starts(&mut self) -> Result<(), ClusterError> {
-        self.stable = false;
+        (self.stable, self.running) = (false, true);
         match &mut self.watch {
             Watch::Mock(cluster) => drop(requests(cluster)),
             Watch::Brokers { reader, address, group, dead, .. } => {
@@ -79,8 +81,16 @@ impl Rebalances {
         Ok(())
     }
 
+    /// The subject is about to be stopped or killed.
+    pub fn subject_ends(&mut self) {
+        self.running = false;
+    }
+
     /// Whether the group has rebalanced since the last call.
     pub fn seen(&mut self) -> Result<bool, ClusterError> {
+        if !self.running {
+            return Ok(false);
+        }
         match &mut self.watch {
             Watch::Mock(cluster) => {
                 let mut seen = false;

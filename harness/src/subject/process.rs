@@ -2,7 +2,8 @@
 //!
 //! It runs in a process group of its own, so that a signal reaches what it starts too, and under a
 //! supervisor (this program's own `supervise`), which ends the group when the harness is gone in
-//! any way, `kill -9` included.
+//! any way, `kill -9` included. Its output is written to a file by the harness, so that a full disk
+//! or a limit of a file's size is never the subject's trouble.
 
 use super::SubjectError;
 use nix::{
@@ -11,16 +12,20 @@ use nix::{
 };
 use std::{
     fs::File,
-    io::Read,
+    io::{PipeReader, Read, Write},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{ExitCode, ExitStatus, Stdio},
-    time::Duration,
+    thread::JoinHandle,
+    time::{Duration, Instant},
 };
 use tokio::process::{Child, ChildStdin, Command};
 
 /// How long a subject may take to stop after its stop signal.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long the end of its output is waited for once it is gone. Only a process that it left behind
+/// holds the output open for so long.
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// A running process group; it is killed when this is dropped.
 #[derive(Debug)]
@@ -30,6 +35,10 @@ pub struct Process {
     /// The supervisor kills the group when the other end of this pipe is closed.
     _alive: Option<ChildStdin>,
     output: PathBuf,
+    /// Ends when all output is in the file.
+    keeper: JoinHandle<()>,
+    /// Since when it is known to have ended.
+    gone: Option<Instant>,
 }
 
 impl Process {
@@ -44,19 +53,23 @@ impl Process {
         let program = line.first().cloned().unwrap_or_default();
         let failed = |source| SubjectError::Start { program: program.clone(), source };
         let log = File::create(output).map_err(failed)?;
+        let (reader, writer) = std::io::pipe().map_err(failed)?;
         let mut child = Command::new(executable)
             .args(["supervise", "--"])
             .args(line)
             .current_dir(folder)
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log)
+            .stdout(writer.try_clone().map_err(failed)?)
+            .stderr(writer)
             .spawn()
             .map_err(failed)?;
         let group = Pid::from_raw(child.id().unwrap_or_default() as i32);
         assert!(group.as_raw() > 1, "a child that was not awaited has a process id");
-        Ok(Process { _alive: child.stdin.take(), child, group, output: output.to_owned() })
+        let output = output.to_owned();
+        let path = output.clone();
+        let keeper = std::thread::spawn(move || keep(reader, log, &path));
+        Ok(Process { _alive: child.stdin.take(), child, group, output, keeper, gone: None })
     }
 
     /// Where its output goes.
@@ -64,9 +77,11 @@ impl Process {
         &self.output
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if it has and its output is complete.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        let status = self.child.try_wait().ok().flatten()?;
+        let gone = *self.gone.get_or_insert_with(Instant::now);
+        (self.keeper.is_finished() || gone.elapsed() > LAST_OUTPUT).then_some(status)
     }
 
     /// Sends a signal to the whole group.
@@ -77,7 +92,11 @@ impl Process {
 
     /// Waits until it has ended.
     pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
-        tokio::time::timeout(limit, self.child.wait()).await.ok()?.ok()
+        let status = tokio::time::timeout(limit, self.child.wait()).await.ok()?.ok()?;
+        while self.ended().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Some(status)
     }
 
     /// Kills the group and waits until it is gone.
@@ -89,8 +108,27 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.ended().is_none() {
+        if self.child.try_wait().ok().flatten().is_none() {
             self.signal(Signal::SIGKILL);
+        }
+    }
+}
+
+/// Writes the output to its file until nobody can write any more. What the file does not take is
+/// dropped: the subject must neither wait nor end for it.
+fn keep(mut output: PipeReader, mut file: File, path: &Path) {
+    let mut buffer = [0; 8192];
+    let mut taken = true;
+    loop {
+        let read = match output.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        if taken && let Err(error) = file.write_all(&buffer[..read]) {
+            taken = false;
+            tracing::warn!("the subject's output is cut off in {}: {error}", path.display());
         }
     }
 }

@@ -49,6 +49,7 @@ impl Testbed {
         let source = self.read_source().await?;
         let destination = self.read_destination().await?;
         self.keep_aborted(&source).await?;
+        self.keep_settings().await?;
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {
@@ -93,7 +94,7 @@ impl Testbed {
         Ok(expected)
     }
 
-    fn selected(&self) -> Vec<TopicIndex> {
+    pub(super) fn selected(&self) -> Vec<TopicIndex> {
         let topics = self.history.topics.iter().enumerate();
         topics
             .filter(|(_, topic)| topic.selected && !topic.source_partitions.is_empty())

@@ -6,6 +6,7 @@
 
 mod end;
 mod instances;
+mod launch;
 mod offsets;
 mod retention;
 mod sampler;
@@ -29,13 +30,19 @@ use crate::{
 use judge::{
     contract::{self, Contract},
     history::{
-        Completion, History, Outcome, Positions, Produced, RecordId, SourceRecord, TopicIndex,
+        Completion, Gap, History, Outcome, Positions, Produced, RecordId, SourceRecord, TopicIndex,
+        TopicPartition,
     },
     plan::{Action, Plan, Side, SubjectOptions, Workload},
     verdict::Judgement,
 };
 use sampler::Sampler;
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::SystemTime,
+};
 
 /// What all scenarios of a run share.
 #[derive(Debug)]
@@ -104,9 +111,10 @@ pub struct Testbed {
     history: History,
     /// Where the truth begins, in partitions that were trimmed.
     trimmed: Positions,
-    /// What retention took ahead of the subject, and up to where, until the subject has said so.
+    /// What retention took ahead of the subject, and from where to where, until the subject has said
+    /// so.
     gone: Vec<SourceRecord>,
-    outrun: Positions,
+    outrun: BTreeMap<TopicPartition, Gap>,
     /// Whether transactions were aborted, so that there is something only a reader of uncommitted
     /// records sees.
     aborted: bool,
@@ -150,7 +158,7 @@ impl Testbed {
             history,
             trimmed: Positions::new(),
             gone: Vec::new(),
-            outrun: Positions::new(),
+            outrun: BTreeMap::new(),
             aborted: false,
             shell_output: String::new(),
             pair,
@@ -165,6 +173,9 @@ impl Testbed {
         match action {
             Action::CreateTopic { side, topic, partitions } => {
                 self.create_topic(side, &topic, partitions).await
+            }
+            Action::ConfigureTopic { side, topic, settings } => {
+                self.configure_topic(side, &topic, &settings).await
             }
             Action::AdoptTopic { topic } => self.adopt_topic(&topic).await,
             Action::Shell { side, command, input } => self.shell(side, &command, &input).await,

@@ -2,13 +2,12 @@
 
 use super::{Testbed, TestbedError, blocking, sampler::Sampler};
 use crate::{
-    cluster::{Backend, Cluster},
+    cluster::Backend,
     observe::{sentinel::Sentinel, tail::Tail},
-    subject::{Ended, Kind, Launch, Running, properties::Properties},
+    subject::{Ended, Running},
     workload::produce::produce_sentinels,
 };
 use judge::{
-    contract::Offsets,
     history::{
         DestinationBounds, DestinationOffset, Ends, Event, EventKind, SourceBounds, SourceOffset,
         TopicIndex,
@@ -48,28 +47,6 @@ impl Testbed {
         Ok(())
     }
 
-    pub(super) async fn launch(&mut self) -> Result<Running, TestbedError> {
-        self.incarnation += 1;
-        let containers = self.pair.containers.clone();
-        let in_container = self.settings.subject.in_container(&self.options);
-        let translates = matches!(self.contract().offsets, Offsets::Translated { .. });
-        let launch = Launch {
-            pair: containers.as_deref().filter(|_| in_container),
-            folder: &self.folder,
-            incarnation: self.incarnation,
-            topics: &self.whitelist(),
-            options: &self.options,
-            consumer: self.consumer_properties(in_container)?,
-            producer: self.producer_properties(in_container)?,
-            application: translates.then_some(self.application.as_str()),
-        };
-        let (running, ignored) = Running::start(&self.settings.subject, launch).await?;
-        if !ignored.is_empty() {
-            self.log(&format!("the harness's own instead of the user's: {}", ignored.join(", ")));
-        }
-        Ok(running)
-    }
-
     /// Takes the baselines and begins to follow the destination: before the first start.
     async fn observe_from_here(&mut self) -> Result<(), TestbedError> {
         let interval = match self.pair.source.backend() {
@@ -95,47 +72,6 @@ impl Testbed {
         }
         (self.tail, self.sampler) = (Some(tail), Some(sampler));
         Ok(())
-    }
-
-    fn consumer_properties(&self, in_container: bool) -> Result<Properties, TestbedError> {
-        let source = &self.pair.source;
-        if self.options.as_in_the_article {
-            let cluster = source.containers()?;
-            let zookeeper = cluster.zookeeper_internal();
-            // The new consumer of later MirrorMakers does not know zookeeper.connect.
-            let address = if self.settings.subject.kind == Kind::MirrorMaker1
-                && !cluster.version().has_old_consumer()
-            {
-                ("bootstrap.servers", cluster.bootstrap_internal())
-            } else {
-                ("zookeeper.connect", zookeeper)
-            };
-            return Ok(properties([address, ("group.id", self.group())]));
-        }
-        let session = match source.backend() {
-            // The mock lets a joining member wait for the session timeout less a second.
-            Backend::Embedded => "1500",
-            Backend::Containers => "6000",
-        };
-        Ok(properties([
-            ("bootstrap.servers", address(source, in_container)?),
-            ("group.id", self.group()),
-            ("session.timeout.ms", session.into()),
-            ("heartbeat.interval.ms", "300".into()),
-            ("metadata.max.age.ms", "1000".into()),
-        ]))
-    }
-
-    fn producer_properties(&self, in_container: bool) -> Result<Properties, TestbedError> {
-        let in_container = in_container || self.options.as_in_the_article;
-        let mut producer = properties([
-            ("bootstrap.servers", address(&self.pair.destination, in_container)?),
-            ("compression.type", "none".into()),
-        ]);
-        if !self.options.as_in_the_article {
-            producer.insert("metadata.max.age.ms".into(), "1000".into());
-        }
-        Ok(producer)
     }
 
     /// Waits until a canary of each source partition has arrived: what is produced from now on is
@@ -223,7 +159,7 @@ impl Testbed {
             return Ok(());
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
-        let began = self.destination_ends().await?;
+        let began = self.subject_ends().await?;
         let mut graceful = self.stop_gracefully(subject).await;
         for other in std::mem::take(&mut self.others) {
             graceful &= self.stop_gracefully(other).await;
@@ -254,7 +190,7 @@ impl Testbed {
             return Ok(());
         }
         let Some(subject) = self.subject.take() else { return Ok(()) };
-        let began = self.destination_ends().await?;
+        let began = self.subject_ends().await?;
         for subject in [subject].into_iter().chain(std::mem::take(&mut self.others)) {
             let (ended, _) = subject.kill().await;
             self.log(&format!("killed: {}", ended.status));
@@ -262,12 +198,24 @@ impl Testbed {
         self.note_event(EventKind::Kill, began).await
     }
 
-    pub(super) async fn destination_ends(&self) -> Result<judge::history::Ends, TestbedError> {
+    /// The destination's ends as the subject's end begins.
+    async fn subject_ends(&self) -> Result<Ends, TestbedError> {
+        if let Some(sampler) = &self.sampler {
+            let told = sampler.with(|progress, _| {
+                progress.subject_ends();
+                Ok(())
+            });
+            told.await?;
+        }
+        self.destination_ends().await
+    }
+
+    pub(super) async fn destination_ends(&self) -> Result<Ends, TestbedError> {
         match &self.sampler {
             Some(sampler) => {
                 Ok(sampler.with(|progress, topics| progress.destination_ends(topics)).await?)
             }
-            None => Ok(judge::history::Ends::new()),
+            None => Ok(Ends::new()),
         }
     }
 
@@ -275,7 +223,7 @@ impl Testbed {
     pub(super) async fn note_event(
         &mut self,
         kind: EventKind,
-        destination_ends: judge::history::Ends,
+        destination_ends: Ends,
     ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
             let (committed, rebalanced) = sampler
@@ -354,19 +302,6 @@ impl Testbed {
         let (low, cut) = (SourceOffset(low), SourceOffset(cut));
         self.history.source_bounds.insert(at, SourceBounds { baseline, low, cut });
     }
-}
-
-/// A cluster's address, from where the subject runs.
-fn address(cluster: &Cluster, in_container: bool) -> Result<String, TestbedError> {
-    Ok(if in_container {
-        cluster.containers()?.bootstrap_internal()
-    } else {
-        cluster.bootstrap().to_owned()
-    })
-}
-
-fn properties<const N: usize>(pairs: [(&str, String); N]) -> Properties {
-    pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn stop_status(ended: &Ended) -> String {

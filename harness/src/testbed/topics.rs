@@ -9,10 +9,10 @@ use crate::{
     workload::{generate::Generated, produce::produce},
 };
 use judge::{
-    history::{Growth, RecordId, Topic, TopicIndex},
+    history::{Growth, RecordId, Topic, TopicConfig, TopicIndex},
     plan::Side,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A contract that allows older metadata is not waited for: both partition counts are accepted.
 const LONGEST_AGE: Duration = Duration::from_secs(20);
@@ -25,11 +25,16 @@ impl Testbed {
         partitions: u32,
     ) -> Result<(), TestbedError> {
         let name = format!("{}{logical}", self.prefix);
-        self.pair.side(side).create_topic(&name, partitions).await?;
+        let destination = format!("{}{name}", self.contract().topic_prefix);
+        let created = match side {
+            Side::Source => &name,
+            Side::Destination => &destination,
+        };
+        self.pair.side(side).create_topic(created, partitions).await?;
         let known = self.history.topics.iter().position(|topic| topic.source == name);
         let index = known.unwrap_or_else(|| {
             self.history.topics.push(Topic {
-                destination: format!("{}{name}", self.contract().topic_prefix),
+                destination,
                 source: name,
                 source_partitions: Vec::new(),
                 destination_partitions: Vec::new(),
@@ -118,6 +123,46 @@ impl Testbed {
         Ok(())
     }
 
+    pub(super) async fn configure_topic(
+        &mut self,
+        side: Side,
+        logical: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), TestbedError> {
+        let index = self.topic(logical)?;
+        let name = self.name_on(side, index);
+        Ok(self.pair.side(side).configure_topic(&name, settings).await?)
+    }
+
+    /// The settings that the contract says are copied, as both sides have them.
+    pub(super) async fn keep_settings(&mut self) -> Result<(), TestbedError> {
+        let names = self.contract().copied_configs;
+        for index in self.selected() {
+            if names.is_empty() {
+                break;
+            }
+            let source = self.name_on(Side::Source, index);
+            let destination = self.name_on(Side::Destination, index);
+            let source = self.pair.source.topic_settings(&source).await?;
+            let destination = self.pair.destination.topic_settings(&destination).await?;
+            self.history.configs.extend(names.iter().map(|name| TopicConfig {
+                topic: index,
+                name: name.clone(),
+                source: source.get(name).cloned(),
+                destination: destination.get(name).cloned(),
+            }));
+        }
+        Ok(())
+    }
+
+    fn name_on(&self, side: Side, index: TopicIndex) -> String {
+        let topic = &self.history.topics[usize::from(index)];
+        match side {
+            Side::Source => topic.source.clone(),
+            Side::Destination => topic.destination.clone(),
+        }
+    }
+
     /// Gives a topic more partitions. On the destination: waits until the subject's producer must
     /// know of them, and notes what lay there by then.
     pub(super) async fn grow_topic(
@@ -127,13 +172,9 @@ impl Testbed {
         partitions: u32,
     ) -> Result<(), TestbedError> {
         let index = self.topic(logical)?;
-        let topic = &mut self.history.topics[usize::from(index)];
-        let name = match side {
-            Side::Source => topic.source.clone(),
-            Side::Destination => topic.destination.clone(),
-        };
+        let name = self.name_on(side, index);
         self.pair.side(side).grow_topic(&name, partitions).await?;
-        counts(topic, side).push(partitions);
+        counts(&mut self.history.topics[usize::from(index)], side).push(partitions);
         let age = Duration::from_millis(self.contract().metadata_age_ms);
         if side == Side::Source || age > LONGEST_AGE {
             return Ok(());

@@ -116,6 +116,11 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
     let Some(topics) = preflight::check(settings, &look_out, &streams, stop)? else {
         return Ok(Totals::default());
     };
+    if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
+        let list = settings.filter.list();
+        tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");
+        return Ok(Totals::default());
+    }
     let goal = if settings.once { once::goal(settings, &look_out, &topics, stop) } else { None };
     if let Some(goal) = &goal {
         streams.iter().for_each(|stream| stream.aim_at(goal));

@@ -113,3 +113,25 @@ fn once_copies_what_is_there_and_ends() {
     assert_eq!(sorted(&read(&world.destination, TOPIC)), sorted(&records));
     assert_eq!(world.committed(3), ends(&world.source, TOPIC));
 }
+
+#[test]
+fn once_without_a_topic_to_copy_says_so_and_ends() {
+    let world = world(1, 1);
+    let mut mirror = world.mirror_of(&["--include=other.*", "--once"]);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    let words = "no topic of the source matches \"other.*\": there is nothing to copy";
+    assert!(log.contains(words) && log.contains("0 records copied"), "{log}");
+    assert!(!log.contains("waiting"), "{log}");
+}
+
+#[test]
+fn a_topic_that_the_destination_creates_when_asked_for_is_copied() {
+    let world = world(1, 1);
+    world.source.create_topic("newcomer", 2, 1).unwrap();
+    let records = varied(20);
+    produce(&world.source, "newcomer", &records);
+    let (code, log) = world.mirror_of(&["--include=newcomer", "--once"]).end();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(sorted(&read(&world.destination, "newcomer")), sorted(&records));
+}

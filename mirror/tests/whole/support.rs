@@ -97,6 +97,18 @@ impl World {
 
     /// Starts a mirror with these arguments beyond the two files.
     pub(crate) fn mirror_of(&self, arguments: &[&str]) -> Mirror {
+        let count = std::fs::read_dir(self.folder.path()).unwrap().count();
+        self.start(self.folder.path().join(format!("mirror-{count}.log")), arguments)
+    }
+
+    /// Starts a mirror of the test topic whose log goes to a disk that is full.
+    pub(crate) fn mirror_without_a_log(&self) -> Mirror {
+        let mut mirror = self.start("/dev/full".into(), &["--whitelist", TOPIC]);
+        mirror.log = "/dev/null".into();
+        mirror
+    }
+
+    fn start(&self, log: PathBuf, arguments: &[&str]) -> Mirror {
         let write = |name: &str, text: &str| {
             let path = self.folder.path().join(name);
             std::fs::write(&path, text).unwrap();
@@ -104,8 +116,6 @@ impl World {
         };
         let consumer = write("consumer.properties", &self.consumer);
         let producer = write("producer.properties", &self.producer);
-        let count = std::fs::read_dir(self.folder.path()).unwrap().count();
-        let log = self.folder.path().join(format!("mirror-{count}.log"));
         let output = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_mirror"))
             .arg("--consumer.config")

@@ -1,5 +1,7 @@
 //! What happens while it runs: lost records, refused records, outages, a second signal.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -53,12 +55,56 @@ fn a_refused_record_can_be_dropped() {
 
 #[test]
 fn a_missing_destination_topic_is_named() {
-    let world = world(1, 1).producer("topic.metadata.propagation.max.ms=500");
+    let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));
     let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     world.destination.topic_error(TOPIC, unknown).unwrap();
-    world.mirror(&[]).fails(1, &["the destination has no such topic", TOPIC, "create it"]);
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    let reads = Instant::now();
+    mirror.fails(1, &["the destination has no such topic", TOPIC, "create it"]);
+    assert!(reads.elapsed() < Duration::from_secs(6), "told after {:?}", reads.elapsed());
     assert_eq!(world.committed(1).get(&0).copied().unwrap_or(0), 0);
+}
+
+#[test]
+fn a_destination_topic_that_comes_to_be_meanwhile_is_waited_for() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let error = |error| world.destination.topic_error(TOPIC, error).unwrap();
+    error(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    std::thread::sleep(Duration::from_millis(500));
+    error(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_eq!(world.wait_for(10, &mut mirror).len(), 10);
+    mirror.stop();
+}
+
+#[test]
+fn a_destination_topic_whose_creation_takes_long_is_waited_for() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let error = |error| world.destination.topic_error(TOPIC, error).unwrap();
+    // What Kafka answers for a topic that it creates because it was asked for.
+    error(RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    std::thread::sleep(Duration::from_secs(4));
+    error(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_eq!(world.wait_for(10, &mut mirror).len(), 10);
+    mirror.stop();
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_no_reason_to_stop() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror_without_a_log();
+    assert_eq!(world.wait_for(10, &mut mirror).len(), 10);
+    mirror.signal(Signal::SIGTERM);
+    assert_eq!(mirror.end().0, Some(0));
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC));
 }
 
 #[test]
@@ -68,7 +114,7 @@ fn an_outage_of_the_destination_is_outlived() {
     mirror.wait_for_log("stream 0 reads");
     world.destination.broker_down(1).unwrap();
     produce(&world.source, TOPIC, &varied(500));
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(2));
     world.destination.broker_up(1).unwrap();
     let copied = world.wait_for(500, &mut mirror);
     mirror.stop();
@@ -83,7 +129,7 @@ fn a_second_signal_ends_at_once() {
     // What is in flight keeps the first signal waiting.
     world.destination.broker_down(1).unwrap();
     produce(&world.source, TOPIC, &varied(10));
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     mirror.signal(Signal::SIGTERM);
     mirror.wait_for_log("stopping");
     mirror.signal(Signal::SIGTERM);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     contract::{Contract, Timestamps},
-    history::{Content, Header, Payload, Timestamp},
+    history::{Content, HeaderRef, Headers, Payload, Timestamp},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::collections::BTreeMap;
@@ -53,21 +53,27 @@ impl Check for Corrupted<'_> {
 }
 
 fn same(original: &Content, copy: &Content, contract: &Contract) -> bool {
-    original.key == copy.key
-        && original.value == copy.value
-        && same_headers(&original.headers, &copy.headers, &contract.added_headers)
-        && same_time(original.timestamp, copy.timestamp, contract)
+    // Equal bytes are the rule, and need not be unpacked.
+    original == copy
+        || (original.key() == copy.key()
+            && original.value() == copy.value()
+            && same_headers(original.headers(), copy.headers(), &contract.added_headers)
+            && same_time(original.timestamp(), copy.timestamp(), contract))
 }
 
 /// Whether the copy's headers are the source's, in order, with nothing but allowed ones between.
-fn same_headers(original: &[Header], copy: &[Header], added: &[String]) -> bool {
-    let mut expected = original.iter().peekable();
+fn same_headers(original: Headers<'_>, copy: Headers<'_>, added: &[String]) -> bool {
+    let mut expected = original.peekable();
     for header in copy {
-        if expected.next_if_eq(&header).is_none() && !added.contains(&header.name) {
+        if expected.next_if_eq(&header).is_none() && !is_added(added, &header) {
             return false;
         }
     }
     expected.next().is_none()
+}
+
+fn is_added(added: &[String], header: &HeaderRef<'_>) -> bool {
+    added.iter().any(|name| name == header.name)
 }
 
 fn milliseconds(timestamp: Timestamp) -> Option<i64> {
@@ -88,38 +94,42 @@ fn same_time(original: Timestamp, copy: Timestamp, contract: &Contract) -> bool 
 /// What differs, a fragment for each field.
 fn differences(original: &Content, copy: &Content, contract: &Contract) -> Vec<String> {
     let mut differences = Vec::new();
-    let key = |key: &Option<std::sync::Arc<[u8]>>| match key.as_deref() {
+    let key = |key: Option<&[u8]>| match key {
         None => "null".to_string(),
         Some([]) => "empty".to_string(),
         Some(key) => printable(key),
     };
-    if original.key != copy.key {
-        differences.push(format!("key differs: {} became {}", key(&original.key), key(&copy.key)));
+    if original.key() != copy.key() {
+        differences.push(format!(
+            "key differs: {} became {}",
+            key(original.key()),
+            key(copy.key())
+        ));
     }
-    if original.value != copy.value {
-        differences.push(value_difference(&original.value, &copy.value));
+    if original.value() != copy.value() {
+        differences.push(value_difference(original.value(), copy.value()));
     }
-    if !same_headers(&original.headers, &copy.headers, &contract.added_headers) {
-        let what = header_difference(&original.headers, &copy.headers, &contract.added_headers);
+    if !same_headers(original.headers(), copy.headers(), &contract.added_headers) {
+        let what = header_difference(original.headers(), copy.headers(), &contract.added_headers);
         differences.push(format!("headers differ: {what}"));
     }
-    if !same_time(original.timestamp, copy.timestamp, contract) {
+    if !same_time(original.timestamp(), copy.timestamp(), contract) {
         let time = |timestamp| match timestamp {
             Timestamp::None => "none".to_string(),
             Timestamp::Create(time) => format!("{time} (set by a producer)"),
             Timestamp::Append(time) => format!("{time} (set by a broker)"),
         };
-        let (from, to) = (time(original.timestamp), time(copy.timestamp));
+        let (from, to) = (time(original.timestamp()), time(copy.timestamp()));
         differences.push(format!("timestamp differs: {from} became {to}"));
     }
     differences
 }
 
-fn value_difference(original: &Payload, copy: &Payload) -> String {
-    let length = |payload: &Payload| match payload {
-        Payload::Null => "null".to_string(),
-        Payload::Bytes { length: 0, .. } => "empty".to_string(),
-        Payload::Bytes { length, .. } => format!("{length} bytes"),
+fn value_difference(original: Payload<'_>, copy: Payload<'_>) -> String {
+    let length = |payload: Payload<'_>| match payload.length() {
+        None => "null".to_string(),
+        Some(0) => "empty".to_string(),
+        Some(length) => format!("{length} bytes"),
     };
     if length(original) == length(copy) {
         format!("value differs: {} became {}", value(original), value(copy))
@@ -129,41 +139,41 @@ fn value_difference(original: &Payload, copy: &Payload) -> String {
 }
 
 /// What happened to the headers, as far as it has a name.
-fn header_difference(original: &[Header], copy: &[Header], added: &[String]) -> String {
-    let count = |headers: &[Header]| {
-        let mut counts = BTreeMap::<Header, i64>::new();
+fn header_difference(original: Headers<'_>, copy: Headers<'_>, added: &[String]) -> String {
+    fn count(headers: Headers<'_>) -> BTreeMap<HeaderRef<'_>, i64> {
+        let mut counts = BTreeMap::new();
         for header in headers {
-            *counts.entry(header.clone()).or_default() += 1;
+            *counts.entry(header).or_default() += 1;
         }
         counts
-    };
+    }
     let (mut dropped, mut extra) = (count(original), count(copy));
     for (header, count) in &mut dropped {
-        let there = extra.entry(header.clone()).or_default();
+        let there = extra.entry(*header).or_default();
         let common = (*count).min(*there);
         *count -= common;
         *there -= common;
     }
     dropped.retain(|_, count| *count > 0);
-    extra.retain(|header, count| *count > 0 && !added.contains(&header.name));
+    extra.retain(|header, count| *count > 0 && !is_added(added, header));
     if dropped.is_empty() && extra.is_empty() {
         return "reordered".into();
     }
     let mut what = Vec::new();
-    let many = |headers: &[Header], name: &str| headers.iter().filter(|h| h.name == name).count();
+    let many = |headers: Headers<'_>, name: &str| headers.filter(|h| h.name == name).count();
     for header in dropped.into_keys() {
-        let became = extra.keys().find(|other| other.name == header.name).cloned();
-        let name = &header.name;
+        let became = extra.keys().find(|other| other.name == header.name).copied();
+        let name = header.name;
         let (before, after) = (many(original, name), many(copy, name));
         what.push(match became {
             Some(other) => {
                 extra.remove(&other);
-                let value = |header: &Header| match header.value.as_deref() {
+                let value = |header: HeaderRef<'_>| match header.value {
                     None => "null".to_string(),
                     Some([]) => "empty".to_string(),
                     Some(value) => printable(value),
                 };
-                format!("{name:?}: {} became {}", value(&header), value(&other))
+                format!("{name:?}: {} became {}", value(header), value(other))
             }
             None if after > 0 && before > after => {
                 format!("{before} headers {name:?} merged into {after}")
@@ -179,21 +189,25 @@ fn header_difference(original: &[Header], copy: &[Header], added: &[String]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Header;
 
-    fn headers(text: &str) -> Vec<Header> {
+    fn headers(text: &str) -> Content {
         let header = |(name, value): (&str, &str)| Header {
             name: name.into(),
             value: (value != "null").then(|| value.into()),
         };
-        text.split_whitespace().map(|word| header(word.split_once('=').unwrap())).collect()
+        let words = text.split_whitespace();
+        let headers = words.map(|word| header(word.split_once('=').unwrap())).collect();
+        Content::of(None, None, headers, Timestamp::None)
     }
 
     #[track_caller]
     fn check(original: &str, copy: &str, expected: Option<&str>) {
         let (original, copy) = (headers(original), headers(copy));
+        let (original, copy) = (original.headers(), copy.headers());
         let added = ["trace".to_string()];
-        let found = (!same_headers(&original, &copy, &added))
-            .then(|| header_difference(&original, &copy, &added));
+        let found = (!same_headers(original, copy, &added))
+            .then(|| header_difference(original, copy, &added));
         assert_eq!(found.as_deref(), expected);
     }
 

@@ -36,15 +36,16 @@ pub(super) fn printable(bytes: &[u8]) -> String {
 
 /// A key for people, if it is not null.
 pub(super) fn key(content: &Content) -> Option<String> {
-    content.key.as_deref().map(printable)
+    content.key().map(printable)
 }
 
 /// A value for people.
-pub(super) fn value(payload: &Payload) -> String {
+pub(super) fn value(payload: Payload<'_>) -> String {
     match payload {
         Payload::Null => "null".into(),
-        Payload::Bytes { length: 0, .. } => "empty".into(),
-        Payload::Bytes { length, head, .. } if *length as usize > head.len() => {
+        Payload::Whole([]) => "empty".into(),
+        Payload::Whole(bytes) => printable(bytes),
+        Payload::Large { length, head, .. } => {
             // The head may end within a character.
             let whole = match std::str::from_utf8(head) {
                 Err(error) if error.error_len().is_none() => &head[..error.valid_up_to()],
@@ -52,16 +53,15 @@ pub(super) fn value(payload: &Payload) -> String {
             };
             format!("{}… ({length} bytes)", printable(whole))
         }
-        Payload::Bytes { head, .. } => printable(head),
     }
 }
 
 /// One record in a line: key, and id or value.
 pub(super) fn brief(content: &Content) -> String {
     let key = key(content).unwrap_or_else(|| "null key".into());
-    match content.header_id.or(content.value_id) {
+    match content.id() {
         Some(id) => format!("{key} id {id}"),
-        None => format!("{key} value {}", value(&content.value)),
+        None => format!("{key} value {}", value(content.value())),
     }
 }
 

@@ -13,7 +13,8 @@
 //!
 //! What is certainly failed (or aborted) and absent from the source must not appear. A record whose
 //! outcome is unknown, or acknowledged and gone, may have been on the source for a while. What only a
-//! read_uncommitted reader of the source sees is told apart: a contract may allow it.
+//! read_uncommitted reader of the source sees is told apart: a contract may allow it. So is what
+//! failed on a topic that forgets (compacted, expired): it may have been there, aborted, for a while.
 
 use super::{Check, Observation, evidence::on_destination, scene::Scene, tally::Tally};
 use crate::{
@@ -23,18 +24,29 @@ use crate::{
 };
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Leaked { scene, tally: Tally::of(Anomaly::Leaked) })
+    Box::new(Leaked {
+        scene,
+        tally: Tally::of(Anomaly::Leaked),
+        forgetful: scene.history.forgetful_topics(),
+    })
 }
 
 struct Leaked<'s> {
     scene: &'s Scene<'s>,
     tally: Tally<u32>,
+    /// Topics of which the source may have forgotten what was aborted: compacted or expired.
+    forgetful: Vec<bool>,
 }
 
 impl Check for Leaked<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Other(destination, recognition) = observation else { return };
         match recognition {
+            Recognition::Absent(Outcome::Failed)
+                if self.forgetful[self.scene.destination(destination).at.topic as usize] =>
+            {
+                self.tally.add(Circumstance::Aborted, destination);
+            }
             Recognition::Unselected | Recognition::Absent(Outcome::Failed) => {
                 self.tally.add(Circumstance::Plain, destination);
             }

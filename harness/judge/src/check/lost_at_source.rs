@@ -10,7 +10,7 @@
 
 use super::{Check, scene::Scene, tally::Tally};
 use crate::{
-    history::Outcome,
+    history::{Outcome, TopicIndex},
     verdict::{Anomaly, Circumstance, Evidence, Finding},
 };
 
@@ -25,17 +25,14 @@ struct LostAtSource<'s> {
 impl Check for LostAtSource<'_> {
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let history = self.scene.history;
-        let mut lasting: Vec<bool> =
-            history.topics.iter().map(|topic| topic.selected && !topic.compacted).collect();
-        for (at, bounds) in &history.source_bounds {
-            if bounds.low > bounds.baseline {
-                lasting[at.topic as usize] = false;
-            }
-        }
+        let forgetful = history.forgetful_topics();
+        let lasting = |topic: TopicIndex| {
+            history.topics[topic as usize].selected && !forgetful[topic as usize]
+        };
         let mut tally = Tally::of(Anomaly::LostAtSource);
         for index in &self.scene.correspondence.absent {
             let produced = &history.produced[*index as usize];
-            if produced.outcome == Outcome::Acknowledged && lasting[produced.topic as usize] {
+            if produced.outcome == Outcome::Acknowledged && lasting(produced.topic) {
                 tally.add(Circumstance::Plain, produced);
             }
         }

@@ -16,6 +16,17 @@
 //! topic the first copy may be gone: what an event explains as a repeat is taken for one. And a
 //! copy is not reordered if another partition has a copy of the same record that may have been
 //! written before: between partitions there is no order in time but that of events and samples.
+//!
+//! ```text
+//! source       1 2 3             2 was on its way to p1, where it never arrived
+//! destination  p0: 1 3 | 2       killed at |, position 1 committed
+//!              p1:     | 3       not reordered: who reads 3 too early gets it again
+//! ```
+//!
+//! A record that may lie in several partitions (a null key, partitioning `any`, growth) is not
+//! reordered either, if an event precedes its copy and the later record is copied again behind it: a
+//! replay makes good what got lost on the way to another partition. A record with one place has no
+//! such excuse.
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
@@ -54,6 +65,49 @@ impl Reordered<'_> {
         history.topics[original.at.topic as usize].compacted
             && history.events.iter().any(|event| event.explains(copy, original))
     }
+
+    /// For each record that came too early: where it was copied again. Looked up only where it can
+    /// excuse something.
+    fn replays(&self) -> HashMap<u32, Vec<u32>> {
+        let mut replays = HashMap::<u32, Vec<u32>>::new();
+        for (source, (late, early)) in &self.late {
+            let after_an_event = self.scene.epoch(self.scene.destination(*late)) > 0;
+            if after_an_event && self.scene.may_be_spread(*source) {
+                let early = self.scene.correspondence.source_of(*early);
+                replays.entry(early.unwrap_or(*source)).or_default();
+            }
+        }
+        if !replays.is_empty() {
+            for index in &self.scene.correspondence.time {
+                let source = self.scene.correspondence.source_of(*index);
+                if let Some(copies) = source.and_then(|source| replays.get_mut(&source)) {
+                    copies.push(*index);
+                }
+            }
+        }
+        replays
+    }
+
+    /// Whether the record that came too early was copied again behind the one that came too late.
+    fn is_made_good(
+        &self,
+        replays: &HashMap<u32, Vec<u32>>,
+        source: u32,
+        late: u32,
+        early: u32,
+    ) -> bool {
+        let late = self.scene.destination(late);
+        let early = self.scene.correspondence.source_of(early);
+        let copies = early.and_then(|early| replays.get(&early));
+        self.scene.may_be_spread(source)
+            && copies.is_some_and(|copies| {
+                copies.iter().map(|copy| self.scene.destination(*copy)).any(|copy| {
+                    let epochs = (self.scene.epoch(copy), self.scene.epoch(late));
+                    let behind = copy.at != late.at || copy.offset > late.offset;
+                    behind && epochs.0 >= epochs.1 && epochs.1 > 0
+                })
+            })
+    }
 }
 
 impl Check for Reordered<'_> {
@@ -79,7 +133,11 @@ impl Check for Reordered<'_> {
 
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let scene = self.scene;
-        let mut late: Vec<_> = self.late.into_values().collect();
+        let replays = self.replays();
+        let counted = self.late.iter().filter(|(source, (late, early))| {
+            !self.is_made_good(&replays, **source, *late, *early)
+        });
+        let mut late: Vec<_> = counted.map(|(_, instance)| *instance).collect();
         late.sort_unstable();
         let mut tally = Tally::of(Anomaly::Reordered);
         for instance in late {

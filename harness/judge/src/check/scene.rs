@@ -102,7 +102,8 @@ impl<'h> Scene<'h> {
         let record = self.source(source);
         if self.is_superseded(source) {
             Circumstance::Superseded
-        } else if self.history.announced.get(&record.at).is_some_and(|at| record.offset < *at) {
+        } else if self.history.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset))
+        {
             Circumstance::Announced
         } else if self.is_before_readiness(record.at, record.offset) {
             Circumstance::BeforeReadiness
@@ -133,10 +134,10 @@ impl<'h> Scene<'h> {
         }
         match self.copied_from.get(&key) {
             Some(latest) => latest.iter().any(|(at, latest)| {
-                let same = self.source(*latest).content.value == record.content.value;
+                let same = self.source(*latest).content.value() == record.content.value();
                 *at != record.at || (*latest != source && same)
             }),
-            None => record.content.value == Payload::Null,
+            None => record.content.value() == Payload::Null,
         }
     }
 
@@ -155,6 +156,14 @@ impl<'h> Scene<'h> {
     fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
         let topic = &self.history.topics[record.at.topic as usize];
         self.places_by(record, &topic.destination_partitions)
+    }
+
+    /// Whether copies of a source record may lie in several partitions.
+    pub(crate) fn may_be_spread(&self, source: u32) -> bool {
+        let record = self.source(source);
+        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
+        let places = self.places(record);
+        places.map_or(counts.iter().any(|count| *count > 1), |places| places.len() > 1)
     }
 
     /// Where this copy of a record may lie by contract: what was written once the metadata age had
@@ -177,7 +186,7 @@ impl<'h> Scene<'h> {
 
     fn places_by(&self, record: &SourceRecord, counts: &[u32]) -> Option<Vec<u32>> {
         let counts = counts.iter().filter(|count| **count > 0);
-        let mut places: Vec<u32> = match (self.contract.partitioning, &record.content.key) {
+        let mut places: Vec<u32> = match (self.contract.partitioning, record.content.key()) {
             (Partitioning::Preserve, _) => return Some(vec![record.at.partition]),
             (Partitioning::Murmur2, Some(key)) => {
                 counts.map(|count| java_partition(key, *count)).collect()

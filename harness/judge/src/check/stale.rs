@@ -15,6 +15,15 @@
 //! On a compacted topic the newer copy may be gone, if another record of the key came later: only
 //! the very last copy of a key can be stale there, in its partition and, after an event, in all.
 //!
+//! A record that a compacted source has forgotten is older than all that it still holds of the key:
+//! as the last copy it is stale, too. It is judged if the key lies in one source partition alone,
+//! for else nobody knows in which the forgotten record lay.
+//!
+//! ```text
+//! source       . 2 .             1 was superseded and is gone
+//! destination  2 1               who reads the key's last value gets 1: stale
+//! ```
+//!
 //! A freeze or a rebalance before it makes it the possible work of a zombie.
 
 use super::{
@@ -24,7 +33,8 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    history::{EventKind, TopicPartition},
+    correspondence::Recognition,
+    history::{DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +45,8 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
         shards: HashMap::new(),
         replayed: BTreeMap::new(),
         last: HashMap::new(),
+        tails: HashMap::new(),
+        homes: homes(scene),
     })
 }
 
@@ -45,6 +57,33 @@ struct Stale<'s> {
     replayed: BTreeMap<(TopicPartition, u32), Vec<Replayed>>,
     /// On compacted topics: the last copy of each key in each partition.
     last: HashMap<u32, BTreeMap<TopicPartition, u32>>,
+    /// On compacted topics: the end of each key in each partition.
+    tails: HashMap<(TopicPartition, u32), Tail>,
+    /// The number of each key that lies in one source partition alone, on compacted topics.
+    homes: HashMap<(TopicIndex, &'s [u8]), u32>,
+}
+
+/// The latest delivered record of a key, and what lies behind its copies that the source has
+/// forgotten.
+struct Tail {
+    latest: u32,
+    forgotten: Option<u32>,
+}
+
+/// Numbers of the keys of compacted topics that lie in one source partition alone.
+fn homes<'s>(scene: &'s Scene<'s>) -> HashMap<(TopicIndex, &'s [u8]), u32> {
+    let mut homes = HashMap::new();
+    for (index, record) in (0..).zip(&scene.history.source) {
+        let Some(key) = record.content.key() else { continue };
+        if scene.history.topics[record.at.topic as usize].compacted {
+            let number = scene.correspondence.keys[index as usize];
+            let home = homes.entry((record.at.topic, key)).or_insert(Some((record.at, number)));
+            if home.is_some_and(|(at, _)| at != record.at) {
+                *home = None;
+            }
+        }
+    }
+    homes.into_iter().filter_map(|(key, home)| Some((key, home?.1))).collect()
 }
 
 /// The destination partition, the epoch, and the latest source record that was copied in it.
@@ -61,7 +100,7 @@ impl Stale<'_> {
     fn circumstance(&self, shard: &Shard) -> Option<Circumstance> {
         let (scene, (last, copy)) = (self.scene, shard.last);
         let (old, new) = (scene.source(last), scene.source(shard.latest));
-        if last >= shard.latest || old.content.value == new.content.value {
+        if last >= shard.latest || old.content.value() == new.content.value() {
             return None;
         }
         let record = scene.destination(copy);
@@ -84,16 +123,50 @@ impl Stale<'_> {
         if epoch > 0 && elsewhere.is_some_and(|copies| copies.iter().any(again)) {
             return None;
         }
-        let zombie = scene.history.events.iter().any(|event| {
+        Some(self.author(record))
+    }
+
+    fn author(&self, record: &DestinationRecord) -> Circumstance {
+        let zombie = self.scene.history.events.iter().any(|event| {
             matches!(event.kind, EventKind::Freeze | EventKind::Rebalance) && event.precedes(record)
         });
-        Some(if zombie { Circumstance::PossibleZombie } else { Circumstance::Plain })
+        if zombie { Circumstance::PossibleZombie } else { Circumstance::Plain }
+    }
+
+    /// A record that the source has forgotten, if it is the stale end of its key.
+    fn forgotten(&self, key: u32, tail: &Tail) -> Option<(u32, u32, Circumstance)> {
+        let copy = tail.forgotten?;
+        let record = self.scene.destination(copy);
+        let epoch = self.scene.epoch(record);
+        let later = |(at, other): (&TopicPartition, &u32)| {
+            *at != record.at && self.scene.epoch(self.scene.destination(*other)) >= epoch
+        };
+        let replayed = self.last.get(&key).is_some_and(|copies| copies.iter().any(later));
+        let excused = epoch > 0 && (replayed || self.scene.completeness() == Completeness::Unknown);
+        let same = record.content.value() == self.scene.source(tail.latest).content.value();
+        (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
+    }
+
+    fn step_forgotten(&mut self, destination: u32) {
+        let record = self.scene.destination(destination);
+        let Some(key) = record.content.key() else { return };
+        if let Some(key) = self.homes.get(&(record.at.topic, key))
+            && let Some(tail) = self.tails.get_mut(&(record.at, *key))
+        {
+            tail.forgotten = Some(destination);
+        }
     }
 }
 
 impl Check for Stale<'_> {
     fn step(&mut self, observation: Observation) {
-        let Observation::Copy { destination, source, .. } = observation else { return };
+        let (destination, source) = match observation {
+            Observation::Copy { destination, source, .. } => (destination, source),
+            Observation::Other(destination, Recognition::Absent(Outcome::Acknowledged)) => {
+                return self.step_forgotten(destination);
+            }
+            Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
+        };
         let Some(key) = self.scene.key(source) else { return };
         if self.scene.correspondence.unordered.contains(&source) {
             return;
@@ -101,6 +174,11 @@ impl Check for Stale<'_> {
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
         if self.scene.history.topics[copy.at.topic as usize].compacted {
             self.last.entry(key).or_default().insert(copy.at, destination);
+            let tail = self
+                .tails
+                .entry((copy.at, key))
+                .or_insert(Tail { latest: source, forgotten: None });
+            *tail = Tail { latest: source.max(tail.latest), forgotten: None };
         }
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
@@ -128,6 +206,8 @@ impl Check for Stale<'_> {
             .values()
             .filter_map(|shard| Some((shard.last.1, shard.latest, self.circumstance(shard)?)))
             .collect();
+        let forgotten = self.tails.iter().filter_map(|((_, key), tail)| self.forgotten(*key, tail));
+        stale.extend(forgotten);
         stale.sort_unstable();
         let mut tally = Tally::of(Anomaly::Stale);
         for (copy, latest, circumstance) in stale {

@@ -4,9 +4,9 @@
 //! they do not. Nearly all groups have one member. A destination record that carries no id which
 //! the source holds (headers dropped, id damaged) is looked up by content among all records.
 
-use crate::history::{Content, DestinationRecord, History, Payload, RecordId, TopicIndex};
+use crate::history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex};
 use std::collections::{HashMap, HashSet};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// No group, no record: a niche that keeps the vectors small.
 pub(super) const NONE: u32 = u32::MAX;
@@ -30,31 +30,30 @@ impl Groups {
     }
 }
 
-/// A digest of key and value. Null and empty differ.
-pub(super) fn content_digest(content: &Content) -> u128 {
-    let mut bytes = Vec::with_capacity(64);
-    match &content.value {
-        Payload::Null => bytes.push(0),
-        Payload::Bytes { length, digest, .. } => {
-            bytes.push(1);
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(&digest.to_le_bytes());
-        }
-    }
-    match &content.key {
-        None => bytes.push(0),
-        Some(key) => {
-            bytes.push(1);
-            bytes.extend_from_slice(key);
-        }
-    }
-    xxh3_128(&bytes)
-}
-
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 enum Identity {
     Id(TopicIndex, RecordId),
     Content(TopicIndex, u128),
+}
+
+impl Identity {
+    fn hash(&self) -> u64 {
+        let mut bytes = [0; 20];
+        match self {
+            Identity::Id(topic, id) => {
+                bytes[..8].copy_from_slice(&id.run.to_le_bytes());
+                bytes[8..10].copy_from_slice(&id.producer.to_le_bytes());
+                bytes[10..14].copy_from_slice(&id.key.to_le_bytes());
+                bytes[14..18].copy_from_slice(&id.sequence.to_le_bytes());
+                bytes[18..].copy_from_slice(&topic.to_le_bytes());
+            }
+            Identity::Content(topic, digest) => {
+                bytes[..16].copy_from_slice(&digest.to_le_bytes());
+                bytes[18..].copy_from_slice(&topic.to_le_bytes());
+            }
+        }
+        xxh3_64(&bytes)
+    }
 }
 
 /// Groups the source, and finds the group of each destination record that `wanted` selects.
@@ -82,9 +81,52 @@ pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups
     Groups { starts, members, of_destination, absent }
 }
 
+/// What a source record goes by.
+fn identity(record: &SourceRecord) -> Identity {
+    match record.content.id() {
+        Some(id) => Identity::Id(record.at.topic, id),
+        None => Identity::Content(record.at.topic, record.content.digest()),
+    }
+}
+
+/// Groups by identity. A hash table of numbers alone: identities are read from the history again,
+/// where they already are, instead of being kept for millions of records.
+struct Table {
+    /// The group in each slot, or [`NONE`], and half of its hash: what differs in it need not be read.
+    slots: Vec<(u32, u32)>,
+}
+
+impl Table {
+    fn of(size: usize) -> Table {
+        Table { slots: vec![(NONE, 0); (2 * size).next_power_of_two()] }
+    }
+
+    /// The group of an identity, or where to put it. `first`: the first member of each group.
+    fn group(&mut self, history: &History, first: &[u32], wanted: &Identity) -> &mut u32 {
+        let (slot, half) = self.slot(history, first, wanted);
+        self.slots[slot].1 = half;
+        &mut self.slots[slot].0
+    }
+
+    fn slot(&self, history: &History, first: &[u32], wanted: &Identity) -> (usize, u32) {
+        let (hash, mask) = (wanted.hash(), self.slots.len() - 1);
+        let half = (hash >> 32) as u32;
+        let mut slot = hash as usize & mask;
+        loop {
+            let (group, other) = self.slots[slot];
+            let is_wanted = || identity(&history.source[first[group as usize] as usize]) == *wanted;
+            // At most half of the slots are taken, so there is an end.
+            if group == NONE || (other == half && is_wanted()) {
+                return (slot, half);
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+}
+
 /// Groups in the making.
 struct Grouping {
-    by_identity: HashMap<Identity, u32>,
+    by_identity: Table,
     /// The first member of each group.
     first: Vec<u32>,
     /// Groups with their members.
@@ -95,29 +137,31 @@ struct Grouping {
 impl Grouping {
     fn of_source(history: &History) -> Grouping {
         let size = history.source.len();
-        let mut by_identity = HashMap::with_capacity(size);
+        let mut by_identity = Table::of(size);
         let (mut first, mut pairs) = (Vec::with_capacity(size), Vec::with_capacity(size));
         for (index, record) in history.source.iter().enumerate() {
-            let content = &record.content;
-            let identity = match content.header_id.or(content.value_id) {
-                Some(id) => Identity::Id(record.at.topic, id),
-                None => Identity::Content(record.at.topic, content_digest(content)),
-            };
-            let group = *by_identity.entry(identity).or_insert(first.len() as u32);
-            if group as usize == first.len() {
+            let identity = identity(record);
+            let group = by_identity.group(history, &first, &identity);
+            if *group == NONE {
+                *group = first.len() as u32;
                 first.push(index as u32);
             }
-            pairs.push((group, index as u32));
+            pairs.push((*group, index as u32));
         }
         let groups = first.len() as u32;
         Grouping { by_identity, first, pairs, groups }
     }
 
+    fn find(&self, history: &History, topic: TopicIndex, id: RecordId) -> Option<u32> {
+        let (slot, _) = self.by_identity.slot(history, &self.first, &Identity::Id(topic, id));
+        Some(self.by_identity.slots[slot].0).filter(|group| *group != NONE)
+    }
+
     /// The group of the id that a destination record carries, if the source holds it.
     fn by_id(&self, history: &History, record: &DestinationRecord) -> Option<u32> {
         let (topic, content) = (record.at.topic, &record.content);
-        let find = |id| self.by_identity.get(&Identity::Id(topic, id)).copied();
-        match (content.header_id.and_then(find), content.value_id.and_then(find)) {
+        let find = |id| self.find(history, topic, id);
+        match (content.header_id().and_then(find), content.value_id().and_then(find)) {
             (Some(header), Some(value)) if header != value => {
                 let first =
                     |group: u32| &history.source[self.first[group as usize] as usize].content;
@@ -134,14 +178,14 @@ impl Grouping {
     /// top of the others: a source record may be in one of each.
     fn by_content(&mut self, history: &History, without_id: &[u32], of_destination: &mut [u32]) {
         let destination = |index: u32| &history.destination[index as usize];
-        let identity = |topic, content: &Content| (topic, content_digest(content));
+        let by_content = |topic, content: &Content| (topic, content.digest());
         let mut groups: HashMap<_, u32> = without_id
             .iter()
             .map(|index| destination(*index))
-            .map(|record| (identity(record.at.topic, &record.content), NONE))
+            .map(|record| (by_content(record.at.topic, &record.content), NONE))
             .collect();
         for (index, record) in history.source.iter().enumerate() {
-            if let Some(group) = groups.get_mut(&identity(record.at.topic, &record.content)) {
+            if let Some(group) = groups.get_mut(&by_content(record.at.topic, &record.content)) {
                 if *group == NONE {
                     *group = self.groups;
                     self.groups += 1;
@@ -151,7 +195,7 @@ impl Grouping {
         }
         for index in without_id {
             let record = destination(*index);
-            let group = groups.get(&identity(record.at.topic, &record.content));
+            let group = groups.get(&by_content(record.at.topic, &record.content));
             of_destination[*index as usize] = group.copied().unwrap_or(NONE);
         }
     }
@@ -160,7 +204,7 @@ impl Grouping {
     fn absent(&self, history: &History) -> Vec<u32> {
         let on_source = |index: &u32| {
             let produced = &history.produced[*index as usize];
-            self.by_identity.contains_key(&Identity::Id(produced.topic, produced.id))
+            self.find(history, produced.topic, produced.id).is_some()
         };
         (0..history.produced.len() as u32).filter(|index| !on_source(index)).collect()
     }
@@ -168,10 +212,10 @@ impl Grouping {
 
 /// In how many fields two records agree.
 fn agreement(left: &Content, right: &Content) -> u32 {
-    u32::from(left.key == right.key)
-        + u32::from(left.value == right.value)
-        + u32::from(left.headers == right.headers)
-        + u32::from(left.timestamp == right.timestamp)
+    u32::from(left.key() == right.key())
+        + u32::from(left.value() == right.value())
+        + u32::from(left.headers().eq(right.headers()))
+        + u32::from(left.timestamp() == right.timestamp())
 }
 
 fn absent_ids(history: &History, absent: &[u32]) -> HashSet<(TopicIndex, RecordId)> {

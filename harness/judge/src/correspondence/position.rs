@@ -25,10 +25,17 @@
 //! each, and further ones are repeats of candidates that an event explains, if there are any left.
 //! Order and staleness are not judged of them.
 
-use super::{NONE, explanation::Explanations, identity::Groups, timeline::Timeline};
+use super::{
+    NONE,
+    account::{Lanes, account},
+    count::count,
+    explanation::Explanations,
+    identity::Groups,
+    timeline::Timeline,
+};
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
-    history::{EventKind, History, TopicPartition},
+    history::{History, TopicPartition},
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -54,7 +61,7 @@ fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) ->
         Partitioning::Murmur2 => counts.len() == 1,
         // CRC32 spreads empty keys, too.
         Partitioning::Crc32 => {
-            counts.len() == 1 && record.content.key.as_deref().is_some_and(|key| !key.is_empty())
+            counts.len() == 1 && record.content.key().is_some_and(|key| !key.is_empty())
         }
         Partitioning::Preserve | Partitioning::Any => false,
     };
@@ -119,7 +126,9 @@ pub(super) fn resolve(
         }
     }
     if !lanes.is_empty() {
-        resolver.by_lane(time, |index| Some(lane(index)).filter(|lane| lanes.contains(lane)), keys);
+        let lane = |index: u32| Some(lane(index)).filter(|lane| lanes.contains(lane));
+        resolver.by_lane(time, lane, keys);
+        resolver.account(time, lane, keys);
     }
     let mut unordered = HashSet::new();
     for copies in counted {
@@ -208,6 +217,30 @@ impl<'h> Resolver<'h> {
             self.predecessors.insert((at, from, lane), source);
             let furthest = self.furthest.entry((at, from, lane)).or_insert(source);
             *furthest = (*furthest).max(source);
+        }
+    }
+
+    /// Lawful accounts of whole lanes replace what was found record by record.
+    fn account(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<u32>, keys: &[u32]) {
+        let mut lanes = Lanes::new();
+        for index in time {
+            if let Some(number) = lane(*index) {
+                let from = self.history.source[self.members(*index)[0] as usize].at;
+                lanes.entry((from, number)).or_default().copies.push(*index);
+            }
+        }
+        for (index, record) in (0..).zip(&self.history.source) {
+            let number = lane_of(self.history, self.contract, keys, index);
+            if let Some(lane) = lanes.get_mut(&(record.at, number)) {
+                lane.originals.push(index);
+            }
+        }
+        for lane in lanes.into_values() {
+            let absent = |source| self.may_be_absent(source);
+            let account = account(self.history, &lane, |copy| self.members(copy), absent);
+            for (copy, source) in account.unwrap_or_default() {
+                self.copy_of[copy as usize] = source;
+            }
         }
     }
 
@@ -351,26 +384,9 @@ impl<'h> Resolver<'h> {
         for (copy, source) in copies.iter().zip(&unused) {
             self.assign(*copy, *source);
         }
-        let history = self.history;
-        let latest = members[members.len() - 1];
-        // Each event explains one repeat of each record that was not committed.
-        let mut explained: Vec<usize> = vec![members.len(); history.events.len()];
-        for copy in copies.iter().skip(unused.len()) {
-            let record = &history.destination[*copy as usize];
-            let begun = timeline.epoch(record.at, record.offset) as usize;
-            let candidate = (0..history.events.len().min(begun)).find_map(|number| {
-                let event = &history.events[number];
-                if event.kind == EventKind::ProduceFault {
-                    return None;
-                }
-                let next = members[..explained[number]].iter().rposition(|member| {
-                    let source = &history.source[*member as usize];
-                    event.committed.get(&source.at).is_none_or(|at| source.offset >= *at)
-                });
-                explained[number] = next.unwrap_or(0);
-                next.map(|next| members[next])
-            });
-            self.assign(*copy, candidate.unwrap_or(latest));
+        let further = &copies[copies.len().min(unused.len())..];
+        for (copy, source) in further.iter().zip(count(self.history, members, further, timeline)) {
+            self.assign(*copy, source);
         }
     }
 }

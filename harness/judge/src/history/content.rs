@@ -1,52 +1,70 @@
-//! What a record carries, kept small: values and their digests, keys, headers, ids.
+//! What a record carries, packed: a history of millions of records must fit into memory.
 //!
-//! It knows nothing of where a record lies.
+//! One allocation holds all of it, in this order: what there is (one byte), timestamp, key, value,
+//! headers. Ids are read from it when they are asked for. It knows nothing of where a record lies.
 
 use super::RecordId;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-/// A value that may be null. Null is not empty. Only a digest and the beginning are kept, so that
-/// a history of large records stays small.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Payload {
+/// A value that may be null. Null is not empty. Of a large one only a digest and the beginning are
+/// kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Payload<'c> {
     /// No value: a tombstone on a compacted topic.
     Null,
-    /// A value of `length` bytes, which may be 0.
-    Bytes {
+    /// A value of at most [`Payload::HEAD`] bytes, which may be none.
+    Whole(&'c [u8]),
+    /// A larger one.
+    Large {
         /// Length in bytes.
         length: u32,
         /// XXH3-128 of all bytes.
         digest: u128,
-        /// The first bytes (at most [`Payload::HEAD`]), for evidence.
-        head: Arc<[u8]>,
+        /// The first bytes, for evidence.
+        head: &'c [u8],
     },
 }
 
-impl Payload {
+impl Payload<'_> {
     /// How many leading bytes are kept for evidence.
     pub const HEAD: usize = 48;
 
-    /// Summarises a value as a client returned it.
-    pub fn of(bytes: Option<&[u8]>) -> Payload {
-        match bytes {
-            None => Payload::Null,
-            Some(bytes) => Payload::Bytes {
-                length: bytes.len() as u32,
-                digest: xxhash_rust::xxh3::xxh3_128(bytes),
-                head: bytes[..bytes.len().min(Payload::HEAD)].into(),
-            },
+    /// The length in bytes, unless it is null.
+    pub fn length(&self) -> Option<usize> {
+        match self {
+            Payload::Null => None,
+            Payload::Whole(bytes) => Some(bytes.len()),
+            Payload::Large { length, .. } => Some(*length as usize),
+        }
+    }
+
+    /// The first bytes; none if it is null.
+    pub fn head(&self) -> &[u8] {
+        match self {
+            Payload::Null => &[],
+            Payload::Whole(bytes) => bytes,
+            Payload::Large { head, .. } => head,
         }
     }
 }
 
-/// One header. Order and repetition of headers matter, and a null value is not an empty one.
+/// One header, as a client returned it. Order and repetition of headers matter, and a null value is
+/// not an empty one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Header {
     /// Name, as bytes decoded lossily.
     pub name: String,
     /// Value or null.
     pub value: Option<Vec<u8>>,
+}
+
+/// One header of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeaderRef<'c> {
+    /// Name, as bytes decoded lossily.
+    pub name: &'c str,
+    /// Value or null.
+    pub value: Option<&'c [u8]>,
 }
 
 /// A record's timestamp as a consumer sees it, in milliseconds since 1970.
@@ -60,22 +78,16 @@ pub enum Timestamp {
     Append(i64),
 }
 
-/// What a record carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// Key or null; whole, because placement is a function of all its bytes.
-    pub key: Option<Arc<[u8]>>,
-    /// Value or null.
-    pub value: Payload,
-    /// All headers in order, the one with the record's id included.
-    pub headers: Arc<[Header]>,
-    /// Timestamp.
-    pub timestamp: Timestamp,
-    /// The id found in the header [`Content::ID_HEADER`].
-    pub header_id: Option<RecordId>,
-    /// The id found at the beginning of the value.
-    pub value_id: Option<RecordId>,
-}
+/// What a record carries. Equal contents are equal bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content(Box<[u8]>);
+
+/// The first byte: what there is.
+const KEY: u8 = 1;
+const WHOLE: u8 = 2;
+const LARGE: u8 = 4;
+const CREATE: u8 = 8;
+const APPEND: u8 = 16;
 
 impl Content {
     /// Name of the header that carries a record's id.
@@ -84,35 +96,255 @@ impl Content {
     pub const SENTINEL_HEADER: &'static str = "mirrorproof-sentinel";
     /// Ends the id at the beginning of a value.
     pub const ID_END: u8 = b'|';
+    /// Within how many bytes an id must end; no id is longer.
+    const ID_MOST: usize = Payload::HEAD;
 
-    /// The ids that the record carries.
-    pub fn ids(&self) -> impl Iterator<Item = RecordId> {
-        self.header_id.into_iter().chain(self.value_id)
-    }
-
-    /// Summarises a record as a client returned it, and reads its id from header and value.
+    /// Packs a record as a client returned it.
     pub fn of(
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: Vec<Header>,
         timestamp: Timestamp,
     ) -> Content {
-        let id_in = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
-        let header_id = headers
-            .iter()
-            .find(|header| header.name == Content::ID_HEADER)
-            .and_then(|header| id_in(header.value.as_deref()?));
-        let value_id = value.and_then(|value| {
-            let end = value.iter().take(64).position(|byte| *byte == Content::ID_END)?;
-            id_in(&value[..end])
-        });
-        Content {
-            key: key.map(Into::into),
-            value: Payload::of(value),
-            headers: headers.into(),
-            timestamp,
-            header_id,
-            value_id,
+        let mut packed = vec![0];
+        let (set, time) = match timestamp {
+            Timestamp::None => (0, None),
+            Timestamp::Create(time) => (CREATE, Some(time)),
+            Timestamp::Append(time) => (APPEND, Some(time)),
+        };
+        packed[0] |= set;
+        packed.extend(time.into_iter().flat_map(i64::to_le_bytes));
+        if let Some(key) = key {
+            packed[0] |= KEY;
+            put(&mut packed, key);
         }
+        match value {
+            None => {}
+            Some(value) if value.len() <= Payload::HEAD => {
+                packed[0] |= WHOLE;
+                put(&mut packed, value);
+            }
+            Some(value) => {
+                packed[0] |= LARGE;
+                packed.extend((value.len() as u32).to_le_bytes());
+                packed.extend(xxhash_rust::xxh3::xxh3_128(value).to_le_bytes());
+                packed.extend(&value[..Payload::HEAD]);
+            }
+        }
+        for header in headers {
+            put(&mut packed, header.name.as_bytes());
+            match header.value {
+                None => packed.push(0),
+                Some(value) => {
+                    packed.push(1);
+                    put(&mut packed, &value);
+                }
+            }
+        }
+        Content(packed.into())
+    }
+
+    /// Key or null; whole, because placement is a function of all its bytes.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.unpack().key
+    }
+
+    /// Value or null.
+    pub fn value(&self) -> Payload<'_> {
+        self.unpack().value
+    }
+
+    /// All headers in order, the one with the record's id included.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers(self.unpack().headers)
+    }
+
+    /// Timestamp.
+    pub fn timestamp(&self) -> Timestamp {
+        self.unpack().timestamp
+    }
+
+    /// The id found in the header [`Content::ID_HEADER`].
+    pub fn header_id(&self) -> Option<RecordId> {
+        RecordId::parse(self.headers().find(|header| header.name == Content::ID_HEADER)?.value?)
+    }
+
+    /// The id found at the beginning of the value.
+    pub fn value_id(&self) -> Option<RecordId> {
+        let unpacked = self.unpack();
+        let head = unpacked.value.head();
+        let end = head.iter().take(Content::ID_MOST).position(|byte| *byte == Content::ID_END)?;
+        RecordId::parse(&head[..end])
+    }
+
+    /// The id that the record goes by: the header's, else the value's.
+    pub fn id(&self) -> Option<RecordId> {
+        self.header_id().or_else(|| self.value_id())
+    }
+
+    /// The ids that the record carries.
+    pub fn ids(&self) -> impl Iterator<Item = RecordId> {
+        self.header_id().into_iter().chain(self.value_id())
+    }
+
+    /// A digest of key and value. Null and empty differ.
+    pub fn digest(&self) -> u128 {
+        let unpacked = self.unpack();
+        let kinds = u64::from(self.0[0] & (KEY | WHOLE | LARGE));
+        xxhash_rust::xxh3::xxh3_128_with_seed(unpacked.key_and_value, kinds)
+    }
+
+    fn unpack(&self) -> Unpacked<'_> {
+        let (set, mut rest) = (self.0[0], &self.0[1..]);
+        let time = if set & (CREATE | APPEND) != 0 {
+            i64::from_le_bytes(take_array(&mut rest))
+        } else {
+            0
+        };
+        let timestamp = match set & (CREATE | APPEND) {
+            0 => Timestamp::None,
+            CREATE => Timestamp::Create(time),
+            _ => Timestamp::Append(time),
+        };
+        let begin = rest;
+        let key = (set & KEY != 0).then(|| take(&mut rest));
+        let value = match set & (WHOLE | LARGE) {
+            0 => Payload::Null,
+            WHOLE => Payload::Whole(take(&mut rest)),
+            _ => {
+                let length = u32::from_le_bytes(take_array(&mut rest));
+                let digest = u128::from_le_bytes(take_array(&mut rest));
+                let (head, after) = rest.split_at(Payload::HEAD);
+                rest = after;
+                Payload::Large { length, digest, head }
+            }
+        };
+        let key_and_value = &begin[..begin.len() - rest.len()];
+        Unpacked { timestamp, key, value, key_and_value, headers: rest }
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Unpacked { timestamp, key, value, .. } = self.unpack();
+        out.debug_struct("Content")
+            .field("key", &key)
+            .field("value", &value)
+            .field("headers", &self.headers().collect::<Vec<_>>())
+            .field("timestamp", &timestamp)
+            .finish()
+    }
+}
+
+struct Unpacked<'c> {
+    timestamp: Timestamp,
+    key: Option<&'c [u8]>,
+    value: Payload<'c>,
+    key_and_value: &'c [u8],
+    headers: &'c [u8],
+}
+
+/// The headers of a record, one by one.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'c>(&'c [u8]);
+
+impl<'c> Iterator for Headers<'c> {
+    type Item = HeaderRef<'c>;
+
+    fn next(&mut self) -> Option<HeaderRef<'c>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let name = take(&mut self.0);
+        let [is_set] = take_array(&mut self.0);
+        let value = (is_set == 1).then(|| take(&mut self.0));
+        // It was text when it was packed.
+        Some(HeaderRef { name: std::str::from_utf8(name).unwrap_or_default(), value })
+    }
+}
+
+/// Writes bytes behind their length: one byte for short ones, else 255 and four bytes.
+fn put(packed: &mut Vec<u8>, bytes: &[u8]) {
+    match u8::try_from(bytes.len()) {
+        Ok(length) if length < u8::MAX => packed.push(length),
+        Ok(_) | Err(_) => {
+            packed.push(u8::MAX);
+            packed.extend((bytes.len() as u32).to_le_bytes());
+        }
+    }
+    packed.extend(bytes);
+}
+
+fn take<'c>(rest: &mut &'c [u8]) -> &'c [u8] {
+    let [short] = take_array(rest);
+    let length = match short {
+        u8::MAX => u32::from_le_bytes(take_array(rest)) as usize,
+        short => usize::from(short),
+    };
+    let (bytes, after) = rest.split_at(length);
+    *rest = after;
+    bytes
+}
+
+fn take_array<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    let (bytes, after) = rest.split_at(N);
+    array.copy_from_slice(bytes);
+    *rest = after;
+    array
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]) {
+        let header = |(name, value): &(&str, Option<&[u8]>)| Header {
+            name: name.to_string(),
+            value: value.map(<[u8]>::to_vec),
+        };
+        for timestamp in [Timestamp::None, Timestamp::Create(-7), Timestamp::Append(i64::MAX)] {
+            let content = Content::of(key, value, headers.iter().map(header).collect(), timestamp);
+            assert_eq!(content.key(), key);
+            assert_eq!(content.value().length(), value.map(<[u8]>::len));
+            let head = value.map_or(&[][..], |value| &value[..value.len().min(Payload::HEAD)]);
+            assert_eq!(content.value().head(), head);
+            let found: Vec<_> =
+                content.headers().map(|header| (header.name, header.value)).collect();
+            assert_eq!(found, headers);
+            assert_eq!(content.timestamp(), timestamp);
+        }
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        let long = vec![b'x'; 70_000];
+        for size in [0, 1, 48, 49, 254, 255, 256, 70_000] {
+            let bytes = Some(&long[..size]);
+            check(bytes, bytes, &[("a", bytes), ("", None), ("ä", Some(b""))]);
+            check(None, bytes, &[]);
+            check(bytes, None, &[("mirrorproof-id", None)]);
+        }
+        check(None, None, &[]);
+    }
+
+    #[test]
+    fn digests_tell_keys_and_values_apart() {
+        let digest = |key: Option<&[u8]>, value: Option<&[u8]>| {
+            Content::of(key, value, Vec::new(), Timestamp::None).digest()
+        };
+        let all = [
+            digest(None, None),
+            digest(Some(b""), None),
+            digest(None, Some(b"")),
+            digest(Some(b""), Some(b"")),
+            digest(Some(b"a"), None),
+            digest(None, Some(b"a")),
+            digest(Some(b"a"), Some(b"b")),
+            digest(Some(b"ab"), Some(b"")),
+            digest(Some(b""), Some(b"ab")),
+        ];
+        assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
     }
 }

@@ -104,8 +104,8 @@ fn evidence(number: usize, evidence: &Evidence, palette: Palette, width: usize) 
     let indent = " ".repeat(columns(&margin));
     let mut facts = Vec::new();
     if let Some(key) = &evidence.key {
-        facts
-            .push(format!("key {}", palette.paint(Tone::Strong, &format!("“{}”", printable(key)))));
+        // It comes quoted, or as hexadecimal, from whoever saw its bytes.
+        facts.push(format!("key {}", palette.paint(Tone::Strong, &printable(key))));
     }
     let places = [("source", &evidence.source), ("destination", &evidence.destination)];
     for (side, place) in places {

@@ -19,6 +19,10 @@ pub enum ExitCode {
     Environment = 4,
 }
 
+/// The exit code after a second Ctrl-C, as shells have it (128 + SIGINT): the program ends at once, and
+/// there is no report of which it could be the outcome.
+pub const ABANDONED: u8 = 130;
+
 impl ExitCode {
     /// The code of a report. A proven violation is never hidden by a failing environment, and a
     /// failing environment explains what could not be told.

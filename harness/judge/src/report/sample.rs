@@ -137,7 +137,7 @@ pub(super) fn violated() -> ScenarioOutcome {
             count: 1_203,
             evidence: vec![
                 Evidence {
-                    key: Some("key-17".into()),
+                    key: Some("\"key-17\"".into()),
                     source: place(3, 1_201),
                     detail: "between records that were copied".into(),
                     diff: Some(" 4\n-5\n 6".into()),
@@ -156,7 +156,7 @@ pub(super) fn violated() -> ScenarioOutcome {
             circumstance: Circumstance::Plain,
             count: 1,
             evidence: vec![Evidence {
-                key: Some("KEY ‘Ä’ ".into()),
+                key: Some("\"KEY ‘Ä’ \"".into()),
                 source: place(2, 88),
                 destination: place(1, 131),
                 detail: "sequence 3 lies behind sequence 4".into(),

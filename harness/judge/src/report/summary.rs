@@ -3,7 +3,10 @@
 use super::{
     PromiseReport, Report, ScenarioOutcome,
     exit::ExitCode,
-    text::{Palette, Tone, columns, counted, duration, grouped, left, printable, right, wrap},
+    text::{
+        Palette, Tone, columns, counted, duration, grouped, left, printable, right, wrap,
+        wrap_facts,
+    },
 };
 use crate::verdict::Verdict;
 
@@ -96,7 +99,7 @@ pub(super) fn closing(report: &Report, palette: Palette, width: usize) -> String
         duration(report.duration_ms),
         printable(&report.folder),
     ];
-    wrap(width, &format!("{} ", palette.paint(tone, symbol)), &facts.join(" · "))
+    wrap_facts(width, &format!("{} ", palette.paint(tone, symbol)), &facts)
 }
 
 struct Row {

@@ -157,7 +157,9 @@ impl Page<'_> {
             ScenarioOutcome::Skipped { reason } => out += &self.labelled("skipped", reason),
         }
         for log in &scenario.logs {
-            out += &self.labelled("output", &format!("{}/{log}", self.report.folder));
+            // A path is never wrapped, whatever spaces it has.
+            let path = printable(&format!("{}/{log}", self.report.folder));
+            out += &format!("    {}{path}\n", self.quiet(&format!("{:<11}  ", "output")));
         }
         if !scenario.repeat.is_empty() {
             out += &self.labelled("repeat", &scenario.repeat);
@@ -226,6 +228,18 @@ mod tests {
             plain = plain.replace(&format!("\x1b[{code}m"), "");
         }
         assert_eq!(plain, render(&report, PLAIN));
+    }
+
+    #[test]
+    fn paths_stay_on_one_line() {
+        let mut report = sample::everything();
+        report.folder = format!("/home/a user/{}", "some folder/".repeat(20));
+        for width in [0, 40, 100] {
+            let text = render(&report, Options { width, ..PLAIN });
+            let whole = text.lines().filter(|line| line.contains(&report.folder)).count();
+            assert_eq!(whole, text.matches("/home/a user/").count(), "{text}");
+            assert!(text.lines().last().is_some_and(|line| line.ends_with(&report.folder)));
+        }
     }
 
     #[test]

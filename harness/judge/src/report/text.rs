@@ -94,6 +94,24 @@ pub(super) fn wrap(width: usize, first: &str, text: &str) -> String {
     out
 }
 
+/// Puts facts with a dot between them on lines of `width` columns, behind `first` on the first and
+/// spaces below it. No fact is broken, whatever spaces a path has.
+pub(super) fn wrap_facts(width: usize, first: &str, facts: &[String]) -> String {
+    let hanging = " ".repeat(columns(first));
+    let (mut out, mut line) = (String::new(), first.to_owned());
+    for (index, fact) in facts.iter().enumerate() {
+        let dot = if index == 0 { "" } else { " · " };
+        let behind = if index + 1 == facts.len() { 0 } else { columns(" ·") };
+        if index > 0 && columns(&line) + columns(dot) + columns(fact) + behind > width.max(40) {
+            out += &format!("{line} ·\n");
+            line = format!("{hanging}{fact}");
+        } else {
+            line += &format!("{dot}{fact}");
+        }
+    }
+    out + &line + "\n"
+}
+
 /// How many columns a text takes; colours take none, wide characters two.
 pub(super) fn columns(text: &str) -> usize {
     textwrap::core::display_width(text)
@@ -170,6 +188,20 @@ mod tests {
             ("Größe 鏡 ✓", "Größe 鏡 ✓"),
         ] {
             assert_eq!(printable(text), expected);
+        }
+    }
+
+    #[test]
+    fn facts_are_broken_between_and_never_within() {
+        let facts = ["all is well", "a run", "/home/a b/a folder with a long name/runs/1 2"];
+        let facts = facts.map(str::to_owned);
+        let path = &facts[2];
+        for (width, expected) in [
+            (200, format!("✓ all is well · a run · {path}\n")),
+            (60, format!("✓ all is well · a run ·\n  {path}\n")),
+            (0, format!("✓ all is well · a run ·\n  {path}\n")),
+        ] {
+            assert_eq!(wrap_facts(width, "✓ ", &facts), expected);
         }
     }
 

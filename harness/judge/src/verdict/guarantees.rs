@@ -4,7 +4,7 @@
 use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated, Verdict};
 use crate::{
     check::{self, Scene},
-    contract::{Contract, Delivery, Isolation, Start},
+    contract::{Contract, Delivery, Isolation, Offsets, Start},
     correspondence::Recognition,
     history::{Completion, EventKind, History, TopicPartition},
 };
@@ -156,11 +156,17 @@ fn vacuous(judged: &Judged, history: &History) -> Vec<String> {
 /// What was selected or promised, and yet not looked at.
 fn left_out(scene: &Scene<'_>) -> Vec<String> {
     let history = scene.history;
+    let mut doubts = Vec::new();
+    if scene.contract.offsets != Offsets::Independent {
+        let idle = history.translations.iter().filter(|one| one.committed.is_empty());
+        doubts.extend(
+            idle.map(|one| format!("{} had committed nothing: it shows nothing", one.group)),
+        );
+    }
     let mut judged = vec![false; history.topics.len()];
     for source in (0..history.source.len() as u32).filter(|source| scene.is_judged(*source)) {
         judged[scene.source(source).at.topic as usize] = true;
     }
-    let mut doubts = Vec::new();
     for (index, topic) in history.topics.iter().enumerate() {
         let exists = topic.source_partitions.last().is_some_and(|count| *count > 0);
         if !topic.selected || !exists {

@@ -5,11 +5,15 @@
 
 use crate::{
     format::sketch,
-    generate::{Shape, lawful},
+    generate::{Lawful, Shape, lawful},
     lawful::{cases, shapes},
     mutate::*,
 };
-use judge::{contract::Start, judge, verdict::*};
+use judge::{
+    contract::{Isolation, Offsets, Start},
+    judge,
+    verdict::*,
+};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use std::collections::BTreeSet;
@@ -58,12 +62,18 @@ const MOVED: [Anomaly; 6] = [
 /// Puts in faults by number; `None` if the history has no place for one of them.
 fn broken(shape: &Shape, faults: &[usize]) -> Option<Bench> {
     // What a compacted topic or a start at the end excuses is no fault.
-    let shape = Shape { compacted: false, start: Start::Earliest, ..shape.clone() };
-    let (history, contract) = lawful(&shape);
+    let aborts = shape.aborts.map(|_| Isolation::ReadCommitted);
+    let shape = Shape { compacted: false, start: Start::Earliest, aborts, ..shape.clone() };
+    let Lawful { history, contract, .. } = lawful(&shape);
     let random = ChaCha8Rng::seed_from_u64(shape.seed);
     let mut bench = Bench { history, contract, random, touched: BTreeSet::new() };
     // A sample catches a record that is moved or removed; left out, faults are exact.
     bench.history.commits.clear();
+    // So does a group that has not read everything.
+    bench.history.translations.clear();
+    // A copy that is written behind a growth that has settled would be misplaced, too.
+    bench.history.grown.clear();
+    bench.contract.offsets = Offsets::Independent;
     for fault in faults {
         FAULTS[*fault].1(&mut bench)?;
     }

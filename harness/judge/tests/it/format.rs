@@ -106,7 +106,12 @@ pub(crate) fn parse(text: &str) -> Golden {
                 history.aborted.extend(records);
             }
             "grown" => grown(history, rest),
-            "announced" => history.announced = positions(history, rest),
+            "announced" => {
+                let (from, to) = rest.split_once("to").unwrap();
+                let (from, to) = (positions(history, from), positions(history, to));
+                let gap = |(at, to)| (at, Gap { from: from[&at], to });
+                history.announced = to.into_iter().map(gap).collect();
+            }
             "translation" => translation(history, rest),
             "config" => config(history, rest),
             "expect" => golden.verdict = Some(verdict(rest)),
@@ -336,7 +341,11 @@ fn content(word: &str) -> Content {
     let own = id(name);
     let shown = changes.get("id").map_or(own, |word| id(word));
     let plain = generated(key, shown, None);
-    let mut headers = plain.headers.to_vec();
+    let owned = |header: HeaderRef<'_>| Header {
+        name: header.name.into(),
+        value: header.value.map(Into::into),
+    };
+    let mut headers: Vec<_> = plain.headers().map(owned).collect();
     let (mut key, mut value) = (key, format!("{shown}|text"));
     let mut time = Timestamp::Create(1_000 + i64::from(own.sequence));
     for (what, how) in changes {
@@ -365,13 +374,11 @@ pub(crate) fn anomaly(line: &str) -> Anomaly {
 pub(crate) fn sketch(history: &History) -> String {
     use std::fmt::Write;
     let name = |content: &Content| {
-        let key = content.key.as_deref().map_or("_".into(), String::from_utf8_lossy).into_owned();
-        match (content.header_id.or(content.value_id), &content.value) {
+        let key = content.key().map_or("_".into(), String::from_utf8_lossy).into_owned();
+        match (content.id(), content.value()) {
             (Some(id), _) => format!("{key}#{}.{}", id.producer, id.sequence),
             (None, Payload::Null) => format!("{key}:null"),
-            (None, Payload::Bytes { head, .. }) => {
-                format!("{key}:{}", String::from_utf8_lossy(head))
-            }
+            (None, value) => format!("{key}:{}", String::from_utf8_lossy(value.head())),
         }
     };
     let mut lines = BTreeMap::<String, String>::new();

@@ -6,12 +6,12 @@
 
 use crate::format::{RUN, generated};
 use judge::{
-    contract::{Contract, OrderScope, Partitioning, Start},
+    contract::{Contract, Isolation, Offsets, OrderScope, Partitioning, Start},
     history::*,
     partition::{crc32_partition, java_partition},
 };
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Distance between offsets.
 pub(crate) const STEP: i64 = 10;
@@ -33,12 +33,55 @@ pub(crate) struct Shape {
     pub(crate) ids: bool,
     pub(crate) compacted: bool,
     pub(crate) growth: bool,
+    /// Whether the source has aborted transactions, and whether the mirror copies them.
+    pub(crate) aborts: Option<Isolation>,
 }
 
-/// A lawful history and its contract.
-pub(crate) fn lawful(shape: &Shape) -> (History, Contract) {
+/// What a history contains that makes it hard to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Feature {
+    Rewinds,
+    OverlappingWriters,
+    LostOnTheWay,
+    RetriedBatches,
+    Growth,
+    SettledGrowth,
+    Aborts,
+    Compaction,
+    Indeterminate,
+    NullKeys,
+    Translations,
+}
+
+impl Feature {
+    pub(crate) const ALL: [Feature; 11] = [
+        Feature::Rewinds,
+        Feature::OverlappingWriters,
+        Feature::LostOnTheWay,
+        Feature::RetriedBatches,
+        Feature::Growth,
+        Feature::SettledGrowth,
+        Feature::Aborts,
+        Feature::Compaction,
+        Feature::Indeterminate,
+        Feature::NullKeys,
+        Feature::Translations,
+    ];
+}
+
+/// A lawful history, its contract, and what it contains.
+pub(crate) struct Lawful {
+    pub(crate) history: History,
+    pub(crate) contract: Contract,
+    pub(crate) features: BTreeSet<Feature>,
+}
+
+pub(crate) fn lawful(shape: &Shape) -> Lawful {
     let mut model = Model::of(shape);
     model.produce();
+    if shape.compacted && model.chance(50) {
+        model.compact_source();
+    }
     model.mirror();
     model.finish()
 }
@@ -54,6 +97,13 @@ struct Model<'s> {
     next: BTreeMap<TopicPartition, usize>,
     committed: Positions,
     ends: Ends,
+    /// Which records of the source lie in aborted transactions.
+    aborted: BTreeSet<(TopicPartition, SourceOffset)>,
+    /// Destination partitions to which nothing gets through.
+    blocked: BTreeSet<TopicPartition>,
+    /// The number of partitions that the mirror knows of.
+    known: u32,
+    features: BTreeSet<Feature>,
 }
 
 impl Model<'_> {
@@ -76,6 +126,7 @@ impl Model<'_> {
             partitioning: shape.partitioning,
             order: shape.order,
             start: shape.start,
+            isolation: shape.aborts.unwrap_or(Isolation::ReadCommitted),
             ..Contract::default()
         };
         Model {
@@ -91,6 +142,10 @@ impl Model<'_> {
             next: BTreeMap::new(),
             committed: Positions::new(),
             ends: Ends::new(),
+            aborted: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            known: count,
+            features: BTreeSet::new(),
         }
     }
 
@@ -122,9 +177,16 @@ impl Model<'_> {
             let key_bytes = (key > 0).then(|| format!("k{key}").into_bytes());
             let content = self.content(key_bytes.as_deref(), id);
             let partition = self.random.random_range(0..self.shape.source_partitions);
+            if key == 0 {
+                self.features.insert(Feature::NullKeys);
+            }
+            if self.shape.aborts.is_some() && self.chance(15) {
+                self.abort(TopicPartition { topic, partition }, key_bytes.as_deref(), id);
+            }
             self.log(topic, id);
             // A producer that is not idempotent may write a record twice.
-            let times = if self.chance(3) { 2 } else { 1 };
+            // (Of such twins a compacted source may forget one, and nobody can tell.)
+            let times = if !self.shape.compacted && self.chance(3) { 2 } else { 1 };
             for _ in 0..times {
                 self.append(TopicPartition { topic, partition }, content.clone());
             }
@@ -137,11 +199,28 @@ impl Model<'_> {
         }
     }
 
+    /// A record of a transaction that is aborted: a control record follows.
+    fn abort(&mut self, at: TopicPartition, key: Option<&[u8]>, id: RecordId) {
+        let id = RecordId { producer: 2, ..id };
+        let content = self.content(key, id);
+        if self.shape.ids {
+            let outcome = if self.chance(80) { Outcome::Failed } else { Outcome::Indeterminate };
+            self.history.produced.push(Produced { topic: at.topic, id, outcome });
+        }
+        self.append(at, content);
+        let offset = self.source[&at].last().unwrap().offset;
+        self.aborted.insert((at, offset));
+        self.features.insert(Feature::Aborts);
+    }
+
     fn log(&mut self, topic: TopicIndex, id: RecordId) {
         if !self.shape.ids {
             return;
         }
         let outcome = if self.chance(10) { Outcome::Indeterminate } else { Outcome::Acknowledged };
+        if outcome == Outcome::Indeterminate {
+            self.features.insert(Feature::Indeterminate);
+        }
         self.history.produced.push(Produced { topic, id, outcome });
         if self.chance(5) {
             // A failed or unknown one that never reached the source.
@@ -179,13 +258,30 @@ impl Model<'_> {
                 events -= 1;
                 self.event();
             }
-            if growth && self.chance(10) {
+            if growth && self.chance(25) {
                 growth = false;
                 for topic in &mut self.history.topics {
                     topic.destination_partitions.push(topic.destination_partitions[0] + 3);
                 }
+                self.features.insert(Feature::Growth);
+            }
+            let grown = *self.history.topics[0].destination_partitions.last().unwrap();
+            if grown != self.known && self.chance(50) {
+                // It learns of the growth in its own time, and is held to it later.
+                self.known = grown;
+                self.copy_some();
+                self.settle();
             }
         }
+    }
+
+    fn settle(&mut self) {
+        let (partitions, settled) = (self.known, self.ends.clone());
+        for topic in 0..self.shape.topics {
+            let settled = settled.clone();
+            self.history.grown.push(Growth { topic, partitions, settled });
+        }
+        self.features.insert(Feature::SettledGrowth);
     }
 
     fn prefill(&mut self) {
@@ -219,33 +315,50 @@ impl Model<'_> {
     }
 
     fn write(&mut self, at: TopicPartition, content: Content) {
+        if self.blocked.contains(&at) {
+            self.features.insert(Feature::LostOnTheWay);
+            return;
+        }
         let hole = if self.chance(10) { 2 * STEP } else { STEP };
         let end = self.ends.entry(at).or_insert(DestinationOffset(0));
         self.history.destination.push(DestinationRecord { at, offset: *end, content });
         end.0 += hole;
     }
 
-    /// Copies a few records of one source partition that has any left.
-    fn copy_some(&mut self) -> bool {
+    /// A source partition that has records left.
+    fn some_left(&mut self) -> Option<TopicPartition> {
         let left: Vec<_> =
             self.next.iter().filter(|(at, next)| **next < self.source[at].len()).collect();
-        if left.is_empty() {
-            return false;
-        }
-        let at = *left[self.random.random_range(0..left.len())].0;
-        for _ in 0..self.random.random_range(1..4) {
-            let Some(record) = self.source[&at].get(self.next[&at]).cloned() else { break };
-            *self.next.get_mut(&at).unwrap() += 1;
-            let partition = self.place(&record);
-            self.write(TopicPartition { topic: at.topic, partition }, record.content);
+        (!left.is_empty()).then(|| *left[self.random.random_range(0..left.len())].0)
+    }
+
+    /// Copies a few records of one source partition that has any left.
+    fn copy_some(&mut self) -> bool {
+        let Some(at) = self.some_left() else { return false };
+        for (to, content) in self.take(at, 4) {
+            self.write(to, content);
         }
         true
     }
 
+    /// The next few records of a source partition, and where they go.
+    fn take(&mut self, at: TopicPartition, most: usize) -> Vec<(TopicPartition, Content)> {
+        let mut taken = Vec::new();
+        for _ in 0..self.random.random_range(1..most) {
+            let Some(record) = self.source[&at].get(self.next[&at]).cloned() else { break };
+            *self.next.get_mut(&at).unwrap() += 1;
+            let aborted = self.aborted.contains(&(at, record.offset));
+            if !aborted || self.contract.isolation == Isolation::ReadUncommitted {
+                let partition = self.place(&record);
+                taken.push((TopicPartition { topic: at.topic, partition }, record.content));
+            }
+        }
+        taken
+    }
+
     fn place(&mut self, record: &SourceRecord) -> u32 {
-        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
-        let count = *counts.last().unwrap();
-        match (self.shape.partitioning, &record.content.key) {
+        let count = self.known;
+        match (self.shape.partitioning, record.content.key()) {
             (Partitioning::Preserve, _) => record.at.partition,
             (Partitioning::Murmur2, Some(key)) => java_partition(key, count),
             (Partitioning::Crc32, Some(key)) => crc32_partition(key, count),
@@ -273,34 +386,107 @@ impl Model<'_> {
     }
 
     fn event(&mut self) {
-        let kinds = [EventKind::Stop, EventKind::Kill, EventKind::Rebalance, EventKind::Freeze];
+        let kinds = [
+            EventKind::Stop,
+            EventKind::Kill,
+            EventKind::Rebalance,
+            EventKind::Freeze,
+            EventKind::ProduceFault,
+        ];
         let kind = kinds[self.random.random_range(0..kinds.len())];
+        let loses = kind == EventKind::Kill && self.chance(60);
+        if loses {
+            self.block_some();
+            self.copy_some();
+        }
         let destination_ends = self.ends.clone();
+        match kind {
+            // A late write of an old value, and compaction that removes the newer one for it, lose
+            // the newer one for good: that is not lawful.
+            EventKind::Rebalance | EventKind::Freeze
+                if !self.shape.compacted && self.chance(70) =>
+            {
+                self.history.events.push(self.event_of(kind, destination_ends));
+                return self.overlap();
+            }
+            EventKind::ProduceFault => {
+                self.history.events.push(self.event_of(kind, destination_ends));
+                return self.retry();
+            }
+            EventKind::Stop | EventKind::Kill | EventKind::Rebalance | EventKind::Freeze => {}
+        }
         // What is in flight arrives after the event began, and may still be committed.
         if self.chance(50) {
             self.copy_some();
         }
-        if kind == EventKind::Stop || self.chance(20) {
+        self.blocked.clear();
+        if kind == EventKind::Stop || (!loses && self.chance(20)) {
             for at in self.next.keys().copied().collect::<Vec<_>>() {
                 if self.next[&at] > 0 {
                     self.committed.insert(at, self.position(&at));
                 }
             }
         }
-        self.history.events.push(Event {
-            kind,
-            destination_ends,
-            committed: self.committed.clone(),
-        });
+        self.history.events.push(self.event_of(kind, destination_ends));
+        self.resume();
+    }
+
+    fn event_of(&self, kind: EventKind, destination_ends: Ends) -> Event {
+        Event { kind, destination_ends, committed: self.committed.clone() }
+    }
+
+    /// Nothing gets through to some partitions from now on.
+    fn block_some(&mut self) {
+        for at in self.ends.keys().copied().collect::<Vec<_>>() {
+            if self.chance(40) {
+                self.blocked.insert(at);
+            }
+        }
+    }
+
+    /// What the old owner has in flight arrives between the replay of the new one.
+    fn overlap(&mut self) {
+        let Some(at) = self.some_left() else { return self.resume() };
+        let mut in_flight = std::collections::VecDeque::from(self.take(at, 5));
+        self.resume();
+        while !in_flight.is_empty() {
+            let written = match self.chance(50) {
+                true => in_flight.pop_front().into_iter().collect(),
+                false => self.take(at, 2),
+            };
+            for (to, content) in written {
+                self.write(to, content);
+            }
+        }
+        self.features.insert(Feature::OverlappingWriters);
+    }
+
+    /// A batch whose acknowledgement got lost is sent again, to where it went before.
+    fn retry(&mut self) {
+        let Some(at) = self.some_left() else { return };
+        let batch = self.take(at, 4);
+        for _ in 0..self.random.random_range(1..4) {
+            for (to, content) in batch.clone() {
+                self.write(to, content);
+            }
+        }
+        self.features.insert(Feature::RetriedBatches);
+    }
+
+    /// Goes back to what is committed.
+    fn resume(&mut self) {
         for (at, next) in &mut self.next {
             let position = self.committed.get(at).copied().unwrap_or(SourceOffset(0));
             *next = self.source[at].partition_point(|record| record.offset < position);
         }
     }
 
-    fn finish(mut self) -> (History, Contract) {
+    fn finish(mut self) -> Lawful {
         if self.shape.compacted {
             self.compact();
+            if self.chance(50) {
+                self.compact_source();
+            }
         }
         for at in self.next.keys().copied().collect::<Vec<_>>() {
             self.committed.insert(at, self.position(&at));
@@ -314,24 +500,93 @@ impl Model<'_> {
                 DestinationBounds { low_baseline: zero, baseline: zero, low: zero, end: zero };
             self.history.destination_bounds.entry(*at).or_insert(fresh).end = *end;
         }
-        self.history.source = self.source.into_values().flatten().collect();
+        let source = std::mem::take(&mut self.source).into_values().flatten();
+        (self.history.aborted, self.history.source) =
+            source.partition(|record| self.aborted.contains(&(record.at, record.offset)));
         self.history.destination.sort_by_key(|record| (record.at, record.offset));
-        (self.history, self.contract)
+        // Control records lie behind the data.
+        let ends = self.history.source_bounds.iter();
+        self.history.source_ends =
+            ends.map(|(at, bounds)| (*at, SourceOffset(bounds.cut.0 + 1))).collect();
+        let copies = self.history.destination.len() > self.history.source.len();
+        if copies && !self.history.events.is_empty() {
+            self.features.insert(Feature::Rewinds);
+        }
+        if self.shape.ids && self.chance(30) {
+            self.translate();
+        }
+        Lawful { history: self.history, contract: self.contract, features: self.features }
+    }
+
+    /// Positions of a group anywhere on the source, and such on the destination that skip nothing.
+    fn translate(&mut self) {
+        let topic = self.random.random_range(0..self.shape.topics);
+        let mut committed = Positions::new();
+        for (at, bounds) in self.history.source_bounds.clone() {
+            if at.topic == topic && self.chance(80) {
+                committed.insert(at, SourceOffset(self.random.random_range(0..=bounds.cut.0)));
+            }
+        }
+        let unread = |record: &&SourceRecord| {
+            committed.get(&record.at).is_none_or(|position| record.offset >= *position)
+        };
+        let unread: BTreeSet<_> =
+            self.history.source.iter().filter(unread).map(|r| r.content.header_id()).collect();
+        let mut translated = Ends::new();
+        for (at, bounds) in
+            self.history.destination_bounds.iter().filter(|(at, _)| at.topic == topic)
+        {
+            let copies = self.history.destination.iter().filter(|record| {
+                record.at == *at
+                    && record.offset >= bounds.baseline
+                    && unread.contains(&record.content.header_id())
+            });
+            let lowest = copies.map(|record| record.offset).min().unwrap_or(bounds.end);
+            if self.random.random_range(0..5) > 0 {
+                translated.insert(*at, lowest);
+            }
+        }
+        if !committed.is_empty() {
+            let group = "app".into();
+            self.history.translations.push(Translation { topic, group, committed, translated });
+            self.contract.offsets = Offsets::Translated { max_rewind: u64::MAX };
+            self.features.insert(Feature::Translations);
+        }
+    }
+
+    /// The source's compaction: below some offset only the last record of each key is left.
+    fn compact_source(&mut self) {
+        for records in self.source.values_mut() {
+            let cleaned = self.random.random_range(0..=records.len());
+            let mut last = BTreeMap::new();
+            for (index, record) in records[..cleaned].iter().enumerate() {
+                last.insert(record.content.key().map(<[u8]>::to_vec), index);
+            }
+            let mut index = 0;
+            records.retain(|record| {
+                index += 1;
+                let key = &record.content.key().map(<[u8]>::to_vec);
+                key.is_none() || index > cleaned || last[key] == index - 1
+            });
+        }
+        self.features.insert(Feature::Compaction);
     }
 
     /// The destination's own compaction: any superseded record may be gone.
     fn compact(&mut self) {
+        self.features.insert(Feature::Compaction);
         let mut last = BTreeMap::new();
         for record in &self.history.destination {
-            last.insert((record.at, record.content.key.clone()), record.offset);
+            last.insert((record.at, record.content.key().map(<[u8]>::to_vec)), record.offset);
         }
         let bounds = self.history.destination_bounds.clone();
         let random = &mut self.random;
         self.history.destination.retain(|record| {
-            let kept = last[&(record.at, record.content.key.clone())] == record.offset;
+            let kept =
+                last[&(record.at, record.content.key().map(<[u8]>::to_vec))] == record.offset;
             let before =
                 bounds.get(&record.at).is_some_and(|bounds| record.offset < bounds.baseline);
-            kept || before || record.content.key.is_none() || random.random_range(0..3) > 0
+            kept || before || record.content.key().is_none() || random.random_range(0..3) > 0
         });
     }
 }

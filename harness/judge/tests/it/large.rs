@@ -1,27 +1,50 @@
-//! A history as large as a soak test's is judged in seconds, not minutes.
+//! A history as large as a soak test's is judged in seconds, not minutes, whatever is wrong with it.
 
 use crate::format::{RUN, generated};
-use judge::{contract::Contract, history::*, judge, partition::java_partition, verdict::Verdict};
-use std::time::Instant;
+use judge::{
+    contract::Contract,
+    history::*,
+    judge,
+    partition::java_partition,
+    verdict::{Anomaly, Judgement, Verdict},
+};
+use std::time::{Duration, Instant};
 
 /// How many records, unless the environment asks for more: two million take a release build.
 const RECORDS: u32 = 20_000;
 const PARTITIONS: u32 = 16;
 
+fn records() -> u32 {
+    let asked = std::env::var("MIRRORPROOF_RECORDS").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(RECORDS)
+}
+
+fn timed(history: &History) -> (Judgement, Duration) {
+    let begin = Instant::now();
+    (judge(history, &Contract::default()), begin.elapsed())
+}
+
 #[test]
 fn a_large_history_is_judged_in_time() {
-    let asked = std::env::var("MIRRORPROOF_RECORDS").ok().and_then(|text| text.parse().ok());
-    let records = asked.unwrap_or(RECORDS);
-    let history = large(records);
-    let begin = Instant::now();
-    let judgement = judge(&history, &Contract::default());
-    println!("{records} records judged in {:?}", begin.elapsed());
+    let (judgement, took) = timed(&large(records(), |_| false));
+    println!("{} records judged in {took:?}", records());
     assert_eq!(judgement.verdict, Verdict::Holds, "{:?}", judgement.violations);
     assert!(judgement.judged.repeats > 0);
 }
 
+#[test]
+fn a_large_history_with_half_of_it_lost_is_judged_in_time() {
+    let (judgement, took) = timed(&large(records(), |number| number % 2 == 1));
+    println!("{} records, half of them lost, judged in {took:?}", records());
+    assert_eq!(judgement.verdict, Verdict::Violated);
+    let findings = &judgement.violations.0;
+    let lost = findings.iter().find(|finding| finding.anomaly == Anomaly::Lost).unwrap();
+    assert_eq!(lost.count, u64::from(records() / 2));
+    assert_eq!((lost.evidence.len(), lost.capped), (6, true));
+}
+
 /// Ten records a key, one kill in the middle that repeats a thousandth, a sample per thousand.
-fn large(records: u32) -> History {
+fn large(records: u32, is_lost: impl Fn(u32) -> bool) -> History {
     let mut history = History { run: RUN, ..History::default() };
     history.topics.push(Topic {
         source: "t".into(),
@@ -45,9 +68,11 @@ fn large(records: u32) -> History {
             SourceRecord { at, offset: *end, content: generated(Some(name.as_bytes()), id, None) };
         end.0 += 1;
         history.produced.push(Produced { topic: 0, id, outcome: Outcome::Acknowledged });
-        copy(&mut history, &mut destination_ends, &record);
-        if number >= records / 2 - records / 1_000 && number < records / 2 {
-            recent.push(record.clone());
+        if !is_lost(number) {
+            copy(&mut history, &mut destination_ends, &record);
+            if number >= records / 2 - records / 1_000 && number < records / 2 {
+                recent.push(record.clone());
+            }
         }
         if number == records / 2 {
             let committed = recent.iter().rev().map(|record| (record.at, record.offset)).collect();

@@ -1,12 +1,13 @@
 //! No lawful history is accused: a checker that cries wolf is switched off.
 
-use crate::generate::{Shape, lawful};
+use crate::generate::{Feature, Lawful, Shape, lawful};
 use judge::{
-    contract::{OrderScope, Partitioning, Start},
+    contract::{Isolation, OrderScope, Partitioning, Start},
     judge,
-    verdict::Verdict,
+    verdict::{Judgement, Verdict},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use std::collections::BTreeMap;
 
 /// How many cases each property tries.
 pub(crate) fn cases() -> ProptestConfig {
@@ -27,7 +28,18 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         prop::sample::select(vec![OrderScope::Key, OrderScope::Partition]),
         prop::sample::select(vec![Start::Earliest, Start::Earliest, Start::Latest]),
     );
-    let extras = (0..=events, prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    let isolations = [
+        None,
+        None,
+        Some(Isolation::ReadCommitted),
+        Some(if ids { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }),
+    ];
+    let extras = (
+        0..=events,
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+        prop::sample::select(isolations.to_vec()),
+    );
     (any::<u64>(), sizes, terms, extras).prop_map(move |(seed, sizes, terms, extras)| Shape {
         seed,
         topics: sizes.0,
@@ -42,19 +54,46 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         ids,
         compacted: ids && extras.1,
         growth: extras.2 && terms.0 != Partitioning::Preserve,
+        aborts: extras.3,
     })
 }
 
 fn holds(shape: &Shape) -> Result<(), TestCaseError> {
-    let (history, contract) = lawful(shape);
+    let Lawful { history, contract, .. } = lawful(shape);
     let judgement = judge(&history, &contract);
     let violations = &judgement.violations;
     prop_assert!(violations.0.is_empty(), "{violations:#?}\n{}", crate::format::sketch(&history));
-    let judged = &judgement.judged;
-    let vacuous = judged.excusable >= judged.source_records || judged.destination_records == 0;
-    let expected = if vacuous { Verdict::Inconclusive } else { Verdict::Holds };
+    let expected = if is_vacuous(&judgement) { Verdict::Inconclusive } else { Verdict::Holds };
     prop_assert_eq!(judgement.verdict, expected, "{:?}", judgement.doubts);
     Ok(())
+}
+
+/// Whether nothing had to arrive, so that nothing is shown.
+fn is_vacuous(judgement: &Judgement) -> bool {
+    let judged = &judgement.judged;
+    judged.excusable >= judged.source_records || judged.destination_records == 0
+}
+
+/// What a generator never makes is tested by nobody.
+#[test]
+fn lawful_histories_contain_what_makes_them_hard() {
+    const CASES: u32 = 2_000;
+    let mut runner = TestRunner::deterministic();
+    let (mut counts, mut vacuous) = (BTreeMap::<Feature, u32>::new(), 0);
+    for _ in 0..CASES {
+        let shape = shapes(true, 4).new_tree(&mut runner).unwrap().current();
+        let Lawful { history, contract, features } = lawful(&shape);
+        vacuous += u32::from(is_vacuous(&judge(&history, &contract)));
+        for feature in features {
+            *counts.entry(feature).or_default() += 1;
+        }
+    }
+    println!("of {CASES} lawful histories {vacuous} show nothing, and there are: {counts:?}");
+    assert!(vacuous * 10 < CASES, "{vacuous} of {CASES} show nothing");
+    for feature in Feature::ALL {
+        let count = counts.get(&feature).copied().unwrap_or(0);
+        assert!(count * 20 >= CASES, "{feature:?} in {count} of {CASES} histories");
+    }
 }
 
 proptest! {

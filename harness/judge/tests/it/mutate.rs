@@ -7,7 +7,7 @@ use crate::{
 };
 use judge::{contract::*, history::*, partition::java_partition};
 use rand::{RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A history into which faults are put.
 pub(crate) struct Bench {
@@ -19,24 +19,27 @@ pub(crate) struct Bench {
 }
 
 fn id(content: &Content) -> RecordId {
-    content.header_id.unwrap()
+    content.header_id().unwrap()
 }
 
 impl Bench {
     /// Indices of copies that no fault has touched, of records that occur once on both sides.
     fn sole_copies(&self) -> Vec<usize> {
-        let copies =
-            |id| self.history.destination.iter().filter(move |r| r.content.header_id == id);
-        let originals = |id| self.history.source.iter().filter(move |r| r.content.header_id == id);
+        let count = |ids: &mut dyn Iterator<Item = Option<RecordId>>| {
+            let mut counts = BTreeMap::<Option<RecordId>, u32>::new();
+            ids.for_each(|id| *counts.entry(id).or_default() += 1);
+            counts
+        };
+        let id = |content: &Content| content.header_id();
+        let copies = count(&mut self.history.destination.iter().map(|r| id(&r.content)));
+        let originals = count(&mut self.history.source.iter().map(|r| id(&r.content)));
         let sole = |record: &DestinationRecord| {
-            let id = record.content.header_id;
-            copies(id).count() == 1 && originals(id).count() == 1
+            let id = id(&record.content);
+            let is_touched = id.is_some_and(|id| self.touched.contains(&id));
+            copies.get(&id) == Some(&1) && originals.get(&id) == Some(&1) && !is_touched
         };
         let records = self.history.destination.iter().enumerate();
-        records
-            .filter(|(_, record)| sole(record) && !self.touched.contains(&id(&record.content)))
-            .map(|(index, _)| index)
-            .collect()
+        records.filter(|(_, record)| sole(record)).map(|(index, _)| index).collect()
     }
 
     fn pick(&mut self) -> Option<usize> {
@@ -47,8 +50,8 @@ impl Bench {
 
     /// Where the source holds the record of a copy.
     fn original(&self, copy: usize) -> (TopicPartition, SourceOffset) {
-        let id = self.history.destination[copy].content.header_id;
-        let record = self.history.source.iter().find(|record| record.content.header_id == id);
+        let id = self.history.destination[copy].content.header_id();
+        let record = self.history.source.iter().find(|record| record.content.header_id() == id);
         record.map(|record| (record.at, record.offset)).unwrap()
     }
 
@@ -112,7 +115,7 @@ pub(crate) fn reorder(bench: &mut Bench) -> Option<()> {
                 (&bench.history.destination[*left], &bench.history.destination[*right]);
             let same_lane = match bench.contract.order {
                 OrderScope::Key => {
-                    one.content.key == other.content.key && one.content.key.is_some()
+                    one.content.key() == other.content.key() && one.content.key().is_some()
                 }
                 OrderScope::Partition => true,
             };
@@ -146,19 +149,19 @@ pub(crate) fn make_stale(bench: &mut Bench) -> Option<()> {
             let later = |record: &SourceRecord| {
                 record.at == from
                     && record.offset > offset
-                    && record.content.key == copy.content.key
+                    && record.content.key() == copy.content.key()
             };
             // Of equal records nobody can tell which of them came when.
             let once = |record: &SourceRecord| {
-                let id = record.content.header_id;
-                history.source.iter().filter(|other| other.content.header_id == id).count() == 1
+                let id = record.content.header_id();
+                history.source.iter().filter(|other| other.content.header_id() == id).count() == 1
             };
             let copied = |record: &SourceRecord| {
                 history.destination.iter().any(|other| {
-                    other.at == copy.at && other.content.header_id == record.content.header_id
+                    other.at == copy.at && other.content.header_id() == record.content.header_id()
                 })
             };
-            copy.content.key.is_some()
+            copy.content.key().is_some()
                 && history
                     .source
                     .iter()
@@ -167,7 +170,7 @@ pub(crate) fn make_stale(bench: &mut Bench) -> Option<()> {
         .collect();
     let copy = history.destination[*older.choose(&mut bench.random)?].clone();
     // One stale key is one finding, however often: touch the whole key.
-    let same = |record: &&SourceRecord| record.content.key == copy.content.key;
+    let same = |record: &&SourceRecord| record.content.key() == copy.content.key();
     let touched: Vec<_> = history.source.iter().filter(same).map(|r| id(&r.content)).collect();
     bench.touched.extend(touched);
     let end = bench.end(copy.at);
@@ -180,7 +183,7 @@ pub(crate) fn misplace(bench: &mut Bench) -> Option<()> {
     let copy = bench.history.destination[index].clone();
     let topic = &bench.history.topics[copy.at.topic as usize];
     let unplaced =
-        copy.content.key.is_none() && bench.contract.partitioning != Partitioning::Preserve;
+        copy.content.key().is_none() && bench.contract.partitioning != Partitioning::Preserve;
     if bench.contract.partitioning == Partitioning::Any
         || unplaced
         || topic.destination_partitions.len() > 1
@@ -201,7 +204,7 @@ pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<()> {
     let copy = bench.history.destination[index].clone();
     let topic = &mut bench.history.topics[copy.at.topic as usize];
     let [count] = topic.destination_partitions[..] else { return None };
-    let key = copy.content.key.as_deref()?;
+    let key = copy.content.key()?;
     let grown = count + 2;
     if bench.contract.partitioning != Partitioning::Murmur2
         || java_partition(key, grown) == copy.at.partition
@@ -224,24 +227,23 @@ pub(crate) fn corrupt(bench: &mut Bench) -> Option<()> {
     let how = bench.random.random_range(0..7);
     let content = &mut bench.history.destination[index].content;
     let id = id(content);
-    let value = format!("{id}|other");
-    match how {
-        0 => content.value = Payload::of(Some(value.as_bytes())),
-        1 => (content.value, content.value_id) = (Payload::Null, None),
-        2 => (content.headers, content.header_id) = (Vec::new().into(), None),
-        3 => content.timestamp = Timestamp::Create(77),
-        4 => content.key = Some(b"damaged"[..].into()),
-        5 => {
-            let other = RecordId { sequence: 1_000_000, ..id };
-            content.header_id = Some(other);
-            let value = Some(other.to_string().into_bytes());
-            content.headers = [Header { name: Content::ID_HEADER.into(), value }].into();
-        }
-        _ => {
-            let extra = Header { name: "extra".into(), value: None };
-            content.headers = content.headers.iter().cloned().chain([extra]).collect();
-        }
-    }
+    let other = RecordId { sequence: 1_000_000, ..id };
+    let own = |id: RecordId| Header {
+        name: Content::ID_HEADER.into(),
+        value: Some(id.to_string().into_bytes()),
+    };
+    let extra = Header { name: "extra".into(), value: None };
+    let (key, time) = (content.key(), content.timestamp());
+    let (value, changed) = (content.value().head().to_vec(), format!("{id}|other").into_bytes());
+    *content = match how {
+        0 => Content::of(key, Some(&changed), vec![own(id)], time),
+        1 => Content::of(key, None, vec![own(id)], time),
+        2 => Content::of(key, Some(&value), vec![], time),
+        3 => Content::of(key, Some(&value), vec![own(id)], Timestamp::Create(77)),
+        4 => Content::of(Some(b"damaged"), Some(&value), vec![own(id)], time),
+        5 => Content::of(key, Some(&value), vec![own(other)], time),
+        _ => Content::of(key, Some(&value), vec![own(id), extra], time),
+    };
     Some(())
 }
 
@@ -289,11 +291,12 @@ pub(crate) fn leak(bench: &mut Bench) -> Option<()> {
 
 pub(crate) fn stall(bench: &mut Bench) -> Option<()> {
     // It exits while the last record of a partition, not yet committed, is on its way.
-    if !bench.history.source_ends.is_empty() {
-        return None;
-    }
     let index = bench.pick()?;
     let (from, offset) = bench.original(index);
+    let committed = bench.history.final_commit.committed.as_ref()?;
+    if committed[&from] > bench.history.source_ends[&from] {
+        return None;
+    }
     let reached = |at: Option<&SourceOffset>| at.is_some_and(|at| *at > offset);
     if bench.history.commits.iter().any(|sample| reached(sample.committed.get(&from))) {
         return None;
@@ -345,11 +348,11 @@ pub(crate) fn commit_behind(bench: &mut Bench) -> Option<()> {
 
 pub(crate) fn commit_beyond(bench: &mut Bench) -> Option<()> {
     let history = &mut bench.history;
-    history.source_ends = history.source_bounds.iter().map(|(at, b)| (*at, b.cut)).collect();
     let committed = history.final_commit.committed.as_mut()?;
-    let whole = |at: &TopicPartition| history.source_ends.get(at) == committed.get(at);
+    let whole = |at: &TopicPartition| committed[at] == history.source_bounds[at].cut;
     let whole: Vec<_> = committed.keys().copied().filter(whole).collect();
-    committed.get_mut(whole.choose(&mut bench.random)?)?.0 += 1;
+    let at = *whole.choose(&mut bench.random)?;
+    committed.insert(at, SourceOffset(history.source_ends[&at].0 + 1));
     Some(())
 }
 

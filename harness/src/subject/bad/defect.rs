@@ -62,6 +62,17 @@ pub(super) enum Translation {
     Start,
 }
 
+/// What is done where the destination lacks a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Creates {
+    /// Nothing: somebody else creates it.
+    Nothing,
+    /// It is created with the settings of the source.
+    WithSettings,
+    /// It is created with the destination's defaults.
+    Bare,
+}
+
 /// What is decided once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
@@ -71,6 +82,7 @@ pub(super) struct Policy {
     pub(super) when_gone: WhenGone,
     pub(super) begin: Begin,
     pub(super) translation: Translation,
+    pub(super) creates: Creates,
     /// Whether what it wrote to the destination is read there and written to the source.
     pub(super) loops: bool,
 }
@@ -84,6 +96,7 @@ impl Default for Policy {
             when_gone: WhenGone::Stop,
             begin: Begin::Earliest,
             translation: Translation::Exact,
+            creates: Creates::Nothing,
             loops: false,
         }
     }
@@ -105,6 +118,9 @@ pub(super) trait Defect {
     fn wants(&self, filter: &Filter, topic: &str) -> bool {
         filter.matches(topic)
     }
+
+    /// Told once how many partitions a topic of the destination has.
+    fn learn(&mut self, _topic: &str, _partitions: u32) {}
 
     /// Where a partition begins that was committed up to here.
     fn begins_at(&self, committed: i64) -> i64 {

@@ -5,6 +5,8 @@
 
 use super::{
     Options,
+    client::{EngineError, Notes, list, lock, message, tell},
+    creation,
     defect::{Begin, Defect, Policy, WhenFull, WhenGone, WhenRefused},
     filter::Filter,
     progress::Progress,
@@ -13,17 +15,15 @@ use super::{
     translation::Translator,
 };
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
-    error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
-    types::RDKafkaRespErr,
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::RDKafkaErrorCode,
+    producer::{BaseProducer, Producer},
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -37,61 +37,6 @@ const LOOK: Duration = Duration::from_millis(500);
 const QUESTION: Duration = Duration::from_secs(5);
 /// How long what is in flight may take at the end, or when partitions go to another.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// Why it ended without being asked to.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum EngineError {
-    #[error("{0}")]
-    Kafka(#[from] KafkaError),
-    #[error("{0}")]
-    Filter(String),
-    #[error("send a record of {topic}: {reason}")]
-    Refused { topic: String, reason: String },
-    #[error("go on: records are gone from the source before they were copied: {0}")]
-    Gone(String),
-}
-
-/// What the producer reported of one record: its number, and where it lies or why it does not.
-type Report = (usize, Result<(i32, i64), (String, String)>);
-
-/// Collects reports and rebalances, which come as callbacks on the mirror's own thread.
-#[derive(Default)]
-pub(super) struct Notes {
-    reports: Mutex<Vec<Report>>,
-    rebalances: Mutex<VecDeque<(bool, TopicPartitionList)>>,
-    closing: AtomicBool,
-}
-
-impl ClientContext for Notes {}
-
-impl ProducerContext for Notes {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let report = match result {
-            Ok(message) => Ok((message.partition(), message.offset())),
-            Err((error, message)) => Err((message.topic().to_owned(), error.to_string())),
-        };
-        lock(&self.reports).push((number, report));
-    }
-}
-
-impl ConsumerContext for Notes {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        event: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
-        if self.closing.load(Ordering::Relaxed) {
-            // Nothing is left to be saved: let the consumer close.
-            drop(consumer.unassign());
-            return;
-        }
-        let assigned = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        lock(&self.rebalances).push_back((assigned, partitions.clone()));
-    }
-}
 
 /// The mirror at work.
 pub(super) struct Engine<'o> {
@@ -313,6 +258,14 @@ impl<'o> Engine<'o> {
             .collect();
         wanted.sort();
         if wanted != self.topics && !wanted.is_empty() {
+            for topic in wanted.iter().filter(|topic| !self.topics.contains(topic)) {
+                let found = metadata.topics().iter().find(|found| found.name() == topic);
+                let partitions = found.map_or(1, |found| found.partitions().len() as i32);
+                creation::create(self.options, topic, partitions, self.policy.creates)?;
+                let metadata = self.producer.client().fetch_metadata(Some(topic), QUESTION)?;
+                let partitions = metadata.topics().first().map_or(0, |one| one.partitions().len());
+                self.defect.learn(topic, partitions as u32);
+            }
             let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
             self.consumer.subscribe(&names)?;
             self.topics = wanted;
@@ -390,37 +343,4 @@ impl Drop for Engine<'_> {
         // However it ends: a consumer that waits for its partitions to be given back never closes.
         self.consumer.context().closing.store(true, Ordering::Relaxed);
     }
-}
-
-fn message(record: &Record, number: usize) -> BaseRecord<'_, [u8], [u8], usize> {
-    let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&record.topic, number);
-    message.partition = record.partition;
-    message.timestamp = record.timestamp;
-    message.key = record.key.as_deref();
-    message.payload = record.value.as_deref();
-    if !record.headers.is_empty() {
-        let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
-        });
-        message = message.headers(headers);
-    }
-    message
-}
-
-fn list(positions: &[(String, i32, i64)]) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition, offset) in positions {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-    }
-    Ok(list)
-}
-
-/// Into the subject's log.
-pub(super) fn tell(text: &str) {
-    use std::io::Write;
-    drop(writeln!(std::io::stderr(), "{text}"));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,8 @@
 //! its name, and a seed picks its victim.
 
 mod awkward;
+mod client;
+mod creation;
 mod defect;
 mod engine;
 mod faults;
@@ -17,8 +19,9 @@ mod translation;
 
 use super::properties::{self, Properties};
 use crate::cluster::Backend;
+use client::{EngineError, tell};
 use defect::{Defect, Sound};
-use engine::{Engine, EngineError, tell};
+use engine::Engine;
 use judge::verdict::Anomaly;
 use std::{
     path::PathBuf,
@@ -50,11 +53,13 @@ pub enum Force {
     Outrun,
     /// An application whose positions are carried over.
     Failover,
+    /// A topic with settings of its own, that the destination lacks.
+    Settings,
 }
 
 impl Force {
     /// All of them.
-    pub const ALL: [Force; 7] = [
+    pub const ALL: [Force; 8] = [
         Force::Load,
         Force::Restart,
         Force::Kill,
@@ -62,6 +67,7 @@ impl Force {
         Force::Aborts,
         Force::Outrun,
         Force::Failover,
+        Force::Settings,
     ];
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Options,
-    engine::{EngineError, tell},
+    client::{EngineError, tell},
 };
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,

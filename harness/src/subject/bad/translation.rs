@@ -1,6 +1,6 @@
 //! An application's positions, carried over to the destination.
 
-use super::{Options, defect::Translation, engine::EngineError, record::Origin};
+use super::{Options, client::EngineError, defect::Translation, record::Origin};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},

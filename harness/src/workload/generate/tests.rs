@@ -24,6 +24,7 @@ fn varied() -> Workload {
         timestamps: TimestampStyle::Varied,
         placement: Placement::Murmur2,
         transaction_records: None,
+        aborted_transactions: 0,
     }
 }
 
@@ -53,6 +54,7 @@ fn workloads() -> impl Strategy<Value = Workload> {
                 timestamps,
                 placement,
                 transaction_records: None,
+                aborted_transactions: 0,
             }
         },
     )

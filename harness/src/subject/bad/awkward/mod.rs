@@ -4,6 +4,7 @@
 use super::{Force, defect::Defect};
 
 mod adds_headers;
+mod copies_settings;
 mod keeps_null_keys_together;
 mod prefixes;
 mod throttled;
@@ -31,5 +32,6 @@ impl Awkward {
         adds_headers::AWKWARD,
         keeps_null_keys_together::AWKWARD,
         translates::AWKWARD,
+        copies_settings::AWKWARD,
     ];
 }

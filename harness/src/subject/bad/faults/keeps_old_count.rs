@@ -1,8 +1,12 @@
 //! Goes on hashing with the old partition count after the topic grew.
 
-use super::super::{Fault, Force, Shows, defect::Defect};
-use judge::verdict::Anomaly;
-use rdkafka::ClientConfig;
+use super::super::{
+    Fault, Force, Shows,
+    defect::Defect,
+    record::{Outbox, Record},
+};
+use judge::{partition::java_partition, verdict::Anomaly};
+use std::collections::BTreeMap;
 
 pub(super) const FAULT: Fault = Fault {
     name: "keeps-old-count",
@@ -15,15 +19,22 @@ pub(super) const FAULT: Fault = Fault {
 };
 
 fn defect(_seed: u64) -> Box<dyn Defect> {
-    Box::new(KeepsOldCount)
+    Box::new(KeepsOldCount(BTreeMap::new()))
 }
 
-struct KeepsOldCount;
+/// How many partitions each topic had when it was first seen.
+struct KeepsOldCount(BTreeMap<String, u32>);
 
 impl Defect for KeepsOldCount {
-    /// It never hears of the new partitions.
-    fn producer(&self, config: &mut ClientConfig) {
-        config.set("metadata.max.age.ms", "3600000");
-        config.set("topic.metadata.refresh.interval.ms", "-1");
+    fn learn(&mut self, topic: &str, partitions: u32) {
+        self.0.insert(topic.to_owned(), partitions);
+    }
+
+    fn copy(&mut self, mut record: Record, out: &mut Outbox) {
+        let count = self.0.get(&record.topic).copied().filter(|count| *count > 0);
+        if let (Some(key), Some(count)) = (&record.key, count) {
+            record.partition = Some(java_partition(key, count) as i32);
+        }
+        out.send(record);
     }
 }

@@ -13,6 +13,7 @@ mod empties_null_header;
 mod empties_null_value;
 mod ends_silently;
 mod flips_a_bit;
+mod forgets_settings;
 mod forwards_aborted;
 mod forwards_excluded_topic;
 mod hangs;
@@ -48,7 +49,7 @@ mod writes_late;
 mod zeroes_timestamps;
 
 /// All of them.
-pub(super) const ALL: [Fault; 44] = [
+pub(super) const ALL: [Fault; 45] = [
     loses_one::FAULT,
     loses_first::FAULT,
     loses_last::FAULT,
@@ -93,4 +94,5 @@ pub(super) const ALL: [Fault; 44] = [
     translates_to_the_start::FAULT,
     ignores_refusals::FAULT,
     jumps_over_a_gap::FAULT,
+    forgets_settings::FAULT,
 ];

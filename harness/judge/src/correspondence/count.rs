@@ -1,0 +1,46 @@
+//! Repeats of equal records without order: which is which cannot be told, only how many there are.
+//!
+//! What can be told is how many repeats the events explain: each one of every equal record that was
+//! not committed by then, a produce fault any number.
+
+use super::timeline::Timeline;
+use crate::history::{Event, EventKind, History};
+
+/// For each further copy, in order of time, a source record whose repeat it may be: one that an event
+/// explains, if there are any left, else the latest.
+pub(super) fn count(
+    history: &History,
+    members: &[u32],
+    further: &[u32],
+    timeline: &Timeline,
+) -> Vec<u32> {
+    let latest = members[members.len() - 1];
+    let is_open = |event: &Event, member: &u32| {
+        let source = &history.source[*member as usize];
+        event.committed.get(&source.at).is_none_or(|at| source.offset >= *at)
+    };
+    // How many of the members each event has not yet explained.
+    let mut left: Vec<usize> = vec![members.len(); history.events.len()];
+    let mut source_of = |copy: &u32| {
+        let record = &history.destination[*copy as usize];
+        let begun = timeline.epoch(record.at, record.offset) as usize;
+        let once = (0..begun).find_map(|number| {
+            let event = &history.events[number];
+            if event.kind == EventKind::ProduceFault {
+                return None;
+            }
+            let next = members[..left[number]].iter().rposition(|member| is_open(event, member));
+            left[number] = next.unwrap_or(0);
+            next.map(|next| members[next])
+        });
+        let retried = || {
+            let mut faults = history.events.iter().take(begun);
+            faults.find_map(|event| {
+                let repeats = event.kind == EventKind::ProduceFault;
+                members.iter().rfind(|member| repeats && is_open(event, member)).copied()
+            })
+        };
+        once.or_else(retried).unwrap_or(latest)
+    };
+    further.iter().map(&mut source_of).collect()
+}
