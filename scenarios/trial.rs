@@ -3,14 +3,80 @@
 
 use crate::{run::limits, world::Failure};
 use harness::{
-    cluster::pool::{Needs, Pool},
+    cluster::{
+        Backend,
+        containers::Topology,
+        pool::{Needs, Pool},
+    },
+    run_dir::RunDir,
+    subject::{Kind, Spec},
     testbed::{Settings, Testbed},
 };
 use judge::{
-    plan::{Action, Plan},
-    verdict::Judgement,
+    plan::{Action, Plan, Side},
+    report::ScenarioOutcome,
+    verdict::{Anomaly, Judgement, Verdict},
 };
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+/// Where plans are performed one after the other, each in a folder of its own.
+#[derive(Debug)]
+pub struct Stage {
+    /// Where clusters come from.
+    pub pool: Pool,
+    /// Who is judged.
+    pub subject: Spec,
+    /// Where everything is written down.
+    pub folder: PathBuf,
+}
+
+impl Stage {
+    /// Performs a plan. `number` is its own among those that share clusters at one time.
+    pub async fn perform(&self, folder: &Path, number: usize, plan: &Plan) -> Trial {
+        let run_dir = match RunDir::create(folder) {
+            Ok(run_dir) => run_dir,
+            Err(error) => {
+                let outcome = Outcome::Failed(Failure::Broken(format!("failed to {error}")));
+                return Trial { outcome, seconds: 0.0 };
+            }
+        };
+        let mut subject = self.subject.clone();
+        if let Kind::Bad { seed, .. } = &mut subject.kind {
+            // The plan alone decides who the victim is, so that a replay has the same one.
+            *seed = plan.seed;
+        }
+        let settings = Arc::new(Settings { subject, seed: plan.seed, run_dir });
+        let mut trial = perform(&self.pool, &settings, NAME, number, plan).await;
+        if let Some(failure) = settings.run_dir.failure() {
+            trial.outcome = Outcome::Failed(Failure::Broken(format!("failed to {failure}")));
+        }
+        trial
+    }
+}
+
+/// What a plan that has a folder to itself is called there.
+const NAME: &str = "plan";
+
+/// Writes a plan and what became of it into a folder: `plan.json`, and `judgement.json` beside it.
+pub fn store(folder: &Path, plan: &Plan, trial: &Trial) -> Result<(), String> {
+    let outcome = trial.outcome.reported();
+    let files = [
+        ("plan.json", serde_json::to_string_pretty(plan)),
+        ("judgement.json", serde_json::to_string_pretty(&outcome)),
+    ];
+    for (name, text) in files {
+        let file = folder.join(name);
+        text.map_err(std::io::Error::from)
+            .and_then(|text| std::fs::write(&file, text))
+            .map_err(|error| format!("failed to write {}: {error}", file.display()))?;
+    }
+    Ok(())
+}
 
 /// What became of a plan.
 #[derive(Clone, Debug)]
@@ -19,6 +85,62 @@ pub enum Outcome {
     Judged(Box<Judgement>),
     /// It was not.
     Failed(Failure),
+}
+
+impl Outcome {
+    /// The verdict; `None` where the environment failed.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Outcome::Judged(judgement) => Some(judgement.verdict),
+            Outcome::Failed(Failure::Inconclusive(_)) => Some(Verdict::Inconclusive),
+            Outcome::Failed(Failure::Broken(_) | Failure::NotRun) => None,
+        }
+    }
+
+    /// Why it could not be told, if so.
+    pub fn reason(&self) -> String {
+        match self {
+            Outcome::Judged(judgement) => judgement.doubts.join("; "),
+            Outcome::Failed(Failure::Inconclusive(reason) | Failure::Broken(reason)) => {
+                reason.clone()
+            }
+            Outcome::Failed(Failure::NotRun) => "it was not run".into(),
+        }
+    }
+
+    /// Whether this is the same failure as another: an anomaly that both have, or both in doubt.
+    pub fn resembles(&self, other: &Outcome) -> bool {
+        match (self.verdict(), other.verdict()) {
+            (Some(Verdict::Violated), Some(Verdict::Violated)) => {
+                self.anomalies().any(|anomaly| other.anomalies().any(|one| one == anomaly))
+            }
+            (mine, theirs) => mine == theirs,
+        }
+    }
+
+    fn anomalies(&self) -> impl Iterator<Item = Anomaly> {
+        let findings = match self {
+            Outcome::Judged(judgement) => judgement.violations.0.as_slice(),
+            Outcome::Failed(_) => &[],
+        };
+        findings.iter().map(|finding| finding.anomaly)
+    }
+
+    /// As reports have it.
+    pub fn reported(&self) -> ScenarioOutcome {
+        match self.clone() {
+            Outcome::Judged(judgement) => {
+                ScenarioOutcome::Judged { judgement: *judgement, failed_step: None }
+            }
+            Outcome::Failed(Failure::Inconclusive(reason)) => {
+                ScenarioOutcome::Inconclusive { reason }
+            }
+            Outcome::Failed(Failure::Broken(reason)) => ScenarioOutcome::Broken { reason },
+            Outcome::Failed(Failure::NotRun) => {
+                ScenarioOutcome::Skipped { reason: "it was not run".into() }
+            }
+        }
+    }
 }
 
 /// A plan that was performed.
@@ -82,6 +204,60 @@ async fn judged(
 
 /// Which clusters a plan takes.
 fn needs(plan: &Plan) -> Needs {
-    let disturbs = plan.actions.iter().any(|action| matches!(action, Action::KillBroker { .. }));
-    Needs { exclusive: disturbs, disturbs, ..Needs::default() }
+    let any = |found: fn(&Action) -> bool| plan.actions.iter().any(found);
+    let disturbs = any(|action| matches!(action, Action::KillBroker { .. }));
+    // Commands and the article's files know topics by their plain names.
+    let named = any(|action| matches!(action, Action::Shell { .. } | Action::AdoptTopic { .. }));
+    Needs { topology: topology(plan), exclusive: disturbs || named, disturbs }
+}
+
+fn topology(plan: &Plan) -> Topology {
+    let created = |side, name: &str| {
+        plan.actions.iter().any(|action| {
+            matches!(action, Action::CreateTopic { side: on, topic, .. } if *on == side && topic == name)
+        })
+    };
+    let broker = plan.actions.iter().map(|action| match action {
+        Action::KillBroker { broker, .. } | Action::StartBroker { broker, .. } => *broker,
+        _ => 1,
+    });
+    let in_article = |action: &Action| matches!(action, Action::StartSubject(options) if options.as_in_the_article);
+    if plan.actions.iter().any(in_article) {
+        return Topology::walkthrough();
+    }
+    let mut topics = plan.actions.iter().filter_map(|action| match action {
+        Action::CreateTopic { side: Side::Source, topic, .. } => Some(topic),
+        _ => None,
+    });
+    let auto_create_topics = topics.any(|topic| !created(Side::Destination, topic));
+    match broker.max() {
+        Some(2..) => {
+            Topology { zookeepers: 3, brokers: 3, auto_create_topics, ..Topology::default() }
+        }
+        _ => Topology { auto_create_topics, ..Topology::default() },
+    }
+}
+
+/// Why a plan cannot be performed on these clusters, if so.
+pub fn unfit(plan: &Plan, backend: Backend) -> Option<String> {
+    if backend == Backend::Containers {
+        return None;
+    }
+    let what = plan.actions.iter().find_map(|action| match action {
+        Action::Shell { .. } => Some("runs a command in a container"),
+        Action::AdoptTopic { .. } => Some("takes on a topic that a command created"),
+        Action::GrowTopic { .. } => Some("gives a topic more partitions"),
+        Action::Outrun { .. } | Action::TrimSource { .. } | Action::SkipGap { .. } => {
+            Some("deletes records")
+        }
+        Action::KillBroker { .. } | Action::StartBroker { .. } => Some("kills a broker"),
+        Action::Produce { workload, .. } if workload.transaction_records.is_some() => {
+            Some("writes transactions")
+        }
+        Action::StartSubject(options) if options.as_in_the_article => {
+            Some("runs the subject as the article does")
+        }
+        _ => None,
+    })?;
+    Some(format!("it {what}, which mock brokers cannot; use --clusters containers"))
 }

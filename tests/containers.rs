@@ -3,7 +3,6 @@
 #![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
 
 mod support {
-    pub(crate) mod plans;
     pub(crate) mod shim;
 }
 
@@ -15,19 +14,14 @@ use harness::{
     },
     testbed::Settings,
 };
+use judge::verdict::Verdict;
 use libtest_mimic::{Completion, Trial};
-use proptest::{
-    strategy::{Strategy, ValueTree},
-    test_runner::TestRunner,
-};
+use mirrorproof::{fuzz::Space, trial::Stage};
 use std::{
     process::ExitCode,
     sync::{Arc, LazyLock},
 };
-use support::{
-    plans::{Life, perform, plans},
-    shim::{Call, pool, runtime},
-};
+use support::shim::{Call, pool, runtime};
 
 const PLANS: usize = 10;
 /// How many plans run at once: each has a mirror and a reader of its own.
@@ -76,22 +70,29 @@ fn random_plans(call: &Call) -> Vec<Trial> {
 
 type Outcome = Result<(), String>;
 
+/// Seed of the plans, whatever the run's is.
+const SEED: u64 = 1;
+
 /// All plans, or why there were no clusters for them.
 fn perform_all(settings: Arc<Settings>) -> Result<Vec<Outcome>, String> {
-    let mut random = TestRunner::deterministic();
-    let strategy = plans(&[Life::Undisturbed, Life::Stopped, Life::Killed]);
-    let plans: Vec<_> =
-        (0..PLANS).map(|_| strategy.new_tree(&mut random).expect("a plan").current()).collect();
+    let space = Space::of(Backend::Containers, &settings.subject);
     runtime().block_on(async {
         let pool = pool(Backend::Containers, settings.seed.wrapping_add(1))
             .await
             .map_err(|error| format!("failed to {error}"))?;
-        let outcomes = stream::iter(plans.into_iter().enumerate())
-            .map(|(number, plan)| perform(plan, &pool, settings.clone(), number))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        pool.close().await.map_err(|error| format!("failed to {error}"))?;
+        let folder = settings.run_dir.path().to_owned();
+        let stage = Stage { pool, subject: settings.subject.clone(), folder };
+        let perform = async |number: usize| {
+            let plan = space.plan(SEED, number as u64);
+            let folder = stage.folder.join(format!("plan-{number}"));
+            let trial = stage.perform(&folder, number, &plan).await;
+            match trial.outcome.verdict() {
+                Some(Verdict::Holds) => Ok(()),
+                _ => Err(format!("{:#?}\nsee {}", trial.outcome, folder.display())),
+            }
+        };
+        let outcomes = stream::iter(0..PLANS).map(perform).buffered(AT_ONCE).collect().await;
+        stage.pool.close().await.map_err(|error| format!("failed to {error}"))?;
         Ok(outcomes)
     })
 }

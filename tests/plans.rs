@@ -1,35 +1,27 @@
-//! Whole runs of our mirror over random topics, partition counts and workloads on embedded
-//! clusters: whatever the plan, the promises hold. `MIRRORPROOF_CASES` asks for more of them.
-
-mod support {
-    pub(crate) mod plans;
-}
+//! Whole runs of our mirror over the random plans of `mirrorproof fuzz` on embedded clusters:
+//! whatever the plan, the promises hold. `MIRRORPROOF_CASES` asks for more of them.
 
 use harness::{
-    cluster::pool::Pool,
-    run_dir::RunDir,
+    cluster::{Backend, pool::Pool},
     subject::{Kind, Spec, properties::Properties},
-    testbed::Settings,
 };
-use judge::plan::Action;
+use judge::{
+    plan::{Action, Plan},
+    verdict::Verdict,
+};
+use mirrorproof::{
+    fuzz::{Event, Space},
+    trial::{Stage, store},
+};
 use proptest::{
     prelude::*,
     test_runner::{FileFailurePersistence, TestCaseError},
 };
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-use support::plans::{Life, perform, plans};
+use std::{path::PathBuf, sync::LazyLock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
-/// The properties run side by side, so the folders of plans are numbered for all of them.
-static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 fn config() -> ProptestConfig {
     let cases = std::env::var("MIRRORPROOF_CASES").ok();
@@ -43,41 +35,61 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// Performs one plan; what it leaves behind is kept if it failed.
-fn check(actions: Vec<Action>) -> Result<(), TestCaseError> {
-    let folder = TempDir::new().expect("a temporary folder");
-    let subject = Spec {
+fn subject() -> Spec {
+    Spec {
         kind: Kind::Mirror,
         executable: PathBuf::from(env!("CARGO_BIN_EXE_mirrorproof")),
         consumer: Properties::new(),
         producer: Properties::new(),
-    };
-    let run_dir = RunDir::create(folder.path()).expect("a run folder");
+        contract: None,
+    }
+}
+
+/// Plans in which these happen to the mirror, and nothing else.
+fn plans(events: &[Event]) -> impl Strategy<Value = Vec<Action>> + use<> {
+    let mut space = Space::of(Backend::Embedded, &subject());
+    space.turns = if events.is_empty() { 0..=0 } else { 1..=2 };
+    if !events.is_empty() {
+        space.events = events.to_vec();
+    }
+    space.actions()
+}
+
+/// Performs one plan; what it leaves behind is kept if it failed.
+fn check(actions: Vec<Action>) -> Result<(), TestCaseError> {
+    let folder = TempDir::new().expect("a temporary folder");
     // Records are as random as the plan, and the same whenever it is repeated.
-    let settings = Arc::new(Settings { subject, seed: 1, run_dir });
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let done = RUNTIME.block_on(perform(actions, &Pool::embedded(), settings, number));
-    done.map_err(|reason| {
-        drop(folder.keep());
-        TestCaseError::fail(reason)
-    })
+    let plan = Plan { version: Plan::VERSION, seed: 1, actions };
+    let stage =
+        Stage { pool: Pool::embedded(), subject: subject(), folder: folder.path().to_owned() };
+    let trial = RUNTIME.block_on(stage.perform(folder.path(), 0, &plan));
+    if trial.outcome.verdict() == Some(Verdict::Holds) {
+        return Ok(());
+    }
+    store(folder.path(), &plan, &trial).expect("the plan is stored");
+    Err(TestCaseError::fail(format!("{:#?}\nsee {}", trial.outcome, folder.keep().display())))
 }
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn an_undisturbed_mirror_keeps_every_promise(plan in plans(&[Life::Undisturbed])) {
+    fn an_undisturbed_mirror_keeps_every_promise(plan in plans(&[])) {
         check(plan)?;
     }
 
     #[test]
-    fn a_mirror_that_is_stopped_keeps_every_promise(plan in plans(&[Life::Stopped])) {
+    fn a_mirror_that_is_stopped_keeps_every_promise(plan in plans(&[Event::Stop])) {
         check(plan)?;
     }
 
     #[test]
-    fn a_mirror_that_is_killed_keeps_every_promise(plan in plans(&[Life::Killed])) {
+    fn a_mirror_that_is_killed_keeps_every_promise(plan in plans(&[Event::Kill])) {
+        check(plan)?;
+    }
+
+    #[test]
+    fn a_mirror_that_is_joined_keeps_every_promise(plan in plans(&[Event::Join])) {
         check(plan)?;
     }
 }

@@ -3,8 +3,11 @@
 mod bad_mirror;
 mod clusters;
 mod contract;
+mod fuzz;
+mod replay;
 mod selftest;
 mod spec;
+mod subject;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +43,10 @@ enum Command {
     Mirror(mirror::Args),
     /// Shows that bad mirrors are caught and named, and sound ones left alone.
     Selftest(selftest::Args),
+    /// Judges a mirror by random plans, and makes one that fails small.
+    Fuzz(fuzz::Args),
+    /// Performs a stored plan again.
+    Replay(replay::Args),
     /// A mirror of the self test.
     #[command(hide = true)]
     BadMirror(bad_mirror::Args),
@@ -70,6 +77,8 @@ pub fn main() -> std::process::ExitCode {
         }
         Some(Command::BadMirror(arguments)) => bad_mirror::main(arguments),
         Some(Command::Selftest(arguments)) => block_on(selftest::main(arguments)).code().into(),
+        Some(Command::Fuzz(arguments)) => block_on(fuzz::main(arguments)).code().into(),
+        Some(Command::Replay(arguments)) => block_on(replay::main(arguments)).code().into(),
         Some(Command::Up(arguments)) => block_on(up::up(arguments)).code().into(),
         Some(Command::Down(arguments)) => block_on(up::down(arguments)).code().into(),
         Some(Command::Spec(arguments)) => block_on(spec::main(arguments)).code().into(),

@@ -86,7 +86,7 @@ pub(super) struct Args {
 
 /// What is wrong with the words of a call.
 #[derive(Debug)]
-struct Usage(String);
+pub(super) struct Usage(pub(super) String);
 
 pub(super) async fn main(args: Args) -> ExitCode {
     match prepare(args) {
@@ -189,7 +189,11 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
 
 /// A user's properties file. What stays the harness's is told, and what nobody knows is refused
 /// before anything starts; values are never shown, for some are passwords.
-fn read_properties(file: &Path, side: config::Kind, kind: &Kind) -> Result<Properties, Usage> {
+pub(super) fn read_properties(
+    file: &Path,
+    side: config::Kind,
+    kind: &Kind,
+) -> Result<Properties, Usage> {
     let read = properties::read(file).map_err(|error| Usage(format!("failed to {error}")))?;
     let ignored = properties::overlay(&mut Properties::new(), &read);
     if !ignored.is_empty() {
@@ -215,7 +219,7 @@ fn read_properties(file: &Path, side: config::Kind, kind: &Kind) -> Result<Prope
     }
 }
 
-fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
+pub(super) fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
     match (name, command) {
         ("mirror", None) => Ok(Kind::Mirror),
         ("mirrormaker1", None) => Ok(Kind::MirrorMaker1),

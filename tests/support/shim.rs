@@ -58,6 +58,7 @@ impl Call {
             executable: PathBuf::from(env!("CARGO_BIN_EXE_mirrorproof")),
             consumer: Properties::new(),
             producer: Properties::new(),
+            contract: None,
         };
         let run_dir = RunDir::create(&self.folder.path().join(name)).expect("a run folder");
         Arc::new(Settings { subject, seed: self.seed, run_dir })
