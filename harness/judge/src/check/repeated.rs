@@ -43,8 +43,10 @@ impl Check for Repeated<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, first: false } = observation else { return };
         let copy = self.scene.destination(destination);
-        let first = Some(self.scene.correspondence.first[source as usize]);
-        let history = self.scene.history;
+        let (history, correspondence) = (self.scene.history, &self.scene.correspondence);
+        // Of equal records nobody saw which was copied first.
+        let known = !correspondence.equal.contains(&source);
+        let first = known.then(|| correspondence.first[source as usize]);
         if let Some(kind) = self.explanations.take(history, destination, source, first) {
             self.rewound.add(Circumstance::Explained(kind), destination);
         } else if self.scene.history.events.iter().any(|event| event.precedes(copy)) {

@@ -11,6 +11,7 @@ impl Explanations {
     /// The event that explains a further copy, if any is left. One that explains a single repeat is
     /// taken before a produce fault, which explains any number. `first`: the record's first copy,
     /// where it is known; what was copied only after an event was over is not repeated because of it.
+    /// Which of two copies in two partitions came first may be unknown, so either will do.
     pub(crate) fn find(
         &self,
         history: &History,
@@ -27,7 +28,8 @@ impl Explanations {
                 (event.kind == EventKind::ProduceFault) == fault
                     && (fault || !used.contains(&number))
                     && event.explains(copy, original)
-                    && first.is_none_or(|first| event.was_not_over(first))
+                    && first
+                        .is_none_or(|first| event.was_not_over(first) || event.was_not_over(copy))
             })
         };
         explaining(false).or_else(|| explaining(true))

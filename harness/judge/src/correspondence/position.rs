@@ -111,6 +111,8 @@ pub(super) fn resolve(
             members => equals.entry((group, members[0])).or_default().push(*index),
         }
     }
+    let equal: HashSet<u32> =
+        equals.values().flat_map(|copies| resolver.members(copies[0])).copied().collect();
     let one_shard = |copies: &Vec<u32>| resolver.is_one_shard(copies);
     // A lane of which some records can only be counted does not show its sequence: all are.
     let vague: HashSet<u32> =
@@ -144,7 +146,7 @@ pub(super) fn resolve(
         let vague = groups.of_destination.iter().filter(|group| **group != NONE && lone(group));
         order_unsure.extend(vague.flat_map(|group| groups.members(*group)));
     }
-    Resolved { copy_of: resolver.copy_of, unordered, order_unsure }
+    Resolved { copy_of: resolver.copy_of, equal, unordered, order_unsure }
 }
 
 pub(super) struct Resolved {
@@ -153,6 +155,8 @@ pub(super) struct Resolved {
     pub(super) unordered: HashSet<u32>,
     /// Those, and records of which order within their partition cannot be judged.
     pub(super) order_unsure: HashSet<u32>,
+    /// Source records of whose equals a copy may be as well.
+    pub(super) equal: HashSet<u32>,
 }
 
 /// A destination partition, a source partition and a lane.
