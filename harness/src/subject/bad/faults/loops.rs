@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     shows: Shows::Everywhere,
     found_as: Anomaly::Looped,
     times: Times::Many,
-    entails: &[Anomaly::Duplicated, Anomaly::Stale],
+    entails: &[Anomaly::Duplicated, Anomaly::Stale, Anomaly::Rewound],
     defect,
 };
 
