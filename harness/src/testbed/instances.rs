@@ -12,21 +12,28 @@ impl Testbed {
         options: SubjectOptions,
     ) -> Result<(), TestbedError> {
         self.options = options;
+        // A group that was never seen stable could not be seen to change.
+        self.await_group("the subject's group", 0).await?;
         let before = self.generations().await?.0;
         self.note_unseen_rebalance().await?;
         let running = self.launch().await?;
         self.others.push(running);
+        self.await_group("the second instance in the group", before + 1).await
+    }
+
+    /// Waits until the group is stable and has rebalanced so often, where that can be seen.
+    async fn await_group(&mut self, awaited: &str, rebalances: u32) -> Result<(), TestbedError> {
         let started = Instant::now();
         while self.sees_rebalances().await? {
             let (count, stable) = self.generations().await?;
-            if (count > before && stable) || self.note_exit().await? {
+            if (count >= rebalances && stable) || self.note_exit().await? {
                 break;
             }
             if started.elapsed() > self.limits.ready {
                 return Err(TestbedError::Deadline {
-                    awaited: "the second instance in the group".into(),
+                    awaited: awaited.into(),
                     seconds: self.limits.ready.as_secs(),
-                    seen: format!("{} rebalances since its start", count - before),
+                    seen: format!("{count} of {rebalances} rebalances, stable: {stable}"),
                 });
             }
             tokio::time::sleep(POLL).await;

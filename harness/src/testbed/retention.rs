@@ -4,9 +4,10 @@
 use super::{Testbed, TestbedError, blocking};
 use crate::{
     cluster::client::{self, Isolation},
-    observe::read::read_topic,
+    observe::{read::read_topic, sentinel::Sentinel},
 };
 use judge::history::{Gap, SourceOffset, SourceRecord, TopicPartition};
+use std::collections::BTreeSet;
 
 impl Testbed {
     /// Deletes what a topic of the source holds. The records are gone before the subject could have
@@ -69,16 +70,17 @@ impl Testbed {
         Ok(())
     }
 
-    /// Whether the subject has gone over what retention took, without a word.
-    pub(super) async fn is_beyond_gap(&self) -> Result<bool, TestbedError> {
-        let Some(sampler) = self.sampler.as_ref().filter(|_| !self.outrun.is_empty()) else {
-            return Ok(false);
-        };
-        let committed = sampler.with(|progress, topics| progress.committed(topics)).await?;
-        let committed = committed.unwrap_or_default();
-        Ok(self.outrun.iter().any(|(at, gap)| {
-            gap.from < gap.to && committed.get(at).is_some_and(|position| *position >= gap.to)
-        }))
+    /// Writes a canary behind each gap. One that arrives on the destination shows that the subject has
+    /// gone over what retention took, without a word. Returns their numbers.
+    pub(super) async fn send_behind_gaps(&mut self) -> Result<BTreeSet<u64>, TestbedError> {
+        let mut sent = BTreeSet::new();
+        for at in self.outrun.keys().copied().collect::<Vec<_>>() {
+            let sentinel = Sentinel::new(self.next_sentinel, at.partition, None);
+            sent.insert(self.next_sentinel);
+            self.next_sentinel += 1;
+            self.produce_sentinels(at.topic, vec![sentinel]).await?;
+        }
+        Ok(sent)
     }
 
     async fn delete_records(&mut self, logical: &str) -> Result<(), TestbedError> {
