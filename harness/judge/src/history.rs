@@ -288,6 +288,22 @@ impl History {
     }
 }
 
+/// Source records that nobody can read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The position that was committed: what lies below it had been read.
+    pub from: SourceOffset,
+    /// Where the log begins now.
+    pub to: SourceOffset,
+}
+
+impl Gap {
+    /// Whether an offset lies in it.
+    pub fn holds(self, offset: SourceOffset) -> bool {
+        self.from <= offset && offset < self.to
+    }
+}
+
 /// Everything that was observed of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -328,10 +344,9 @@ pub struct History {
     pub aborted: Vec<SourceRecord>,
     /// Growth of destination topics whose new partitions must have been known at some time.
     pub grown: Vec<Growth>,
-    /// Below which offset records of the source were deleted before the subject could read them,
-    /// and the subject said so and stopped: an announced gap. The truth still holds these records,
-    /// as they were read before they were deleted.
-    pub announced: Positions,
+    /// What was deleted before the subject could read it, where the subject said so and stopped. The
+    /// truth still holds these records, as they were read before they were deleted.
+    pub announced: BTreeMap<TopicPartition, Gap>,
     /// Translated offsets of application groups.
     pub translations: Vec<Translation>,
     /// Settings of topics on both sides.

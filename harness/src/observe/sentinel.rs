@@ -52,10 +52,9 @@ pub fn recognise(
         rest.split(separator).next()?.parse::<u64>().ok()
     };
     let header = content
-        .headers
-        .iter()
+        .headers()
         .find(|header| header.name == Content::SENTINEL_HEADER)
-        .map(|header| header.value.as_deref().and_then(|value| number(value, '|')));
+        .map(|header| header.value.and_then(|value| number(value, '|')));
     let marked = |bytes: Option<&[u8]>, separator| {
         bytes
             .filter(|bytes| bytes.starts_with(MARK.as_bytes()))

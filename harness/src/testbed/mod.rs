@@ -29,7 +29,8 @@ use crate::{
 use judge::{
     contract::{self, Contract},
     history::{
-        Completion, History, Outcome, Positions, Produced, RecordId, SourceRecord, TopicIndex,
+        Completion, Gap, History, Outcome, Positions, Produced, RecordId, SourceRecord, TopicIndex,
+        TopicPartition,
     },
     plan::{Action, Plan, Side, SubjectOptions, Workload},
     verdict::Judgement,
@@ -104,9 +105,10 @@ pub struct Testbed {
     history: History,
     /// Where the truth begins, in partitions that were trimmed.
     trimmed: Positions,
-    /// What retention took ahead of the subject, and up to where, until the subject has said so.
+    /// What retention took ahead of the subject, and from where to where, until the subject has said
+    /// so.
     gone: Vec<SourceRecord>,
-    outrun: Positions,
+    outrun: BTreeMap<TopicPartition, Gap>,
     /// Whether transactions were aborted, so that there is something only a reader of uncommitted
     /// records sees.
     aborted: bool,
@@ -150,7 +152,7 @@ impl Testbed {
             history,
             trimmed: Positions::new(),
             gone: Vec::new(),
-            outrun: Positions::new(),
+            outrun: BTreeMap::new(),
             aborted: false,
             shell_output: String::new(),
             pair,

@@ -6,7 +6,7 @@ use crate::{
     cluster::client::{self, Isolation},
     observe::read::read_topic,
 };
-use judge::history::{SourceOffset, SourceRecord, TopicPartition};
+use judge::history::{Gap, SourceOffset, SourceRecord, TopicPartition};
 
 impl Testbed {
     /// Deletes what a topic of the source holds. The records are gone before the subject could have
@@ -33,8 +33,14 @@ impl Testbed {
             let at = TopicPartition { topic, partition };
             SourceRecord { at, offset: SourceOffset(offset), content }
         }));
+        let stopped_at = self.history.events.last().map(|event| event.committed.clone());
+        let stopped_at = stopped_at.unwrap_or_default();
         self.delete_records(logical).await?;
-        self.outrun.extend(self.trimmed.iter().filter(|(at, _)| at.topic == topic));
+        let gone = self.trimmed.iter().filter(|(at, _)| at.topic == topic);
+        self.outrun.extend(gone.map(|(at, to)| {
+            let from = stopped_at.get(at).copied().unwrap_or(SourceOffset(0));
+            (*at, Gap { from, to: *to })
+        }));
         Ok(())
     }
 

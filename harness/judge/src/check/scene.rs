@@ -102,7 +102,8 @@ impl<'h> Scene<'h> {
         let record = self.source(source);
         if self.is_superseded(source) {
             Circumstance::Superseded
-        } else if self.history.announced.get(&record.at).is_some_and(|at| record.offset < *at) {
+        } else if self.history.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset))
+        {
             Circumstance::Announced
         } else if self.is_before_readiness(record.at, record.offset) {
             Circumstance::BeforeReadiness

@@ -106,7 +106,12 @@ pub(crate) fn parse(text: &str) -> Golden {
                 history.aborted.extend(records);
             }
             "grown" => grown(history, rest),
-            "announced" => history.announced = positions(history, rest),
+            "announced" => {
+                let (from, to) = rest.split_once("to").unwrap();
+                let (from, to) = (positions(history, from), positions(history, to));
+                let gap = |(at, to)| (at, Gap { from: from[&at], to });
+                history.announced = to.into_iter().map(gap).collect();
+            }
             "translation" => translation(history, rest),
             "config" => config(history, rest),
             "expect" => golden.verdict = Some(verdict(rest)),
