@@ -201,3 +201,20 @@ fn window<T>(items: impl Iterator<Item = T>, reached: impl Fn(&T) -> bool) -> Ve
     }
     window.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(head: &[u8], expected: &str) {
+        assert_eq!(value(Payload::Large { length: 900, head, digest: 0 }), expected);
+    }
+
+    #[test]
+    fn of_a_large_value_the_head_is_shown_and_its_last_character_whole() {
+        check(b"abc", "\"abc\"… (900 bytes)");
+        check("ab…".as_bytes().split_last().unwrap().1, "\"ab\"… (900 bytes)");
+        check(b"ab\xffc", "0x6162ff63… (900 bytes)");
+    }
+}

@@ -8,6 +8,7 @@ mod faults;
 mod format;
 mod generate;
 mod golden;
+mod judged;
 mod large;
 mod lawful;
 mod mutate;

@@ -1,0 +1,96 @@
+//! What a judgement says beside its findings: how much was judged, and what no history may be.
+
+use crate::format::{Golden, parse};
+use judge::{
+    check::{Resumption, resumptions},
+    contract::Contract,
+    history::*,
+    judge,
+    verdict::{Anomaly, Judged, Verdict},
+};
+
+const PLAIN: &str = "
+    topic t 2 -> 2
+    topic u 1 -> 1 unselected
+    source t/0: a1 a2 _1 _2
+    source t/1: b1
+    source u/0: c1
+    destination t/0: a1 a2 a1 _1 _2
+    destination t/1: b1 b1
+    event kill when t/0=2 t/1=1 committed
+";
+
+fn plain() -> Golden {
+    parse(PLAIN)
+}
+
+#[test]
+fn how_much_was_judged_is_counted() {
+    let Golden { mut history, mut contract, .. } = plain();
+    let judgement = judge(&history, &contract);
+    let expected = Judged {
+        source_records: 5,
+        destination_records: 7,
+        repeats: 2,
+        keys: 2,
+        null_keys: 2,
+        partition_pairs: 2,
+        excusable: 0,
+    };
+    assert_eq!(judgement.judged, expected);
+    let at = history.source[0].at;
+    history.ready = Some([(at, SourceOffset(2))].into());
+    contract.start = judge::contract::Start::Latest;
+    assert_eq!(judge(&history, &contract).judged, Judged { excusable: 2, ..expected });
+}
+
+#[test]
+fn findings_are_counted_by_anomaly() {
+    let Golden { mut history, contract, .. } = plain();
+    history.destination.retain(|record| record.content.key() != Some(b"a"));
+    let judgement = judge(&history, &contract);
+    assert_eq!(judgement.violations.count(Anomaly::Lost), 2);
+    assert_eq!(judgement.violations.count(Anomaly::Stale), 0);
+    assert_eq!(judgement.verdict.to_string(), "violated");
+}
+
+#[test]
+fn what_resumed_consumers_skip_and_repeat_is_counted() {
+    let Golden { history, contract, .. } = parse(
+        "
+        topic t 1 -> 1
+        source t/0: a1 b1 c1 d1
+        destination t/0: x9 y9 | a1 b1 c1 d1
+        resume t committed t/0=2 at t/0=2 received t/0=2 t/0=3 t/0=4 t/0=5
+        resume t committed t/0=1 at t/0=5 received t/0=5
+        ",
+    );
+    let expected = [(0, 2), (2, 0)];
+    let expected = expected.map(|(skipped, repeated)| Resumption { skipped, repeated });
+    assert_eq!(resumptions(&history, &contract), expected);
+}
+
+#[track_caller]
+fn is_malformed(doubt: &str, damage: impl FnOnce(&mut History)) {
+    let Golden { mut history, .. } = plain();
+    damage(&mut history);
+    let judgement = judge(&history, &Contract::default());
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert!(judgement.doubts.iter().any(|one| one.contains(doubt)), "{:?}", judgement.doubts);
+    assert_eq!(judgement.judged, Judged::default());
+}
+
+#[test]
+fn a_history_that_makes_no_sense_is_not_judged() {
+    let at = TopicPartition { topic: 2, partition: 0 };
+    let topics = "a topic that it does not list";
+    is_malformed(topics, |history| _ = history.source_ends.insert(at, SourceOffset(0)));
+    is_malformed(topics, |history| {
+        history.grown.push(Growth { topic: 2, partitions: 1, settled: Ends::new() });
+    });
+    let order = "not in order";
+    is_malformed(order, |history| history.source.swap(0, 1));
+    is_malformed(order, |history| history.destination.swap(0, 1));
+    is_malformed(order, |history| history.source.insert(0, history.source[0].clone()));
+    is_malformed(order, |history| history.destination.insert(0, history.destination[0].clone()));
+}
