@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "embedded", value_name = "KIND")]
     clusters: String,
     #[command(flatten)]
-    subject: subject::Args,
+    subject: subject::SubjectArgs,
     /// How many plans are performed at once.
     #[arg(long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,

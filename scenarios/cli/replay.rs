@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "embedded", value_name = "KIND")]
     clusters: String,
     #[command(flatten)]
-    subject: subject::Args,
+    subject: subject::SubjectArgs,
     /// Where report.json and logs go; the default is runs/TIME-SEED.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,

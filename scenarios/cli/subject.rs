@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// Which mirror, and how.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct SubjectArgs {
     /// Which mirror is judged: mirror (ours), mirrormaker1, command with --command, or bad with
     /// --fault.
     #[arg(long, default_value = "mirror", value_name = "NAME")]
@@ -37,7 +37,7 @@ pub(super) struct Args {
     contract: Option<PathBuf>,
 }
 
-impl Args {
+impl SubjectArgs {
     /// The subject, or what is wrong with the words.
     pub(super) fn spec(&self, backend: Backend) -> Result<subject::Spec, String> {
         let kind = self.kind()?;
