@@ -21,7 +21,7 @@ use std::{
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Where plans are performed one after the other, each in a folder of its own.
@@ -51,7 +51,17 @@ impl Stage {
             *seed = plan.seed;
         }
         let settings = Arc::new(Settings { subject, seed: plan.seed, run_dir });
-        let mut trial = perform(&self.pool, &settings, NAME, number, plan).await;
+        let limit = match self.pool.backend() {
+            Backend::Embedded => Duration::from_secs(5 * 60),
+            Backend::Containers => Duration::from_secs(20 * 60),
+        };
+        let performed = perform(&self.pool, &settings, NAME, number, plan);
+        // Every wait inside has a limit of its own: this one is for what nobody thought of.
+        let mut trial = tokio::time::timeout(limit, performed).await.unwrap_or_else(|_| {
+            let reason = format!("the plan did not end within {} s", limit.as_secs());
+            let outcome = Outcome::Failed(Failure::Inconclusive(reason));
+            Trial { outcome, seconds: limit.as_secs_f64() }
+        });
         if let Some(failure) = settings.run_dir.failure() {
             trial.outcome = Outcome::Failed(Failure::Broken(format!("failed to {failure}")));
         }

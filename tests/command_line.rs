@@ -513,7 +513,7 @@ fn a_plan_that_cannot_be_used_is_refused_with_the_way_out() {
     let good = plan(200);
     check(&good.replace(r#""version": 1"#, r#""version": 9"#), &["version 9", "knows 1", "newer"]);
     check("not a plan", &["line 1", "plan.json"]);
-    check("{}", &["no version", "mirrorproof fuzz"]);
+    check("{}", &["no version", "mirrorproof spec", "plan.json"]);
     check(&good.replace("\"finish\"", "\"finnish\""), &["finnish", "finish", "line 6"]);
     check(&good.replace("\"seed\"", "\"sead\""), &["sead", "seed", "line 1"]);
     let grows =

@@ -93,7 +93,7 @@ impl Space {
     fn drafts(&self) -> impl Strategy<Value = Draft> + use<> {
         (
             vec(turn(self.events.clone()), self.turns.clone()),
-            vec(topic(), 1..=3),
+            topics(),
             (option::weighted(0.2, look()), prop::bool::weighted(0.8)),
             options(self.preserve),
             vec(workload(self.real_brokers), Looks::COUNT),
@@ -119,7 +119,7 @@ fn load() -> impl Strategy<Value = Load> {
 }
 
 fn turn(events: Vec<Event>) -> impl Strategy<Value = Turn> {
-    let loads = (option::weighted(0.7, load()), option::weighted(0.4, load()));
+    let loads = (option::weighted(0.6, load()), option::weighted(0.3, load()));
     let awaited = option::weighted(0.6, (1..=100_u8).no_shrink());
     (select(events), loads, awaited, prop::bool::weighted(0.3)).prop_map(
         |(event, (load, meanwhile), awaited_percent, ready)| Turn {
@@ -132,9 +132,18 @@ fn turn(events: Vec<Event>) -> impl Strategy<Value = Turn> {
     )
 }
 
+/// One as a rule: what several add is that the subject has several.
+fn topics() -> impl Strategy<Value = Vec<Topic>> {
+    let further = || (option::weighted(0.3, topic()), option::weighted(0.15, topic()));
+    (topic(), further()).prop_map(|(first, (second, third))| {
+        [Some(first), second, third].into_iter().flatten().collect()
+    })
+}
+
 fn topic() -> impl Strategy<Value = Topic> {
+    let partitions = || select(&[1_u32, 2, 3, 1, 2, 4, 5, 8][..]);
     let loads = (option::weighted(0.5, look()), option::weighted(0.7, look()), look());
-    (loads, option::weighted(0.2, 1..=20_u32), (1..=8_u32, 1..=8_u32)).prop_map(
+    (loads, option::weighted(0.2, 1..=20_u32), (partitions(), partitions())).prop_map(
         |((before, during, instead), prefill, (source, destination))| Topic {
             before,
             during,
@@ -161,7 +170,7 @@ fn options(preserve: Option<bool>) -> impl Strategy<Value = SubjectOptions> {
 
 /// Small on the whole, so that many plans are tried, and now and then enough for a backlog.
 fn records() -> impl Strategy<Value = u32> {
-    prop_oneof![6 => 1..=200_u32, 3 => 200..=1_000_u32, 1 => 1_000..=2_500_u32]
+    prop_oneof![8 => 1..=150_u32, 3 => 150..=800_u32, 1 => 800..=2_500_u32]
 }
 
 fn workload(real_brokers: bool) -> impl Strategy<Value = Workload> {
