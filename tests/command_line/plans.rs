@@ -1,0 +1,108 @@
+//! Stored plans and random ones: `replay` and `fuzz`.
+
+use super::place::{PROGRAM, Place, SMALL, Said};
+use serde_json::Value;
+use std::{fs, process::Command};
+
+/// A plan in which all records are copied while the mirror runs.
+fn plan(records: u32) -> String {
+    let workload = judge::plan::Workload { records, keys: 10, ..Default::default() };
+    let workload = serde_json::to_string(&workload).unwrap();
+    format!(
+        r#"{{"version": 1, "seed": 7, "actions": [
+            {{"create-topic": {{"side": "source", "topic": "orders", "partitions": 1}}}},
+            {{"create-topic": {{"side": "destination", "topic": "orders", "partitions": 2}}}},
+            {{"produce": {{"topic": "orders", "workload": {workload}}}}},
+            {{"start-subject": {{"commit_interval_ms": 100, "streams": 1, "preserve": false}}}},
+            "finish"]}}"#
+    )
+}
+
+/// Calls a command of the program in an empty place.
+fn call(place: &Place, words: &[&str]) -> Said {
+    let mut command = Command::new(PROGRAM);
+    command.args(words);
+    place.run(command)
+}
+
+#[test]
+fn a_stored_plan_is_performed_again() {
+    let place = Place::with(SMALL);
+    place.file("plan.json", &plan(200));
+    let said = call(&place, &["replay", "plan.json", "--times", "2", "--report", "report"]);
+    said.ended(0, &["holds", "seed 7", "400"]);
+    assert_eq!(place.report()["verdict"], "holds");
+    let judged =
+        &place.report()["promises"][0]["scenarios"][1]["outcome"]["judged"]["judgement"]["judged"];
+    assert_eq!(judged["source_records"], 200);
+}
+
+#[test]
+fn a_plan_of_a_scenario_is_performed_again() {
+    let place = Place::with(SMALL);
+    place.spec(&["--seed", "7"]).ended(0, &[]);
+    let stored = "report/scenarios/small-2/plan.json";
+    call(&place, &["replay", stored, "--report", "again"]).ended(0, &["200"]);
+}
+
+#[test]
+fn a_plan_that_cannot_be_used_is_refused_with_the_way_out() {
+    let place = Place::with(SMALL);
+    let check = |text: &str, words: &[&str]| {
+        place.file("plan.json", text);
+        let said = call(&place, &["replay", "plan.json"]);
+        said.refused(&[&["plan.json"], words].concat());
+    };
+    let good = plan(200);
+    check(&good.replace(r#""version": 1"#, r#""version": 9"#), &["version 9", "knows 1", "newer"]);
+    check("not a plan", &["line 1", "plan.json"]);
+    check("{}", &["no version", "mirrorproof spec", "plan.json"]);
+    check(&good.replace("\"finish\"", "\"finnish\""), &["finnish", "finish", "line 6"]);
+    check(&good.replace("\"seed\"", "\"sead\""), &["sead", "seed", "line 1"]);
+    let grows =
+        r#"{"grow-topic": {"side": "source", "topic": "orders", "partitions": 2}}, "finish""#;
+    check(&good.replace("\"finish\"", grows), &["more partitions", "--clusters containers"]);
+    call(&place, &["replay", "none.json"]).refused(&["none.json", "No such file", "plan.json"]);
+    assert!(!place.path("runs").exists(), "nothing was started, so nothing is left");
+}
+
+#[test]
+fn random_plans_hold_and_leave_nothing_behind() {
+    let place = Place::with(SMALL);
+    let said = call(&place, &["fuzz", "--seed", "7", "--runs", "3", "--report", "report"]);
+    said.ended(0, &["seed 7", "plans        3 in", "holds        3"]);
+    assert!(said.stderr.starts_with("mirrorproof: seed 7"), "{said:#?}");
+    assert_eq!(fs::read_dir(place.path("report")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_bad_mirror_is_found_by_random_plans_and_its_plan_is_made_small() {
+    let place = Place::with(SMALL);
+    let bad = ["--subject", "bad", "--fault", "drops-headers"];
+    let words = ["fuzz", "--seed", "7", "--shrink", "20s", "--report", "report"];
+    let said = call(&place, &[&words[..], &bad].concat());
+    said.ended(1, &["corrupted", "made smaller", "mirrorproof replay", "--fault drops-headers"]);
+    let stored = fs::read_dir(place.path("report")).unwrap().map(|entry| entry.unwrap().path());
+    let smallest = stored.map(|folder| folder.join("plan.json")).min_by_key(|file| {
+        let plan: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        plan["actions"].as_array().unwrap().len()
+    });
+    let smallest = smallest.unwrap().display().to_string();
+    let again = ["replay", smallest.as_str()];
+    call(&place, &[&again[..], &bad].concat()).ended(1, &["corrupted"]);
+    call(&place, &again).ended(0, &["holds"]);
+}
+
+#[test]
+fn the_words_of_fuzz_and_replay_are_checked_first() {
+    let place = Place::with(SMALL);
+    let check = |words: &[&str], said: &[&str]| call(&place, words).refused(said);
+    check(&["fuzz", "--for", "10"], &["--for", "10m"]);
+    check(&["fuzz", "--runs", "0"], &["--runs"]);
+    check(&["fuzz", "--runs", "3", "--for", "10m"], &["--runs", "--for"]);
+    check(&["fuzz", "--subject", "bad"], &["--fault"]);
+    check(&["fuzz", "--subject", "bad", "--fault", "none-such"], &["none-such", "selftest --list"]);
+    check(&["fuzz", "--fault", "loses-one"], &["--subject bad"]);
+    check(&["fuzz", "--subject", "mirrormaker1"], &["--clusters containers"]);
+    check(&["replay"], &["PLAN.json"]);
+}

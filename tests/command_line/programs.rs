@@ -1,0 +1,158 @@
+//! Programs in the place of a mirror, and what is said of them.
+
+use super::place::{BEFORE, PROGRAM, Place, SMALL};
+use std::process::Command;
+
+/// A command in the place of a mirror, and what is said of it.
+fn judged_as_violated(feature: &str, command: &str, words: &[&str]) {
+    let place = Place::with(feature);
+    let said = place.spec(&["--subject", "command", "--command", command]);
+    said.ended(1, words);
+    assert_eq!(place.report()["verdict"], "violated");
+}
+
+#[test]
+fn a_subject_that_fails_is_violated_with_its_status() {
+    judged_as_violated(SMALL, "false", &["exit status: 1"]);
+}
+
+#[test]
+fn a_subject_that_ends_unasked_is_violated_though_it_says_success() {
+    judged_as_violated(SMALL, "true", &["exit status: 0"]);
+}
+
+#[test]
+fn a_subject_that_does_not_exist_is_violated_or_the_environments() {
+    judged_as_violated(SMALL, "/no/such/mirror", &["/no/such/mirror"]);
+}
+
+#[test]
+fn a_subject_that_does_nothing_is_violated() {
+    judged_as_violated(BEFORE, "sleep 1000", &["stalled", "200 source records without a copy"]);
+}
+
+#[test]
+fn a_subject_that_copies_half_of_the_records_is_violated() {
+    let feature = "Feature: Half
+  Scenario: both topics arrive
+    Given the topic first with 1 partition on the source and 2 on the destination
+    And the topic second with 1 partition on the source and 2 on the destination
+    And 200 records over 10 keys are produced to first
+    And 200 records over 10 keys are produced to second
+    When the mirror is started
+    And the mirror has caught up
+    Then every record of the source is on the destination
+";
+    let command = format!(
+        "'{PROGRAM}' mirror --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist first --offset.commit.interval.ms 200"
+    );
+    judged_as_violated(feature, &command, &["stalled", "200 source records without a copy"]);
+}
+
+/// Whatever a record can carry, and every question that a mirror can fail.
+const DENSE: &str = "Feature: Dense
+  Scenario: it is all there, once, in order and unchanged
+    Given the topic orders with 3 partitions on the source and 8 on the destination
+    And the mirror is running
+    When 2000 records of the mix \"everything\" are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And no record is repeated
+    And every key's records are in the order of the source
+    And every copy equals its record in key, value, headers and timestamp
+";
+
+/// A program of somebody's, with one defect that counts and offsets do not show.
+fn program_is_caught(fault: &str, anomaly: &str) {
+    let place = Place::with(DENSE);
+    let command = format!(
+        "{PROGRAM} bad-mirror --fault {fault} --seed 7 --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist {{topics}} \
+         --offset.commit.interval.ms 200"
+    );
+    let said = place.spec(&["--subject", "command", "--command", &command]);
+    said.ended(1, &["VIOLATED", anomaly]);
+}
+
+#[test]
+fn a_program_that_loses_one_record_and_repeats_another_is_caught() {
+    program_is_caught("loses-one-repeats-one", "lost ×1");
+}
+
+#[test]
+fn a_program_that_swaps_two_records_of_a_key_is_caught() {
+    program_is_caught("swaps-two", "reordered ×1");
+}
+
+#[test]
+fn a_program_that_empties_null_values_is_caught() {
+    program_is_caught("empties-null-value", "corrupted");
+}
+
+/// With one partition on both sides and nothing there before, raw offsets are right by chance.
+#[test]
+fn offsets_that_coincide_show_nothing() {
+    let place = Place::with(
+        "Feature: Offsets
+  Scenario: by chance they are the same
+    Given the topic orders with 1 partition on the source and 1 on the destination
+    And the mirror is running
+    When 500 records over 10 keys are produced to orders
+    And the mirror has caught up
+    And an application has read 50 percent of orders on the source
+    And the application goes on at the destination with its source offsets
+    Then it skips records or reads them twice, exactly as the placements say
+",
+    );
+    place.spec(&[]).ended(3, &["skipped and repeated nothing"]);
+}
+
+#[test]
+fn a_contract_is_read_and_an_unknown_clause_is_named() {
+    let place = Place::with(SMALL);
+    let command = format!(
+        "{PROGRAM} bad-mirror --fault none --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist {{topics}} \
+         --offset.commit.interval.ms 200"
+    );
+    let spec = |file: &str| {
+        place.spec(&["--subject", "command", "--command", &command, "--contract", file])
+    };
+    let bad = place.file("bad.toml", "order = \"key\"\nexactly-one = true\n");
+    spec(&bad).refused(&["bad.toml", "line 2", "exactly-one"]);
+    spec("none.toml").refused(&["none.toml", "No such file"]);
+    place.spec(&["--contract", &bad]).refused(&["--contract", "--subject command"]);
+    // It hashes keys, which is not what this contract says.
+    spec(&place.file("good.toml", "partitioning = \"preserve\"\n")).ended(1, &["misplaced"]);
+    spec(&place.file("any.toml", "partitioning = \"any\"\n")).ended(0, &["holds"]);
+}
+
+#[test]
+fn the_self_test_tells_a_bad_mirror_from_a_sound_one() {
+    let place = Place::with(SMALL);
+    let selftest = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("selftest").args(arguments);
+        place.run(command)
+    };
+    selftest(&["flips-a-bit", "small-load"])
+        .ended(0, &["corrupted ×1", "1 of 1 bad", "1 of 1 sound"]);
+    selftest(&["keeps-old-count"]).ended(3, &["needs containers"]);
+    selftest(&["no-such-mirror"]).refused(&["no-such-mirror", "--list"]);
+    selftest(&["--list"]).ended(0, &["loses-one", "keeps-old-count", "containers"]);
+}
+
+#[test]
+fn a_configuration_that_skips_records_is_violated_and_names_them() {
+    // As in life: the mirror runs, and more is produced.
+    let running =
+        "And the mirror is running\n    When 200 records over 10 keys are produced to orders";
+    let place = Place::with(&BEFORE.replace("When the mirror is started", running));
+    let file = place.file("consumer.properties", "auto.offset.reset=latest\n");
+    place.spec(&["--consumer.config", &file]).ended(1, &["lost", "orders[0]@0"]);
+    let judgement = place.report()["promises"][0]["scenarios"][0]["outcome"]["judged"]["judgement"]
+        ["violations"][0]
+        .clone();
+    assert_eq!((&judgement["anomaly"], &judgement["count"]), (&"lost".into(), &200.into()));
+}
