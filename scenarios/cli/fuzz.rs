@@ -155,7 +155,8 @@ fn shown(fuzz: &Fuzz, args: &Args, smallest: &Failing, first: &Failing) -> Strin
     );
     let clusters = fuzz.stage.pool.backend().name();
     let repeat = format!(
-        "mirrorproof replay {} --clusters {clusters}{}",
+        // A race does not show itself every time.
+        "mirrorproof replay {} --times 10 --clusters {clusters}{}",
         subject::quoted(&file),
         args.subject.repeat()
     );

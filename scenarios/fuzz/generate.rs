@@ -160,12 +160,17 @@ fn options(preserve: Option<bool>) -> impl Strategy<Value = SubjectOptions> {
     // Commits that come often are soon caught in between.
     let commit_interval = select(&[100_u64, 10, 300][..]);
     let streams = prop_oneof![7 => Just(1_u32), 2 => Just(2_u32), 1 => Just(3_u32)];
-    (streams, preserve, commit_interval).prop_map(|(streams, preserve, interval)| SubjectOptions {
-        commit_interval_ms: Some(interval),
-        streams,
-        preserve,
-        ..SubjectOptions::default()
-    })
+    // Acknowledgements then come out of order even on a mock, whose partitions are equally quick.
+    let small_batches = prop::bool::weighted(0.3);
+    (streams, preserve, commit_interval, small_batches).prop_map(
+        |(streams, preserve, interval, small_batches)| SubjectOptions {
+            commit_interval_ms: Some(interval),
+            streams,
+            preserve,
+            small_batches,
+            ..SubjectOptions::default()
+        },
+    )
 }
 
 /// Small on the whole, so that many plans are tried, and now and then enough for a backlog.
@@ -313,7 +318,8 @@ mod tests {
     fn everything_that_can_be_judged_occurs() {
         let real = plans(&space(Backend::Containers, Kind::Mirror, None));
         let any = |plan: &Plan, found: fn(&Action) -> bool| plan.actions.iter().any(found);
-        let occurs: [fn(&Action) -> bool; 8] = [
+        let occurs: [fn(&Action) -> bool; 9] = [
+            |action| matches!(action, Action::StartSubject(options) if options.small_batches),
             |action| matches!(action, Action::AddInstance(_)),
             |action| matches!(action, Action::GrowTopic { .. }),
             |action| matches!(action, Action::Select { .. }),

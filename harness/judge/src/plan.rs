@@ -199,6 +199,10 @@ pub struct SubjectOptions {
     /// side.
     #[serde(default)]
     pub as_in_the_article: bool,
+    /// Whether its producer sends small batches, one after the other: what is acknowledged then
+    /// comes out of the order of the source where many records go to one partition.
+    #[serde(default)]
+    pub small_batches: bool,
 }
 
 impl Default for SubjectOptions {
@@ -210,6 +214,7 @@ impl Default for SubjectOptions {
             streams: 1,
             preserve: false,
             as_in_the_article: false,
+            small_batches: false,
         }
     }
 }

@@ -68,6 +68,10 @@ impl Testbed {
         if !self.options.as_in_the_article {
             producer.insert("metadata.max.age.ms".into(), "1000".into());
         }
+        if self.options.small_batches {
+            let single = [("batch.size", "1"), ("max.in.flight.requests.per.connection", "1")];
+            producer.extend(single.map(|(name, value)| (name.into(), value.into())));
+        }
         Ok(producer)
     }
 }
