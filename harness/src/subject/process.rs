@@ -13,16 +13,21 @@ use nix::{
 use std::{
     fs::File,
     io::{PipeReader, Read, Write},
-    os::unix::process::ExitStatusExt,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{net::UnixStream, process::ExitStatusExt},
+    },
     path::{Path, PathBuf},
     process::{ExitCode, ExitStatus, Stdio},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, Command};
 
 /// How long a subject may take to stop after its stop signal.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long a command may take from its start until it runs.
+const STARTS: Duration = Duration::from_secs(5);
 /// How long the end of its output is waited for once it is gone. Only a process that it left behind
 /// holds the output open for so long.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
@@ -32,8 +37,8 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 pub struct Process {
     child: Child,
     group: Pid,
-    /// The supervisor kills the group when the other end of this pipe is closed.
-    _alive: Option<ChildStdin>,
+    /// The supervisor says here that the command runs, and kills the group when this is closed.
+    supervisor: UnixStream,
     output: PathBuf,
     /// Ends when all output is in the file.
     keeper: JoinHandle<()>,
@@ -54,12 +59,14 @@ impl Process {
         let failed = |source| SubjectError::Start { program: program.clone(), source };
         let log = File::create(output).map_err(failed)?;
         let (reader, writer) = std::io::pipe().map_err(failed)?;
-        let mut child = Command::new(executable)
+        let (supervisor, other_end) = UnixStream::pair().map_err(failed)?;
+        supervisor.set_read_timeout(Some(STARTS)).map_err(failed)?;
+        let child = Command::new(executable)
             .args(["supervise", "--"])
             .args(line)
             .current_dir(folder)
             .process_group(0)
-            .stdin(Stdio::piped())
+            .stdin(OwnedFd::from(other_end))
             .stdout(writer.try_clone().map_err(failed)?)
             .stderr(writer)
             .spawn()
@@ -69,7 +76,7 @@ impl Process {
         let output = output.to_owned();
         let path = output.clone();
         let keeper = std::thread::spawn(move || keep(reader, log, &path));
-        Ok(Process { _alive: child.stdin.take(), child, group, output, keeper, gone: None })
+        Ok(Process { supervisor, child, group, output, keeper, gone: None })
     }
 
     /// Where its output goes.
@@ -84,8 +91,15 @@ impl Process {
         (self.keeper.is_finished() || gone.elapsed() > LAST_OUTPUT).then_some(status)
     }
 
-    /// Sends a signal to the whole group.
-    pub fn signal(&self, signal: Signal) {
+    /// Asks the command to stop, by SIGTERM to the whole group.
+    pub fn ask_to_stop(&self) {
+        // Not before it runs: the supervisor keeps signals for itself. Whatever comes, or nothing in
+        // time, the command runs, or it never will.
+        drop((&self.supervisor).read(&mut [0]));
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         // The group may have ended meanwhile: then there is nobody to tell.
         let _ = killpg(self.group, signal);
     }
@@ -133,8 +147,8 @@ fn keep(mut output: PipeReader, mut file: File, path: &Path) {
     }
 }
 
-/// The supervisor: runs a command in its own process group until it ends, or until standard input
-/// is closed because the harness is gone. Ends as the command did.
+/// The supervisor: runs a command in its own process group until it ends, or until its standard
+/// input, a socket, is closed because the harness is gone. Ends as the command did.
 pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
     // Signals for the group are the command's to handle. Handlers, unlike a mask, are not inherited
     // by it: exec sets them back.
@@ -153,9 +167,18 @@ pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
             return ExitCode::from(127);
         }
     };
-    std::thread::spawn(|| {
+    let mut harness = match std::io::stdin().as_fd().try_clone_to_owned() {
+        Ok(stdin) => UnixStream::from(stdin),
+        Err(error) => {
+            tell(&format!("failed to reach the harness: {error}"));
+            drop(child.kill());
+            return ExitCode::FAILURE;
+        }
+    };
+    std::thread::spawn(move || {
+        drop(harness.write_all(&[1]));
         // Whatever the reason, an end of the pipe means that nobody is left to own this group.
-        drop(std::io::stdin().read_to_end(&mut Vec::new()));
+        drop(harness.read_to_end(&mut Vec::new()));
         let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);
     });
     match child.wait() {

@@ -7,7 +7,6 @@ use super::{
     properties,
 };
 use crate::cluster::containers::{self, Reach, Tool, ToolSpec};
-use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 
 /// A subject that was started.
@@ -68,7 +67,7 @@ impl Running {
     pub async fn stop(mut self) -> (Ended, String) {
         let status = match &mut self {
             Running::Process(process) => {
-                process.signal(Signal::SIGTERM);
+                process.ask_to_stop();
                 process.wait(STOP_LIMIT).await.map(ended)
             }
             Running::Container(tool) => {

@@ -305,9 +305,7 @@ impl ConsumerContext for Source {
         partitions: &mut TopicPartitionList,
     ) {
         if self.closing.load(Ordering::Acquire) {
-            if let Err(error) = unassign(consumer, partitions) {
-                tracing::warn!("partitions are not given back: {error}");
-            }
+            give_back(consumer, partitions);
             return;
         }
         let rebalance = match event {
@@ -327,7 +325,30 @@ impl ConsumerContext for Source {
     }
 }
 
-/// Gives partitions back, in whichever way the group's protocol wants it.
+/// Leaves the group. A rebalance that came in the last poll, when nobody followed them any more, is answered
+/// first: the group waits for it.
+pub(super) fn leave(consumer: BaseConsumer<Source>) {
+    let context = consumer.context();
+    context.close();
+    while let Some(Rebalance::Assign(partitions) | Rebalance::Revoke(partitions)) =
+        context.next_rebalance()
+    {
+        give_back(&consumer, &partitions);
+    }
+}
+
+/// Gives partitions back on the way out of the group.
+fn give_back(consumer: &BaseConsumer<Source>, partitions: &TopicPartitionList) {
+    // librdkafka drops what it is told after it has left, and its caller would wait for ever.
+    if consumer.closed() {
+        return;
+    }
+    if let Err(error) = unassign(consumer, partitions) {
+        tracing::warn!("partitions are not given back: {}", reason(&error));
+    }
+}
+
+/// Unassigns partitions, in whichever way the group's protocol wants it.
 pub(super) fn unassign(
     consumer: &BaseConsumer<Source>,
     partitions: &TopicPartitionList,

@@ -21,6 +21,7 @@ use std::{
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
@@ -31,6 +32,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::{cli::OnDataLoss, config, route::Partitioning, shutdown::Stop, topics::TopicFilter};
 
+/// How long leaving the group may take: a broker that is away does not keep the mirror from ending.
+const LEAVE: Duration = Duration::from_secs(5);
 /// How often the supervisor looks at its streams.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the source may take to list its topics; it is asked again at the next refresh.
@@ -143,24 +146,46 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
         supervise(settings, &look_out, &subscription, goal.as_deref(), stop);
         let mut totals = Totals::default();
         let mut failure = None;
-        // Nobody leaves the group before all have committed: a member that leaves makes it rebalance.
-        let outcomes: Vec<_> = handles.into_iter().map(thread::ScopedJoinHandle::join).collect();
-        for outcome in outcomes {
-            match outcome {
-                Ok((Ok(of_stream), stream)) => {
-                    totals.copied += of_stream.copied;
-                    totals.dropped += of_stream.dropped;
-                    scope.spawn(move || stream.leave());
-                }
-                Ok((Err(error), stream)) => {
-                    failure = failure.or(Some(error));
-                    scope.spawn(move || stream.leave());
+        let mut ended = Vec::new();
+        for handle in handles {
+            match handle.join() {
+                Ok((outcome, stream)) => {
+                    ended.push(stream);
+                    match outcome {
+                        Ok(of_stream) => {
+                            totals.copied += of_stream.copied;
+                            totals.dropped += of_stream.dropped;
+                        }
+                        Err(error) => failure = failure.or(Some(error)),
+                    }
                 }
                 Err(_) => failure = Some(EngineError::Panicked),
             }
         }
+        // Nobody leaves the group before all have committed: a member that leaves makes it rebalance.
+        leave(ended);
         failure.map_or(Ok(totals), Err)
     })
+}
+
+/// Lets all streams leave the group at once. Everything is delivered and committed by now, so an answer
+/// that librdkafka waits for in vain (it drops a partition that is given back just after it has left) must
+/// not keep the program from ending.
+fn leave(streams: Vec<stream::Stream<'_>>) {
+    let (leaving, left) = mpsc::channel::<()>();
+    for stream in streams {
+        let leaving = leaving.clone();
+        let (consumer, producer) = stream.into_clients();
+        thread::spawn(move || {
+            client::leave(consumer);
+            drop((producer, leaving));
+        });
+    }
+    drop(leaving);
+    // Nothing is ever sent: the channel closes when the last has left.
+    if left.recv_timeout(LEAVE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        tracing::warn!("the group was not left in {LEAVE:?}: it will notice that we are gone");
+    }
 }
 
 /// Looks for new topics until it is time to stop.

@@ -105,9 +105,9 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// Leaves the group, by dropping the consumer.
-    pub(super) fn leave(self) {
-        self.consumer.context().close();
+    /// Ends the stream, and gives back the clients.
+    pub(super) fn into_clients(self) -> (BaseConsumer<Source>, BaseProducer<Destination>) {
+        (self.consumer, self.producer)
     }
 
     fn copy(&self, subscription: &Subscription, stop: &Stop) -> Result<(), EngineError> {
