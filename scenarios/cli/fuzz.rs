@@ -2,10 +2,10 @@
 
 use super::{
     clusters::{backend, default_folder, pool},
+    interrupts::Interrupts,
     print, print_error,
     replay::evidence,
     subject,
-    up::interrupted,
 };
 use crate::{
     fuzz::{Extent, Failing, Fuzz, Tally},
@@ -88,18 +88,17 @@ pub(super) async fn main(args: Args) -> ExitCode {
         jobs: args.jobs.map(usize::from),
         shrink_time: args.shrink,
     };
-    let code = execute(&fuzz, &args, &progress).await;
-    if let Err(error) = fuzz.stage.pool.close().await {
-        print_error(&format!("failed to remove the containers of this run: {error}"));
-    }
+    let mut interrupts = Interrupts::watch();
+    let code = execute(&fuzz, &args, &progress, &mut interrupts).await;
+    interrupts.while_closing(fuzz.stage.pool.close()).await;
     code
 }
 
 /// Everything that can be wrong before anything starts.
 fn prepare(args: &Args) -> Result<(Backend, Spec, u64, PathBuf), String> {
     let backend = backend(&args.clusters)?;
-    let subject = args.subject.spec(backend)?;
     let seed = args.seed.unwrap_or_else(rand::random);
+    let subject = args.subject.spec(backend, seed)?;
     let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));
     let folder = std::fs::create_dir_all(&folder)
         .and_then(|()| folder.canonicalize())
@@ -107,17 +106,19 @@ fn prepare(args: &Args) -> Result<(Backend, Spec, u64, PathBuf), String> {
     Ok((backend, subject, seed, folder))
 }
 
-async fn execute(fuzz: &Fuzz, args: &Args, progress: &Progress) -> ExitCode {
+async fn execute(
+    fuzz: &Fuzz,
+    args: &Args,
+    progress: &Progress,
+    interrupts: &mut Interrupts,
+) -> ExitCode {
     let mut tally = Tally::default();
     let mut told = Told::new(progress, fuzz.extent);
-    let failing = tokio::select! {
-        failing = fuzz.run(&mut tally, |tally| told.told(tally)) => Some(failing),
-        () = interrupted() => None,
-    };
+    let failing = interrupts.unless(fuzz.run(&mut tally, |tally| told.told(tally))).await;
     progress.end();
     let Some(failing) = failing else {
         print(&tally.render());
-        print_error("interrupted: what was under way is not counted");
+        print_error("what was under way is not counted");
         return tally.exit_code().max(ExitCode::Inconclusive);
     };
     let verdicts = [Verdict::Violated, Verdict::Inconclusive];
@@ -125,10 +126,8 @@ async fn execute(fuzz: &Fuzz, args: &Args, progress: &Progress) -> ExitCode {
         failing.iter().find(|one| one.trial.outcome.verdict() == Some(*verdict))
     });
     if let Some(worst) = worst {
-        let smaller = tokio::select! {
-            smaller = fuzz.shrink(worst, |text| told.line(text)) => smaller,
-            () = interrupted() => None,
-        };
+        let shrunk = interrupts.unless(fuzz.shrink(worst, |text| told.line(text))).await;
+        let smaller = shrunk.flatten();
         progress.end();
         let smallest = smaller.as_ref().unwrap_or(worst);
         print(&shown(fuzz, args, smallest, worst));

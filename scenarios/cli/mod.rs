@@ -4,6 +4,7 @@ mod bad_mirror;
 mod clusters;
 mod contract;
 mod fuzz;
+mod interrupts;
 mod replay;
 mod selftest;
 mod spec;

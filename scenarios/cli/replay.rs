@@ -2,8 +2,8 @@
 
 use super::{
     clusters::{backend, default_folder, pool},
+    interrupts::Interrupts,
     print, print_error, subject,
-    up::interrupted,
 };
 use crate::{
     run::progress::Progress,
@@ -63,13 +63,10 @@ pub(super) async fn main(args: Args) -> ExitCode {
     };
     let stage = Stage { pool, subject, folder };
     progress.begin(args.times.into());
-    let trials = tokio::select! {
-        trials = perform(&stage, &args, &plan, &progress) => trials,
-        () = interrupted() => Vec::new(),
-    };
-    if let Err(error) = stage.pool.close().await {
-        print_error(&format!("failed to remove the containers of this run: {error}"));
-    }
+    let mut interrupts = Interrupts::watch();
+    let trials = interrupts.unless(perform(&stage, &args, &plan, &progress)).await;
+    let trials = trials.unwrap_or_default();
+    interrupts.while_closing(stage.pool.close()).await;
     progress.end();
     let file = args.plan.display().to_string();
     let repeat = format!(
@@ -93,7 +90,7 @@ fn prepare(args: &Args) -> Result<(Backend, Plan, Spec, PathBuf), String> {
     if let Some(reason) = unfit(&plan, backend) {
         return Err(format!("failed to perform the plan {}: {reason}", args.plan.display()));
     }
-    let subject = args.subject.spec(backend)?;
+    let subject = args.subject.spec(backend, plan.seed)?;
     let folder = args.report.clone().unwrap_or_else(|| default_folder(plan.seed));
     let folder = std::fs::create_dir_all(&folder)
         .and_then(|()| folder.canonicalize())

@@ -2,14 +2,14 @@
 
 use super::{
     clusters::{backend, default_folder, pool},
+    interrupts::Interrupts,
     print, print_error,
-    up::Interrupts,
 };
 use crate::{
     run::progress::Progress,
     selftest::{self, Row, SelfTest, Shown},
 };
-use judge::report::exit::{self, ExitCode};
+use judge::report::exit::ExitCode;
 use std::{
     path::PathBuf,
     sync::{Mutex, PoisonError},
@@ -98,24 +98,8 @@ async fn execute(test: SelfTest) -> ExitCode {
         finished.lock().unwrap_or_else(PoisonError::into_inner).push(row.clone());
     };
     let mut interrupts = Interrupts::watch();
-    let rows = tokio::select! {
-        rows = selftest::run(&test, &pool, note) => Some(rows),
-        () = interrupts.next() => None,
-    };
-    if rows.is_none() {
-        print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
-    }
-    tokio::select! {
-        closed = pool.close() => {
-            if let Err(error) = closed {
-                print_error(&format!("failed to remove the containers of this run: {error}"));
-            }
-        }
-        () = interrupts.next() => {
-            print_error("ended at once; `mirrorproof down` removes what is left");
-            std::process::exit(exit::ABANDONED.into());
-        }
-    }
+    let rows = interrupts.unless(selftest::run(&test, &pool, note)).await;
+    interrupts.while_closing(pool.close()).await;
     progress.end();
     let complete = rows.is_some();
     let finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);

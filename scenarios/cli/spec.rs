@@ -2,8 +2,9 @@
 
 use super::{
     clusters::{backend, default_folder, pool},
-    contract, print, print_error,
-    up::Interrupts,
+    interrupts::Interrupts,
+    print, print_error,
+    subject::{SubjectArgs, quoted},
 };
 use crate::{
     catalogue,
@@ -11,25 +12,9 @@ use crate::{
     selection::Selection,
 };
 use cucumber::gherkin::tagexpr::TagOperation;
-use harness::{
-    cluster::Backend,
-    run_dir::RunDir,
-    subject::{
-        self, Kind,
-        properties::{self, Properties},
-    },
-    testbed::Settings,
-};
-use judge::report::{
-    exit::{self, ExitCode},
-    terminal,
-};
-use mirror::config;
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use harness::{run_dir::RunDir, testbed::Settings};
+use judge::report::{exit::ExitCode, terminal};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What `spec` takes.
@@ -47,25 +32,11 @@ pub(super) struct Args {
     /// Runs the scenarios whose name matches.
     #[arg(long, value_name = "REGEX")]
     name: Option<regex::Regex>,
-    /// Which mirror is judged: mirror (ours), mirrormaker1, or command with --command.
-    #[arg(long, default_value = "mirror", value_name = "NAME")]
-    subject: String,
-    /// The command line of --subject command, with {consumer_config}, {producer_config} and
-    /// {topics}.
-    #[arg(long, value_name = "LINE")]
-    command: Option<String>,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Which clusters: embedded (in this process) or containers (real Kafka, needs Docker).
     #[arg(long, default_value = "embedded", value_name = "KIND")]
     clusters: String,
-    /// Your consumer.properties, laid on top of ours, except addresses, group and security.
-    #[arg(long = "consumer.config", value_name = "FILE")]
-    consumer_config: Option<PathBuf>,
-    /// Your producer.properties, laid on top of ours, except addresses, group and security.
-    #[arg(long = "producer.config", value_name = "FILE")]
-    producer_config: Option<PathBuf>,
-    /// What the program of --subject command promises, in TOML.
-    #[arg(long, value_name = "FILE")]
-    contract: Option<PathBuf>,
     /// Repeats the random choices of an earlier run.
     #[arg(long)]
     seed: Option<u64>,
@@ -84,14 +55,10 @@ pub(super) struct Args {
     verbose: bool,
 }
 
-/// What is wrong with the words of a call.
-#[derive(Debug)]
-pub(super) struct Usage(pub(super) String);
-
 pub(super) async fn main(args: Args) -> ExitCode {
     match prepare(args) {
         Ok((verbose, spec)) => execute(spec, verbose).await,
-        Err(Usage(text)) => {
+        Err(text) => {
             print_error(&text);
             ExitCode::Usage
         }
@@ -118,20 +85,9 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
         }
     };
     let mut interrupts = Interrupts::watch();
-    let cut_short = tokio::select! {
-        () = run.execute() => false,
-        () = interrupts.next() => true,
-    };
-    if cut_short {
-        print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
-    }
-    tokio::select! {
-        () = run.close() => {}
-        () = interrupts.next() => {
-            print_error("ended at once; `mirrorproof down` removes what is left");
-            std::process::exit(exit::ABANDONED.into());
-        }
-    }
+    // What has been found when it is cut short is reported all the same.
+    interrupts.unless(run.execute()).await;
+    interrupts.while_closing(run.close()).await;
     let report = run.report();
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     print(&terminal::render(&report, terminal::Options { color, width: 100, verbose }));
@@ -139,39 +95,20 @@ async fn execute(spec: run::Spec, verbose: bool) -> ExitCode {
 }
 
 /// Everything that can be wrong before anything starts.
-fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
-    let backend = backend(&args.clusters).map_err(Usage)?;
-    let kind = kind(&args.subject, args.command.as_deref())?;
-    if kind == Kind::MirrorMaker1 && backend == Backend::Embedded {
-        return Err(Usage("--subject mirrormaker1 needs --clusters containers".into()));
-    }
-    let overlay = |file: Option<&PathBuf>, side| match file {
-        Some(file) => read_properties(file, side, &kind),
-        None => Ok(Properties::new()),
-    };
-    let consumer = overlay(args.consumer_config.as_ref(), config::Kind::Consumer)?;
-    let producer = overlay(args.producer_config.as_ref(), config::Kind::Producer)?;
-    let executable = std::env::current_exe()
-        .map_err(|error| Usage(format!("failed to find the program's own file: {error}")))?;
-    if args.contract.is_some() && !matches!(kind, Kind::Command(_)) {
-        return Err(Usage(format!(
-            "--contract goes with --subject command: what {} promises is built in",
-            kind.name()
-        )));
-    }
-    let contract = args.contract.as_deref().map(contract::read).transpose().map_err(Usage)?;
-    let subject = subject::Spec { kind, executable, consumer, producer, contract };
+fn prepare(args: Args) -> Result<(bool, run::Spec), String> {
+    let backend = backend(&args.clusters)?;
+    let seed = args.seed.unwrap_or_else(rand::random);
+    let subject = args.subject.spec(backend, seed)?;
     let tags = args.tags.as_deref().map(parse_tags).transpose()?;
     let selection = Selection { features: args.feature.clone(), tags, name: args.name.clone() };
     let features = match &args.features {
         Some(folder) => catalogue::folder(folder),
         None => catalogue::embedded(),
     }
-    .map_err(|error| Usage(error.to_string()))?;
-    selection.check(&features).map_err(|error| Usage(error.to_string()))?;
-    let seed = args.seed.unwrap_or_else(rand::random);
+    .map_err(|error| error.to_string())?;
+    selection.check(&features).map_err(|error| error.to_string())?;
     let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));
-    let run_dir = RunDir::create(&folder).map_err(|error| Usage(format!("failed to {error}")))?;
+    let run_dir = RunDir::create(&folder).map_err(|error| format!("failed to {error}"))?;
     print_error(&format!("seed {seed}, run folder {}", run_dir.path().display()));
     Ok((
         args.verbose,
@@ -187,76 +124,16 @@ fn prepare(args: Args) -> Result<(bool, run::Spec), Usage> {
     ))
 }
 
-/// A user's properties file. What stays the harness's is told, and what nobody knows is refused
-/// before anything starts; values are never shown, for some are passwords.
-pub(super) fn read_properties(
-    file: &Path,
-    side: config::Kind,
-    kind: &Kind,
-) -> Result<Properties, Usage> {
-    let read = properties::read(file).map_err(|error| Usage(format!("failed to {error}")))?;
-    let ignored = properties::overlay(&mut Properties::new(), &read);
-    if !ignored.is_empty() {
-        print_error(&format!(
-            "{}: the harness's own instead of yours: {}",
-            file.display(),
-            ignored.join(", ")
-        ));
-    }
-    // Other subjects may know properties of their own.
-    let unknown = read.keys().find(|name| config::known(side, name).is_none());
-    match unknown {
-        Some(name) if *kind == Kind::Mirror => {
-            let nearest = config::nearest(side, name);
-            let hint =
-                nearest.map_or_else(String::new, |nearest| format!("; the nearest is {nearest}"));
-            Err(Usage(format!(
-                "{}: neither Java's client nor librdkafka knows the property {name}{hint}",
-                file.display()
-            )))
-        }
-        _ => Ok(read),
-    }
-}
-
-pub(super) fn kind(name: &str, command: Option<&str>) -> Result<Kind, Usage> {
-    match (name, command) {
-        ("mirror", None) => Ok(Kind::Mirror),
-        ("mirrormaker1", None) => Ok(Kind::MirrorMaker1),
-        ("command", Some(line)) => {
-            subject::words(line).map_err(|error| Usage(format!("failed to {error}")))?;
-            Ok(Kind::Command(line.to_owned()))
-        }
-        ("command", None) => Err(Usage("--subject command needs --command 'PROGRAM …'".into())),
-        (other, Some(_)) => {
-            Err(Usage(format!("--command goes with --subject command, not with {other}")))
-        }
-        (other, None) => Err(Usage(format!(
-            "no subject is called {other:?}; --subject takes one of {}",
-            Kind::NAMES.join(", ")
-        ))),
-    }
-}
-
-fn parse_tags(expression: &str) -> Result<TagOperation, Usage> {
-    expression.parse().map_err(|error| Usage(format!("cannot read --tags {expression:?}: {error}")))
+fn parse_tags(expression: &str) -> Result<TagOperation, String> {
+    expression.parse().map_err(|error| format!("cannot read --tags {expression:?}: {error}"))
 }
 
 /// The call as the user would type it again, but for the selection and the seed.
 fn repeat(args: &Args) -> String {
-    let mut line = format!("mirrorproof spec --clusters {}", args.clusters);
-    let mut add = |flag: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let quoted = shlex::try_quote(&value).map_or(value.clone(), |quoted| quoted.into());
-            line.push_str(&format!(" {flag} {quoted}"));
-        }
-    };
-    add("--subject", Some(args.subject.clone()).filter(|subject| subject != "mirror"));
-    add("--command", args.command.clone());
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    add("--features", path(&args.features));
-    add("--consumer.config", path(&args.consumer_config));
-    add("--producer.config", path(&args.producer_config));
-    add("--contract", path(&args.contract));
+    let mut line =
+        format!("mirrorproof spec --clusters {}{}", args.clusters, args.subject.repeat());
+    if let Some(features) = &args.features {
+        line.push_str(&format!(" --features {}", quoted(&features.display().to_string())));
+    }
     line
 }

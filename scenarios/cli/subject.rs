@@ -1,16 +1,16 @@
-//! The subject of `fuzz` and `replay`: the same words as `spec` takes, and the self test's mirrors.
+//! The subject of `spec`, `fuzz` and `replay`.
 
-use super::{contract, spec};
+use super::{contract, print_error};
 use harness::{
     cluster::Backend,
     subject::{
         self, Kind,
         bad::{Awkward, Fault, SOUND},
-        properties::Properties,
+        properties::{self, Properties},
     },
 };
 use mirror::config;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which mirror, and how.
 #[derive(Debug, clap::Args)]
@@ -32,33 +32,37 @@ pub(super) struct SubjectArgs {
     /// Your producer.properties, laid on top of ours, except addresses, group and security.
     #[arg(long = "producer.config", value_name = "FILE")]
     producer_config: Option<PathBuf>,
-    /// What the mirror promises, in TOML, instead of the built-in contract.
+    /// What the program of --subject command promises, in TOML.
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
 }
 
 impl SubjectArgs {
-    /// The subject, or what is wrong with the words.
-    pub(super) fn spec(&self, backend: Backend) -> Result<subject::Spec, String> {
-        let kind = self.kind()?;
+    /// The subject, or what is wrong with the words. The seed picks the victims of a bad mirror.
+    pub(super) fn spec(&self, backend: Backend, seed: u64) -> Result<subject::Spec, String> {
+        let kind = self.kind(seed)?;
         if kind == Kind::MirrorMaker1 && backend == Backend::Embedded {
             return Err("--subject mirrormaker1 needs --clusters containers".into());
         }
         let overlay = |file: Option<&PathBuf>, side| match file {
-            Some(file) => {
-                spec::read_properties(file, side, &kind).map_err(|spec::Usage(text)| text)
-            }
+            Some(file) => read_properties(file, side, &kind),
             None => Ok(Properties::new()),
         };
         let consumer = overlay(self.consumer_config.as_ref(), config::Kind::Consumer)?;
         let producer = overlay(self.producer_config.as_ref(), config::Kind::Producer)?;
         let executable = std::env::current_exe()
             .map_err(|error| format!("failed to find the program's own file: {error}"))?;
+        if self.contract.is_some() && !matches!(kind, Kind::Command(_)) {
+            return Err(format!(
+                "--contract goes with --subject command: what {} promises is built in",
+                kind.name()
+            ));
+        }
         let contract = self.contract.as_deref().map(contract::read).transpose()?;
         Ok(subject::Spec { kind, executable, consumer, producer, contract })
     }
 
-    fn kind(&self) -> Result<Kind, String> {
+    fn kind(&self, seed: u64) -> Result<Kind, String> {
         let command = self.command.as_deref();
         let fault = match (self.subject.as_str(), &self.fault, command) {
             ("bad", Some(fault), None) => fault,
@@ -66,9 +70,7 @@ impl SubjectArgs {
             (other, Some(_), _) if other != "bad" => {
                 return Err(format!("--fault goes with --subject bad, not with {other}"));
             }
-            (name, _, command) => {
-                return spec::kind(name, command).map_err(|spec::Usage(text)| text);
-            }
+            (name, _, command) => return kind(name, command),
         };
         let faults = Fault::ALL.iter().map(|fault| fault.name);
         let known = faults.chain(Awkward::ALL.iter().map(|one| one.name)).chain([SOUND]);
@@ -78,8 +80,7 @@ impl SubjectArgs {
                  names them"
             ));
         }
-        // The seed is each plan's own.
-        Ok(Kind::Bad { fault: fault.clone(), seed: 0 })
+        Ok(Kind::Bad { fault: fault.clone(), seed })
     }
 
     /// The same words again, each with a space before it.
@@ -96,6 +97,51 @@ impl SubjectArgs {
         ];
         let given = words.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
         given.map(|(flag, value)| format!(" {flag} {}", quoted(&value))).collect()
+    }
+}
+
+/// A user's properties file. What stays the harness's is told, and what nobody knows is refused
+/// before anything starts; values are never shown, for some are passwords.
+fn read_properties(file: &Path, side: config::Kind, kind: &Kind) -> Result<Properties, String> {
+    let read = properties::read(file).map_err(|error| format!("failed to {error}"))?;
+    let ignored = properties::overlay(&mut Properties::new(), &read);
+    if !ignored.is_empty() {
+        print_error(&format!(
+            "{}: the harness's own instead of yours: {}",
+            file.display(),
+            ignored.join(", ")
+        ));
+    }
+    // Other subjects may know properties of their own.
+    let unknown = read.keys().find(|name| config::known(side, name).is_none());
+    match unknown {
+        Some(name) if *kind == Kind::Mirror => {
+            let nearest = config::nearest(side, name);
+            let hint =
+                nearest.map_or_else(String::new, |nearest| format!("; the nearest is {nearest}"));
+            Err(format!(
+                "{}: neither Java's client nor librdkafka knows the property {name}{hint}",
+                file.display()
+            ))
+        }
+        _ => Ok(read),
+    }
+}
+
+fn kind(name: &str, command: Option<&str>) -> Result<Kind, String> {
+    match (name, command) {
+        ("mirror", None) => Ok(Kind::Mirror),
+        ("mirrormaker1", None) => Ok(Kind::MirrorMaker1),
+        ("command", Some(line)) => {
+            subject::words(line).map_err(|error| format!("failed to {error}"))?;
+            Ok(Kind::Command(line.to_owned()))
+        }
+        ("command", None) => Err("--subject command needs --command 'PROGRAM …'".into()),
+        (other, Some(_)) => Err(format!("--command goes with --subject command, not with {other}")),
+        (other, None) => Err(format!(
+            "no subject is called {other:?}; --subject takes one of {}",
+            Kind::NAMES.join(", ")
+        )),
     }
 }
 

@@ -1,11 +1,10 @@
 //! `mirrorproof up` and `mirrorproof down`: clusters for use by hand.
 
-use super::{print, print_error};
+use super::{interrupts::Interrupts, print, print_error};
 use harness::cluster::containers::{
     Cluster, Engine, EngineError, KafkaVersion, RunLabel, Scope, SweepReport, Topology,
 };
 use judge::report::exit::ExitCode;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What `up` takes.
 #[derive(Debug, clap::Args)]
@@ -70,10 +69,11 @@ async fn start(args: UpArgs) -> Result<(), EngineError> {
         auto_create_topics: args.auto_create_topics,
     };
     // Ctrl-C must be caught before the first container: a start that is cut short removes itself.
+    let mut interrupts = Interrupts::watch();
     let note = |text: &str| print_error(text);
     let started = tokio::select! {
         started = engine.start_pair(&topology, &topology, &note) => started,
-        () = interrupted() => {
+        () = interrupts.next() => {
             engine.remove_run().await?;
             return Ok(());
         }
@@ -91,37 +91,10 @@ async fn start(args: UpArgs) -> Result<(), EngineError> {
         return Ok(());
     }
     print_error("the clusters run until Ctrl-C");
-    interrupted().await;
+    interrupts.next().await;
     print_error("removing the clusters");
     pair.remove().await?;
     engine.remove_run().await.map(drop)
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-pub(super) async fn interrupted() {
-    Interrupts::watch().next().await;
-}
-
-/// Ctrl-C and SIGTERM, remembered from the moment of [`Interrupts::watch`] on.
-pub(super) struct Interrupts(Option<[Signal; 2]>);
-
-impl Interrupts {
-    pub(super) fn watch() -> Interrupts {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
-        let [interrupt, terminate] = kinds.map(|kind| signal(kind).ok());
-        Interrupts(interrupt.zip(terminate).map(<[Signal; 2]>::from))
-    }
-
-    /// Waits for the next.
-    pub(super) async fn next(&mut self) {
-        match &mut self.0 {
-            Some([interrupt, terminate]) => tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            },
-            None => std::future::pending().await,
-        }
-    }
 }
 
 /// The article's variables: the first two hosts with port, comma between.

@@ -20,7 +20,7 @@ use cucumber::{
 };
 use harness::{
     cluster::{
-        Backend,
+        Backend, ClusterError,
         pool::{Needs, Pool},
     },
     observe::completion::Limits,
@@ -69,6 +69,9 @@ pub enum RunError {
     /// The run folder.
     #[error("failed to {0}")]
     RunDir(#[from] RunDirError),
+    /// The run's clusters could not be removed.
+    #[error("failed to {0}")]
+    Close(#[from] ClusterError),
 }
 
 /// A run that has not begun, works, or is over.
@@ -89,7 +92,7 @@ struct Shared {
 pub async fn run(spec: Spec, pool: Pool, progress: Progress) -> Result<Report, RunError> {
     let run = Run::new(spec, pool, progress)?;
     run.execute().await;
-    run.close().await;
+    run.close().await?;
     Ok(run.report())
 }
 
@@ -133,12 +136,10 @@ impl Run {
     }
 
     /// Removes the run's clusters.
-    pub async fn close(&self) {
-        if let Err(error) = self.0.pool.close().await {
-            let text = format!("failed to remove the containers of this run: {error}");
-            self.0.progress.note(&text);
-        }
+    pub async fn close(&self) -> Result<(), ClusterError> {
+        let closed = self.0.pool.close().await;
         self.0.progress.end();
+        closed
     }
 
     /// What has been found, with the report files written.

@@ -3,11 +3,17 @@
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{ClusterError, REQUEST_TIMEOUT};
+
+/// Pause before a leader that has moved is looked for again.
+const LEADER_MOVES: Duration = Duration::from_millis(100);
 
 /// Whether a reader sees records of open and aborted transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +31,16 @@ pub fn reader(
     group: &str,
     isolation: Isolation,
 ) -> Result<BaseConsumer, ClusterError> {
+    waiting_reader(bootstrap, group, isolation, Duration::from_millis(10))
+}
+
+/// A reader that is content to see a record so much later, and asks less often.
+pub fn waiting_reader(
+    bootstrap: &str,
+    group: &str,
+    isolation: Isolation,
+    wait: Duration,
+) -> Result<BaseConsumer, ClusterError> {
     ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", group)
@@ -37,7 +53,7 @@ pub fn reader(
         .set("enable.partition.eof", "true")
         .set("check.crcs", "true")
         // The mock holds an empty fetch for the whole wait and is not woken by new records.
-        .set("fetch.wait.max.ms", "10")
+        .set("fetch.wait.max.ms", wait.as_millis().to_string())
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.message.max.bytes", "2000000")
         .set(
@@ -51,6 +67,9 @@ pub fn reader(
         .map_err(request_failed("create a consumer", bootstrap))
 }
 
+/// An offset for each partition of some topics, by topic name and partition.
+pub type Offsets = BTreeMap<(String, u32), i64>;
+
 /// Low watermark and end offset of each partition of a topic; empty if the topic does not exist.
 /// The end offset is the last stable offset for a reader of committed records.
 pub fn watermarks(
@@ -58,14 +77,29 @@ pub fn watermarks(
     bootstrap: &str,
     topic: &str,
 ) -> Result<BTreeMap<u32, (i64, i64)>, ClusterError> {
-    let mut bounds = BTreeMap::new();
-    for partition in 0..partition_count(reader, bootstrap, topic)? {
-        let (low, end) = reader
-            .fetch_watermarks(topic, partition as i32, REQUEST_TIMEOUT)
-            .map_err(request_failed("read the watermarks", bootstrap))?;
-        bounds.insert(partition, (low, end));
-    }
-    Ok(bounds)
+    let counts = partition_counts(reader, bootstrap, [topic])?;
+    let lows = list_offsets(reader, bootstrap, &counts, Offset::Beginning)?;
+    let ends = list_offsets(reader, bootstrap, &counts, Offset::End)?;
+    let bounds = lows.into_iter().zip(ends.into_values());
+    Ok(bounds.map(|(((_, partition), low), end)| (partition, (low, end))).collect())
+}
+
+/// How many partitions each of these topics has; those that do not exist are left out.
+pub fn partition_counts<'t>(
+    reader: &BaseConsumer,
+    bootstrap: &str,
+    topics: impl IntoIterator<Item = &'t str>,
+) -> Result<BTreeMap<String, u32>, ClusterError> {
+    // All topics are asked for: to ask for one by name may create it.
+    let metadata = reader
+        .fetch_metadata(None, REQUEST_TIMEOUT)
+        .map_err(request_failed("read the metadata", bootstrap))?;
+    let counts = topics.into_iter().filter_map(|topic| {
+        let found = metadata.topics().iter().find(|found| found.name() == topic)?;
+        let exists = found.error().is_none() && !found.partitions().is_empty();
+        exists.then(|| (topic.to_owned(), found.partitions().len() as u32))
+    });
+    Ok(counts.collect())
 }
 
 /// How many partitions a topic has; 0 if it does not exist.
@@ -74,51 +108,117 @@ pub fn partition_count(
     bootstrap: &str,
     topic: &str,
 ) -> Result<u32, ClusterError> {
-    // All topics are asked for: to ask for one by name may create it.
-    let metadata = reader
-        .fetch_metadata(None, REQUEST_TIMEOUT)
-        .map_err(request_failed("read the metadata", bootstrap))?;
-    let topic = metadata.topics().iter().find(|found| found.name() == topic);
-    Ok(match topic {
-        Some(found) if found.error().is_none() => found.partitions().len() as u32,
-        _ => 0,
-    })
+    let counts = partition_counts(reader, bootstrap, [topic])?;
+    Ok(counts.get(topic).copied().unwrap_or(0))
 }
 
-/// Positions that the reader's group has committed, for partitions `0..partitions` of a topic.
+/// Where the partitions of these topics begin (`Beginning`) or end (`End`), asked for all at once.
+pub fn list_offsets(
+    reader: &BaseConsumer,
+    bootstrap: &str,
+    counts: &BTreeMap<String, u32>,
+    which: Offset,
+) -> Result<Offsets, ClusterError> {
+    let failed = request_failed("read the watermarks", bootstrap);
+    let started = Instant::now();
+    loop {
+        // A leader that has just moved is asked again: this call, unlike others, does not do it.
+        match try_list_offsets(reader, counts, which) {
+            Err(error) if is_passing(&error) && started.elapsed() < REQUEST_TIMEOUT => {
+                std::thread::sleep(LEADER_MOVES);
+            }
+            found => return found.map_err(failed),
+        }
+    }
+}
+
+fn try_list_offsets(
+    reader: &BaseConsumer,
+    counts: &BTreeMap<String, u32>,
+    which: Offset,
+) -> Result<Offsets, KafkaError> {
+    let mut wanted = TopicPartitionList::new();
+    for (topic, count) in counts {
+        for partition in 0..*count {
+            wanted.add_partition_offset(topic, partition as i32, which)?;
+        }
+    }
+    if wanted.count() == 0 {
+        return Ok(Offsets::new());
+    }
+    // The logical offsets are the timestamps -2 and -1, which ask for a log's start and end.
+    let found = reader.offsets_for_times(wanted, REQUEST_TIMEOUT)?;
+    let elements = found.elements();
+    let offsets = elements.iter().map(|element| {
+        element.error()?;
+        let place = (element.topic().to_owned(), element.partition() as u32);
+        match element.offset() {
+            Offset::Offset(offset) => Ok((place, offset)),
+            _ => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)),
+        }
+    });
+    offsets.collect()
+}
+
+/// Positions that the reader's group has committed, in partitions of these topics.
+pub fn all_committed(
+    reader: &BaseConsumer,
+    bootstrap: &str,
+    counts: &BTreeMap<String, u32>,
+) -> Result<Offsets, ClusterError> {
+    let mut wanted = TopicPartitionList::new();
+    for (topic, count) in counts.iter().filter(|(_, count)| **count > 0) {
+        wanted.add_partition_range(topic, 0, *count as i32 - 1);
+    }
+    if wanted.count() == 0 {
+        return Ok(Offsets::new());
+    }
+    let found = reader
+        .committed_offsets(wanted, REQUEST_TIMEOUT)
+        .map_err(request_failed("read the committed offsets", bootstrap))?;
+    let elements = found.elements();
+    let positions = elements.iter().filter_map(|element| match element.offset() {
+        Offset::Offset(offset) => {
+            Some(((element.topic().to_owned(), element.partition() as u32), offset))
+        }
+        _ => None,
+    });
+    Ok(positions.collect())
+}
+
+/// Positions that the reader's group has committed in a topic, as many partitions as it has now.
 pub fn committed(
     reader: &BaseConsumer,
     bootstrap: &str,
     topic: &str,
-    partitions: u32,
 ) -> Result<BTreeMap<u32, i64>, ClusterError> {
-    let mut wanted = TopicPartitionList::new();
-    if partitions == 0 {
-        return Ok(BTreeMap::new());
-    }
-    wanted.add_partition_range(topic, 0, partitions as i32 - 1);
-    let found = reader
-        .committed_offsets(wanted, REQUEST_TIMEOUT)
-        .map_err(request_failed("read the committed offsets", bootstrap))?;
-    Ok(found
-        .elements()
-        .iter()
-        .filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some((element.partition() as u32, offset)),
-            _ => None,
-        })
-        .collect())
+    let counts = partition_counts(reader, bootstrap, [topic])?;
+    let positions = all_committed(reader, bootstrap, &counts)?;
+    Ok(positions.into_iter().map(|((_, partition), offset)| (partition, offset)).collect())
+}
+
+/// Whether it is one of the errors that pass: the client reports them and tries again.
+pub fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+        )
+    )
 }
 
 /// Assigns a reader to explicit offsets: a logical one (`Beginning`) costs half a second.
-pub fn assign(
+pub fn assign<'t>(
     reader: &BaseConsumer,
     bootstrap: &str,
-    topic: &str,
-    positions: impl IntoIterator<Item = (u32, i64)>,
+    positions: impl IntoIterator<Item = (&'t str, u32, i64)>,
 ) -> Result<(), ClusterError> {
     let mut list = TopicPartitionList::new();
-    for (partition, offset) in positions {
+    for (topic, partition, offset) in positions {
         list.add_partition_offset(topic, partition as i32, Offset::Offset(offset))
             .map_err(request_failed("assign a partition", bootstrap))?;
     }

@@ -3,18 +3,24 @@
 use super::rebalance::Rebalances;
 use crate::cluster::{
     ClusterError, Pair,
-    client::{self, Isolation},
+    client::{self, Isolation, Offsets},
 };
 use judge::history::{
     CommitSample, DestinationOffset, Ends, Event, EventKind, Positions, SourceOffset, TopicIndex,
     TopicPartition,
 };
-use rdkafka::consumer::BaseConsumer;
-use std::time::{Duration, Instant};
+use rdkafka::{Offset, consumer::BaseConsumer};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// How long a member may take to learn that it was expelled: longer than any session timeout that the
 /// harness sets.
 const EXPELLED: Duration = Duration::from_secs(8);
+
+/// How old the number of partitions may be that a look at the progress takes for true.
+const KNOWN: Duration = Duration::from_millis(250);
 
 /// A topic to look at, under its names on both sides.
 #[derive(Clone, Debug)]
@@ -46,10 +52,8 @@ pub enum Store {
 /// Reads committed positions and end offsets, and keeps what it saw.
 pub struct Progress {
     store: Store,
-    source: BaseConsumer,
-    source_address: String,
-    destination: BaseConsumer,
-    destination_address: String,
+    source: Side,
+    destination: Side,
     last: Option<CommitSample>,
     rebalances: Option<Rebalances>,
     /// Rebalances that were seen and not yet taken, bounded by the sample before each, and when.
@@ -77,14 +81,8 @@ impl Progress {
         Ok(Progress {
             rebalances,
             rebalanced: Vec::new(),
-            source: client::reader(source, group, Isolation::ReadUncommitted)?,
-            destination: client::reader(
-                destination,
-                "mirrorproof-reader",
-                Isolation::ReadUncommitted,
-            )?,
-            source_address: source.to_owned(),
-            destination_address: destination.to_owned(),
+            source: Side::new(source, group)?,
+            destination: Side::new(destination, "mirrorproof-reader")?,
             store,
             last: None,
             changed: None,
@@ -93,52 +91,46 @@ impl Progress {
     }
 
     /// Positions committed now; `None` where progress is unknown.
-    pub fn committed(&self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
-        let mut positions = Positions::new();
-        for topic in topics {
-            let count = client::partition_count(&self.source, &self.source_address, &topic.source)?;
-            let found = match &self.store {
-                Store::Unknown => return Ok(None),
-                Store::Group(_) => {
-                    client::committed(&self.source, &self.source_address, &topic.source, count)?
-                }
-                Store::ZooKeeper { connect, group } => {
-                    super::zookeeper::committed(connect, group, &topic.source, count)?
-                }
-            };
-            positions.extend(found.into_iter().map(|(partition, offset)| {
-                (TopicPartition { topic: topic.index, partition }, SourceOffset(offset))
-            }));
+    fn committed(
+        &mut self,
+        topics: &[Watched],
+        oldest: Duration,
+    ) -> Result<Option<Positions>, ClusterError> {
+        if let Store::Unknown = self.store {
+            return Ok(None);
         }
-        Ok(Some(positions))
+        let counts = self.source.counts(topics, |topic| &topic.source, oldest)?;
+        let found = match &self.store {
+            Store::Unknown | Store::Group(_) => {
+                client::all_committed(&self.source.reader, &self.source.address, &counts)?
+            }
+            Store::ZooKeeper { connect, group } => {
+                let mut found = Offsets::new();
+                for (topic, count) in counts {
+                    let positions = super::zookeeper::committed(connect, group, &topic, count)?;
+                    let place = |partition| (topic.clone(), partition);
+                    found.extend(positions.into_iter().map(|(number, at)| (place(number), at)));
+                }
+                found
+            }
+        };
+        Ok(Some(by_index(topics, |topic| &topic.source, found, SourceOffset)))
     }
 
     /// End offsets of the source now.
-    pub fn source_ends(&self, topics: &[Watched]) -> Result<Positions, ClusterError> {
-        let mut ends = Positions::new();
-        for topic in topics {
-            let bounds = client::watermarks(&self.source, &self.source_address, &topic.source)?;
-            ends.extend(bounds.into_iter().map(|(partition, (_, end))| {
-                (TopicPartition { topic: topic.index, partition }, SourceOffset(end))
-            }));
-        }
-        Ok(ends)
+    pub fn source_ends(&mut self, topics: &[Watched]) -> Result<Positions, ClusterError> {
+        let ends = self.source.ends(topics, |topic| &topic.source, Duration::ZERO)?;
+        Ok(by_index(topics, |topic| &topic.source, ends, SourceOffset))
     }
 
     /// End offsets of the destination now.
-    pub fn destination_ends(&self, topics: &[Watched]) -> Result<Ends, ClusterError> {
-        let mut ends = Ends::new();
-        for topic in topics {
-            let bounds = client::watermarks(
-                &self.destination,
-                &self.destination_address,
-                &topic.destination,
-            )?;
-            ends.extend(bounds.into_iter().map(|(partition, (_, end))| {
-                (TopicPartition { topic: topic.index, partition }, DestinationOffset(end))
-            }));
-        }
-        Ok(ends)
+    pub fn destination_ends(&mut self, topics: &[Watched]) -> Result<Ends, ClusterError> {
+        self.ends(topics, Duration::ZERO)
+    }
+
+    fn ends(&mut self, topics: &[Watched], oldest: Duration) -> Result<Ends, ClusterError> {
+        let ends = self.destination.ends(topics, |topic| &topic.destination, oldest)?;
+        Ok(by_index(topics, |topic| &topic.destination, ends, DestinationOffset))
     }
 
     /// The subject is being started: that its group then forms is no rebalance. Returns the ends of
@@ -147,7 +139,7 @@ impl Progress {
         if let Some(rebalances) = &mut self.rebalances {
             rebalances.subject_starts()?;
         }
-        let committed = self.committed(topics)?.unwrap_or_default();
+        let committed = self.committed(topics, Duration::ZERO)?.unwrap_or_default();
         let destination_ends = self.destination_ends(topics)?;
         self.last = Some(CommitSample { committed, destination_ends: destination_ends.clone() });
         Ok(destination_ends)
@@ -173,6 +165,19 @@ impl Progress {
     /// Takes a sample: the positions first, then the ends, so that what is committed must lie
     /// below them.
     pub fn sample(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
+        self.look(topics, Duration::ZERO)
+    }
+
+    /// The same for those who look often: a partition that has just been added may not be seen yet.
+    pub fn glance(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
+        self.look(topics, KNOWN)
+    }
+
+    fn look(
+        &mut self,
+        topics: &[Watched],
+        oldest: Duration,
+    ) -> Result<Option<Positions>, ClusterError> {
         let rebalanced = match &mut self.rebalances {
             Some(rebalances) => rebalances.seen()?,
             None => false,
@@ -187,8 +192,8 @@ impl Progress {
             let event = Event { kind, destination_ends, committed, over: None };
             self.rebalanced.push((event, Instant::now()));
         }
-        let Some(committed) = self.committed(topics)? else { return Ok(None) };
-        let destination_ends = self.destination_ends(topics)?;
+        let Some(committed) = self.committed(topics, oldest)? else { return Ok(None) };
+        let destination_ends = self.ends(topics, oldest)?;
         let stable = self.rebalances.as_ref().is_some_and(Rebalances::is_stable);
         for (event, seen) in &mut self.rebalanced {
             // A member that was expelled may not know it for as long as its session lasts.
@@ -209,4 +214,62 @@ impl Progress {
     pub fn take_rebalanced(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.rebalanced).into_iter().map(|(event, _)| event).collect()
     }
+}
+
+/// One side, and the partition counts of its topics as they were asked for last.
+struct Side {
+    reader: BaseConsumer,
+    address: String,
+    known: Option<(Instant, BTreeMap<String, u32>)>,
+}
+
+impl Side {
+    fn new(address: &str, group: &str) -> Result<Side, ClusterError> {
+        let reader = client::reader(address, group, Isolation::ReadUncommitted)?;
+        Ok(Side { reader, address: address.to_owned(), known: None })
+    }
+
+    /// Partition counts that are no older than `oldest`.
+    fn counts(
+        &mut self,
+        topics: &[Watched],
+        name: impl Fn(&Watched) -> &String,
+        oldest: Duration,
+    ) -> Result<BTreeMap<String, u32>, ClusterError> {
+        if let Some((at, counts)) = &self.known
+            && at.elapsed() < oldest
+            && topics.iter().all(|topic| counts.contains_key(name(topic)))
+        {
+            return Ok(counts.clone());
+        }
+        let (asked, names) = (Instant::now(), topics.iter().map(|topic| name(topic).as_str()));
+        let counts = client::partition_counts(&self.reader, &self.address, names)?;
+        self.known = Some((asked, counts.clone()));
+        Ok(counts)
+    }
+
+    fn ends(
+        &mut self,
+        topics: &[Watched],
+        name: impl Fn(&Watched) -> &String,
+        oldest: Duration,
+    ) -> Result<Offsets, ClusterError> {
+        let counts = self.counts(topics, name, oldest)?;
+        client::list_offsets(&self.reader, &self.address, &counts, Offset::End)
+    }
+}
+
+/// The same with the history's topics.
+fn by_index<Position>(
+    topics: &[Watched],
+    name: impl Fn(&Watched) -> &String,
+    offsets: Offsets,
+    position: impl Fn(i64) -> Position,
+) -> BTreeMap<TopicPartition, Position> {
+    let index = |wanted: &String| topics.iter().find(|topic| name(topic) == wanted);
+    let known = offsets.into_iter().filter_map(|((topic, partition), offset)| {
+        let topic = index(&topic)?.index;
+        Some((TopicPartition { topic, partition }, position(offset)))
+    });
+    known.collect()
 }

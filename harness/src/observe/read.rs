@@ -7,8 +7,7 @@ use crate::cluster::{
 };
 use judge::history::{Content, Header, Timestamp};
 use rdkafka::{
-    Message, Timestamp as ClientTimestamp,
-    error::{KafkaError, RDKafkaErrorCode},
+    Message, Offset, Timestamp as ClientTimestamp, consumer::BaseConsumer, error::KafkaError,
     message::Headers,
 };
 use std::{
@@ -48,35 +47,73 @@ pub enum ReadError {
     },
 }
 
-/// Reads all of `topic` that there is when the read begins. A partition is done when its end
-/// offset is reached, or when the client reports its end: the last offset below the end may be a
-/// control record, which no consumer ever sees.
+/// Reads all of `topic` that there is when the read begins.
 pub fn read_topic(
     bootstrap: &str,
     topic: &str,
     isolation: Isolation,
     limit: Duration,
 ) -> Result<TopicRead, ReadError> {
-    let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
-    let bounds = client::watermarks(&reader, bootstrap, topic)?;
-    let mut open: BTreeSet<u32> = bounds
-        .iter()
-        .filter(|(_, (low, end))| low < end)
-        .map(|(partition, _)| *partition)
-        .collect();
-    client::assign(
-        &reader,
-        bootstrap,
-        topic,
-        open.iter().map(|partition| (*partition, bounds[partition].0)),
-    )?;
+    let mut read = read_topics(bootstrap, &[topic.to_owned()], isolation, limit)?;
+    Ok(read.pop().unwrap_or_default())
+}
+
+/// Reads all of some topics that there is when the read begins, one result for each.
+pub fn read_topics(
+    bootstrap: &str,
+    topics: &[String],
+    isolation: Isolation,
+    limit: Duration,
+) -> Result<Vec<TopicRead>, ReadError> {
     let started = Instant::now();
-    let mut records = Vec::new();
-    while !open.is_empty() {
-        if started.elapsed() > limit {
-            let address = bootstrap.to_owned();
-            return Err(ReadError::Deadline { topic: topic.into(), address, missing: open, limit });
+    let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
+    let counts = client::partition_counts(&reader, bootstrap, topics.iter().map(String::as_str))?;
+    let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
+    let ends = client::list_offsets(&reader, bootstrap, &counts, Offset::End)?;
+    let mut reader = Some(reader);
+    let mut reads = Vec::new();
+    for topic in topics {
+        let mut read = TopicRead::default();
+        for partition in 0..counts.get(topic).copied().unwrap_or(0) {
+            let place = (topic.clone(), partition);
+            if let (Some(low), Some(end)) = (lows.get(&place), ends.get(&place)) {
+                read.bounds.insert(partition, (*low, *end));
+            }
         }
+        if read.bounds.values().any(|(low, end)| low < end) {
+            // The end of a partition is reported without its topic: each has a reader of its own.
+            let reader = match reader.take() {
+                Some(reader) => reader,
+                None => client::reader(bootstrap, "mirrorproof-reader", isolation)?,
+            };
+            let missing = follow(&reader, bootstrap, topic, &mut read, started, limit)?;
+            if !missing.is_empty() {
+                let (topic, address) = (topic.clone(), bootstrap.to_owned());
+                return Err(ReadError::Deadline { topic, address, missing, limit });
+            }
+        }
+        reads.push(read);
+    }
+    Ok(reads)
+}
+
+/// Reads a topic up to its bounds. A partition is done when its end offset is reached, or when the
+/// client reports its end: the last offset below the end may be a control record, which no consumer
+/// ever sees. Returns the partitions that were not done in time.
+fn follow(
+    reader: &BaseConsumer,
+    bootstrap: &str,
+    topic: &str,
+    read: &mut TopicRead,
+    started: Instant,
+    limit: Duration,
+) -> Result<BTreeSet<u32>, ClusterError> {
+    let bounds = &read.bounds;
+    let filled = bounds.iter().filter(|(_, (low, end))| low < end);
+    let mut open: BTreeSet<u32> = filled.map(|(partition, _)| *partition).collect();
+    let places = open.iter().map(|partition| (topic, *partition, bounds[partition].0));
+    client::assign(reader, bootstrap, places)?;
+    while !open.is_empty() && started.elapsed() < limit {
         match reader.poll(Duration::from_millis(50)) {
             None => {}
             Some(Ok(message)) => {
@@ -88,32 +125,18 @@ pub fn read_topic(
                 let content = content_of(&message);
                 let ours = sentinel::recognise(message.key(), message.payload(), &content);
                 if offset < end && ours.is_none() {
-                    records.push((partition, offset, content));
+                    read.records.push((partition, offset, content));
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 open.remove(&(partition as u32));
             }
-            Some(Err(error)) if is_passing(&error) => {}
-            Some(Err(error)) => return Err(request_failed("read records", bootstrap)(error).into()),
+            Some(Err(error)) if client::is_passing(&error) => {}
+            Some(Err(error)) => return Err(request_failed("read records", bootstrap)(error)),
         }
     }
-    records.sort_by_key(|(partition, offset, _)| (*partition, *offset));
-    Ok(TopicRead { records, bounds })
-}
-
-/// Whether it is one of the errors that the client reports and then mends by itself.
-pub fn is_passing(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::LeaderNotAvailable
-        )
-    )
+    read.records.sort_by_key(|(partition, offset, _)| (*partition, *offset));
+    Ok(open)
 }
 
 /// What a record carries, as the history keeps it.

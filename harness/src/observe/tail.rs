@@ -2,13 +2,10 @@
 //!
 //! What is seen here only decides when a run is over. What is judged is read afresh at the end.
 
-use super::{
-    read::{content_of, is_passing},
-    sentinel,
-};
+use super::{read::content_of, sentinel};
 use crate::cluster::{
     ClusterError,
-    client::{self, Isolation, request_failed},
+    client::{self, Isolation, is_passing, request_failed},
 };
 use judge::history::{Ends, TopicIndex, TopicPartition};
 use rdkafka::{
@@ -28,6 +25,9 @@ use std::{
 
 /// How often the follower looks for new topics and partitions.
 const METADATA_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a broker may hold an empty answer: who follows asks all the time.
+const WAIT: Duration = Duration::from_millis(40);
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
@@ -56,7 +56,8 @@ pub struct Tail {
 impl Tail {
     /// Begins to follow, each partition from its baseline (0 where there is none).
     pub fn start(bootstrap: &str, baseline: Ends) -> Result<Tail, ClusterError> {
-        let reader = client::reader(bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
+        let isolation = Isolation::ReadUncommitted;
+        let reader = client::waiting_reader(bootstrap, "mirrorproof-reader", isolation, WAIT)?;
         let mut tail = Tail {
             seen: Arc::default(),
             topics: Arc::default(),
@@ -134,12 +135,13 @@ impl Follower {
     fn assign_new_partitions(&mut self) -> Result<(), ClusterError> {
         let wanted = lock(&self.topics).clone();
         let mut added = TopicPartitionList::new();
+        let names = wanted.iter().map(|(_, name)| name.as_str());
+        let Ok(counts) = client::partition_counts(&self.reader, &self.bootstrap, names) else {
+            // The destination may be away for a while: that is a fault, not an end.
+            return Ok(());
+        };
         for (index, name) in wanted {
-            let count = match client::partition_count(&self.reader, &self.bootstrap, &name) {
-                Ok(count) => count,
-                // The destination may be away for a while: that is a fault, not an end.
-                Err(_) => continue,
-            };
+            let count = counts.get(&name).copied().unwrap_or(0);
             let known = self.assigned.get(&name).map_or(0, |(_, known)| *known);
             for partition in known..count {
                 let at = TopicPartition { topic: index, partition };

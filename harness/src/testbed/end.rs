@@ -8,7 +8,7 @@ use crate::{
     },
     observe::{
         completion::{Moment, Next, decide},
-        read::{TopicRead, read_topic},
+        read::{TopicRead, read_topics},
         sentinel::Sentinel,
     },
     workload::produce::produce_sentinels,
@@ -72,13 +72,12 @@ impl Testbed {
     /// One sentinel for each pair of source and destination partition that a record can take.
     async fn send_sentinels(&mut self) -> Result<BTreeSet<u64>, TestbedError> {
         let partitioning = self.contract().partitioning;
-        let mut expected = BTreeSet::new();
+        let (mut expected, mut sentinels) = (BTreeSet::new(), Vec::new());
         for index in self.selected() {
             let reach = match partitioning {
                 Partitioning::Murmur2 => self.destination_partitions_now(index).await?,
                 Partitioning::Preserve | Partitioning::Crc32 | Partitioning::Any => 0,
             };
-            let mut sentinels = Vec::new();
             for partition in 0..self.source_partitions(index) {
                 let targets: Vec<_> = match reach {
                     0 => vec![None],
@@ -86,12 +85,13 @@ impl Testbed {
                 };
                 for target in targets {
                     expected.insert(self.next_sentinel);
-                    sentinels.push(Sentinel::new(self.next_sentinel, partition, target));
+                    let sentinel = Sentinel::new(self.next_sentinel, partition, target);
+                    sentinels.push((index, sentinel));
                     self.next_sentinel += 1;
                 }
             }
-            self.produce_sentinels(index, sentinels).await?;
         }
+        self.produce_sentinels(sentinels).await?;
         Ok(expected)
     }
 
@@ -145,7 +145,7 @@ impl Testbed {
         let (committed, committed_at) = match &self.sampler {
             Some(sampler) => {
                 sampler
-                    .with(|progress, topics| Ok((progress.sample(topics)?, progress.changed)))
+                    .with(|progress, topics| Ok((progress.glance(topics)?, progress.changed)))
                     .await?
             }
             None => (None, None),
@@ -238,17 +238,8 @@ impl Testbed {
         isolation: Isolation,
     ) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
         let (bootstrap, limit) = (bootstrap.to_owned(), self.limits.read);
-        Ok(blocking(move || {
-            names
-                .iter()
-                .enumerate()
-                .map(|(index, name)| {
-                    let read = read_topic(&bootstrap, name, isolation, limit)?;
-                    Ok::<_, crate::observe::read::ReadError>((index as TopicIndex, read))
-                })
-                .collect()
-        })
-        .await?)
+        let reads = blocking(move || read_topics(&bootstrap, &names, isolation, limit)).await?;
+        Ok((0..).zip(reads).collect())
     }
 
     fn keep_source(
@@ -366,7 +357,7 @@ async fn canary_passes(cluster: &Cluster) -> Result<(), TestbedError> {
         let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
         let end = |bounds: BTreeMap<u32, (i64, i64)>| bounds.get(&0).map_or(0, |(_, end)| *end);
         let before = end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?);
-        produce_sentinels(&bootstrap, CANARY_TOPIC, &[Sentinel::new(0, 0, None)])?;
+        produce_sentinels(&bootstrap, &[(CANARY_TOPIC, Sentinel::new(0, 0, None))])?;
         let started = Instant::now();
         while end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?) <= before {
             if started.elapsed() > Duration::from_secs(10) {

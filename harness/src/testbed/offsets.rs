@@ -85,8 +85,7 @@ impl Move {
     fn perform(&self) -> Result<ResumeTrial, TestbedError> {
         let at = |partition| TopicPartition { topic: self.index, partition };
         let source = client::reader(&self.source, &self.group, Isolation::ReadCommitted)?;
-        let count = client::partition_count(&source, &self.source, &self.source_topic)?;
-        let committed = client::committed(&source, &self.source, &self.source_topic, count)?;
+        let committed = client::committed(&source, &self.source, &self.source_topic)?;
         let reader = client::reader(&self.destination, &self.group, Isolation::ReadCommitted)?;
         let bounds = client::watermarks(&reader, &self.destination, &self.destination_topic)?;
         let raw = committed.iter().filter(|(partition, _)| bounds.contains_key(partition));
@@ -153,7 +152,7 @@ impl Move {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&(partition as u32));
                 }
-                Some(Err(error)) if crate::observe::read::is_passing(&error) => {}
+                Some(Err(error)) if client::is_passing(&error) => {}
                 Some(Err(error)) => return Err(failed("resume on the destination")(error).into()),
             }
         }

@@ -58,8 +58,7 @@ impl Testbed {
         let (bootstrap, group) = (self.pair.source.bootstrap().to_owned(), self.group());
         blocking(move || {
             let reader = client::reader(&bootstrap, &group, Isolation::ReadCommitted)?;
-            let count = client::partition_count(&reader, &bootstrap, &name)?;
-            let committed = client::committed(&reader, &bootstrap, &name, count)?;
+            let committed = client::committed(&reader, &bootstrap, &name)?;
             // A partition that was read further stays where it is.
             let gone = behind.into_iter().filter(|(partition, to)| {
                 committed.get(partition).is_none_or(|position| position < to)
@@ -73,13 +72,13 @@ impl Testbed {
     /// Writes a canary behind each gap. One that arrives on the destination shows that the subject has
     /// gone over what retention took, without a word. Returns their numbers.
     pub(super) async fn send_behind_gaps(&mut self) -> Result<BTreeSet<u64>, TestbedError> {
-        let mut sent = BTreeSet::new();
-        for at in self.outrun.keys().copied().collect::<Vec<_>>() {
-            let sentinel = Sentinel::new(self.next_sentinel, at.partition, None);
-            sent.insert(self.next_sentinel);
-            self.next_sentinel += 1;
-            self.produce_sentinels(at.topic, vec![sentinel]).await?;
-        }
+        let sentinels: Vec<_> = (self.next_sentinel..)
+            .zip(self.outrun.keys())
+            .map(|(number, at)| (at.topic, Sentinel::new(number, at.partition, None)))
+            .collect();
+        self.next_sentinel += sentinels.len() as u64;
+        let sent = sentinels.iter().map(|(_, sentinel)| sentinel.number).collect();
+        self.produce_sentinels(sentinels).await?;
         Ok(sent)
     }
 

@@ -35,7 +35,7 @@ impl Sampler {
             while !stopped.load(Ordering::Relaxed) {
                 let topics = lock(&topics).clone();
                 // A cluster that is away for a while is seen by those who wait for it.
-                drop(lock(&shared).sample(&topics));
+                drop(lock(&shared).glance(&topics));
                 std::thread::park_timeout(interval);
             }
         });

@@ -114,16 +114,14 @@ impl Testbed {
                 return Ok(());
             }
             if Instant::now() >= next_round {
-                for at in wanted.difference(&ready) {
-                    sent.push((self.next_sentinel + sent.len() as u64, *at));
-                }
-                let fresh: Vec<_> =
-                    sent.iter().filter(|(number, _)| *number >= self.next_sentinel).collect();
-                for (number, (index, partition)) in &fresh {
-                    let sentinel = Sentinel::new(*number, *partition, None);
-                    self.produce_sentinels(*index, vec![sentinel]).await?;
-                }
-                self.next_sentinel = sent.last().map_or(0, |(number, _)| number + 1);
+                let round: Vec<_> =
+                    (self.next_sentinel..).zip(wanted.difference(&ready).copied()).collect();
+                self.next_sentinel += round.len() as u64;
+                let sentinels = round.iter().map(|(number, (index, partition))| {
+                    (*index, Sentinel::new(*number, *partition, None))
+                });
+                self.produce_sentinels(sentinels.collect()).await?;
+                sent.extend(round);
                 next_round = Instant::now() + Duration::from_millis(250);
             }
             tokio::time::sleep(POLL).await;
@@ -148,12 +146,15 @@ impl Testbed {
 
     pub(super) async fn produce_sentinels(
         &self,
-        index: TopicIndex,
-        sentinels: Vec<Sentinel>,
+        sentinels: Vec<(TopicIndex, Sentinel)>,
     ) -> Result<(), TestbedError> {
-        let topic = self.history.topics[usize::from(index)].source.clone();
+        let topics = &self.history.topics;
+        let named: Vec<_> = sentinels
+            .into_iter()
+            .map(|(index, sentinel)| (topics[usize::from(index)].source.clone(), sentinel))
+            .collect();
         let bootstrap = self.pair.source.bootstrap().to_owned();
-        Ok(blocking(move || produce_sentinels(&bootstrap, &topic, &sentinels)).await?)
+        Ok(blocking(move || produce_sentinels(&bootstrap, &named)).await?)
     }
 
     /// Whether the subject, or an instance of it, has ended by itself.

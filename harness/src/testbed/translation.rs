@@ -75,8 +75,7 @@ impl Testbed {
         let group = self.application.clone();
         let positions = blocking(move || {
             let reader = client::reader(&bootstrap, &group, Isolation::ReadCommitted)?;
-            let count = client::partition_count(&reader, &bootstrap, &topic)?;
-            client::committed(&reader, &bootstrap, &topic, count)
+            client::committed(&reader, &bootstrap, &topic)
         })
         .await?;
         Ok(positions.into_iter().collect())

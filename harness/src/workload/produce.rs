@@ -206,17 +206,16 @@ fn outcomes(producer: &BaseProducer<Outcomes>, records: &[&Generated]) -> Vec<(R
     records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect()
 }
 
-/// Writes sentinels to their partitions and waits until all are acknowledged.
-pub fn produce_sentinels(
+/// Writes sentinels to their topics and partitions and waits until all are acknowledged.
+pub fn produce_sentinels<Topic: AsRef<str>>(
     bootstrap: &str,
-    topic: &str,
-    sentinels: &[Sentinel],
+    sentinels: &[(Topic, Sentinel)],
 ) -> Result<(), ClusterError> {
     let producer = producer(bootstrap, "mirrorproof-sentinel", None)?;
-    for (index, sentinel) in sentinels.iter().enumerate() {
+    for (index, (topic, sentinel)) in sentinels.iter().enumerate() {
         let text = sentinel.text();
         let mark = Header { key: Content::SENTINEL_HEADER, value: Some(text.as_bytes()) };
-        let message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, index)
+        let message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic.as_ref(), index)
             .partition(sentinel.partition as i32)
             .key(&sentinel.key)
             .payload(text.as_bytes())
