@@ -1,6 +1,7 @@
 //! The command line. Prints, and turns outcomes into exit codes; everything else is elsewhere.
 
 mod bad_mirror;
+mod bench;
 mod clusters;
 mod contract;
 mod fuzz;
@@ -48,6 +49,11 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Performs a stored plan again.
     Replay(replay::Args),
+    /// Compares mirrors side by side: rate, processor time and memory (needs Docker).
+    Bench(bench::Args),
+    /// One of the bounds of `bench`.
+    #[command(hide = true)]
+    BenchLimit(bench::LimitArgs),
     /// A mirror of the self test.
     #[command(hide = true)]
     BadMirror(bad_mirror::Args),
@@ -79,6 +85,8 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::BadMirror(arguments)) => bad_mirror::main(arguments),
         Some(Command::Selftest(arguments)) => block_on(selftest::main(arguments)).code().into(),
         Some(Command::Fuzz(arguments)) => block_on(fuzz::main(arguments)).code().into(),
+        Some(Command::Bench(arguments)) => block_on(bench::main(arguments)).code().into(),
+        Some(Command::BenchLimit(arguments)) => bench::limit(&arguments).code().into(),
         Some(Command::Replay(arguments)) => block_on(replay::main(arguments)).code().into(),
         Some(Command::Up(arguments)) => block_on(up::up(arguments)).code().into(),
         Some(Command::Down(arguments)) => block_on(up::down(arguments)).code().into(),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Which mirror, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct SubjectArgs {
-    /// Which mirror is judged: mirror (ours), mirrormaker1, command with --command, or bad with
+    /// Which mirror is judged: mirror (ours), mirrormaker1, mirrormaker2, command with --command, or bad with
     /// --fault.
     #[arg(long, default_value = "mirror", value_name = "NAME")]
     subject: String,
@@ -41,8 +41,9 @@ impl SubjectArgs {
     /// The subject, or what is wrong with the words. The seed picks the victims of a bad mirror.
     pub(super) fn spec(&self, backend: Backend, seed: u64) -> Result<subject::Spec, String> {
         let kind = self.kind(seed)?;
-        if kind == Kind::MirrorMaker1 && backend == Backend::Embedded {
-            return Err("--subject mirrormaker1 needs --clusters containers".into());
+        let of_kafka = matches!(kind, Kind::MirrorMaker1 | Kind::MirrorMaker2);
+        if of_kafka && backend == Backend::Embedded {
+            return Err(format!("--subject {} needs --clusters containers", kind.name()));
         }
         let overlay = |file: Option<&PathBuf>, side| match file {
             Some(file) => read_properties(file, side, &kind),
@@ -132,6 +133,7 @@ fn kind(name: &str, command: Option<&str>) -> Result<Kind, String> {
     match (name, command) {
         ("mirror", None) => Ok(Kind::Mirror),
         ("mirrormaker1", None) => Ok(Kind::MirrorMaker1),
+        ("mirrormaker2", None) => Ok(Kind::MirrorMaker2),
         ("command", Some(line)) => {
             subject::words(line).map_err(|error| format!("failed to {error}"))?;
             Ok(Kind::Command(line.to_owned()))

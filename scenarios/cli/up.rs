@@ -67,6 +67,7 @@ async fn start(args: UpArgs) -> Result<(), EngineError> {
         zookeepers: args.zookeepers,
         brokers: args.brokers,
         auto_create_topics: args.auto_create_topics,
+        ..Topology::default()
     };
     // Ctrl-C must be caught before the first container: a start that is cut short removes itself.
     let mut interrupts = Interrupts::watch();

@@ -38,6 +38,21 @@ fn a_stored_plan_is_performed_again() {
 }
 
 #[test]
+fn a_mirror_that_is_stopped_in_the_middle_of_a_rebalance_ends() {
+    let place = Place::with(SMALL);
+    // The second stream joins while the first copies already: whoever stops then has a rebalance
+    // that nobody has answered. Not every time, hence several.
+    let streams = plan(200).replace("\"streams\": 1", "\"streams\": 2");
+    let start = streams.find("{\"start-subject\"").unwrap();
+    let (before, started) = streams.split_at(start);
+    let again = started.replace("\"finish\"]}", "");
+    let stopped = r#"{"await-records": {"topic": "orders", "records": 5}}, "stop-subject","#;
+    place.file("plan.json", &format!("{before}{again}{stopped}{started}"));
+    let said = call(&place, &["replay", "plan.json", "--times", "8", "--report", "report"]);
+    said.ended(0, &["holds"]);
+}
+
+#[test]
 fn a_plan_of_a_scenario_is_performed_again() {
     let place = Place::with(SMALL);
     place.spec(&["--seed", "7"]).ended(0, &[]);

@@ -4,6 +4,7 @@
 //! harness never calls the mirror's engine.
 
 pub mod bad;
+mod mirrormaker2;
 pub mod process;
 pub mod properties;
 mod running;
@@ -11,12 +12,13 @@ mod running;
 use crate::cluster::containers::{self, EngineError};
 
 use judge::{
-    contract::{Contract, Partitioning, Progress, Start},
+    contract::{Contract, OrderScope, Partitioning, Progress, Start},
     plan::SubjectOptions,
 };
 use properties::Properties;
 pub use running::{Ended, Running};
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -28,6 +30,8 @@ pub enum Kind {
     Mirror,
     /// Kafka's MirrorMaker 1, in a container on the destination's side.
     MirrorMaker1,
+    /// Kafka's MirrorMaker 2 as a process of its own, in a container on the destination's side.
+    MirrorMaker2,
     /// A program of the user's: a command line with `{consumer_config}`, `{producer_config}` and
     /// `{topics}`.
     Command(String),
@@ -42,13 +46,14 @@ pub enum Kind {
 
 impl Kind {
     /// The names on the command line.
-    pub const NAMES: [&str; 3] = ["mirror", "mirrormaker1", "command"];
+    pub const NAMES: [&str; 4] = ["mirror", "mirrormaker1", "mirrormaker2", "command"];
 
     /// The name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Mirror => "mirror",
             Kind::MirrorMaker1 => "mirrormaker1",
+            Kind::MirrorMaker2 => "mirrormaker2",
             Kind::Command(_) => "command",
             Kind::Bad { .. } => "bad",
         }
@@ -143,6 +148,17 @@ impl Spec {
                 graceful_exit_codes: vec![0, 143],
                 ..Contract::default()
             },
+            // mirrormaker.md: it keeps partitions, begins at the earliest offset, and keeps its
+            // positions in a topic of the destination.
+            Kind::MirrorMaker2 => Contract {
+                partitioning: Partitioning::Preserve,
+                order: OrderScope::Partition,
+                progress: Progress::Unknown,
+                commit_interval_ms: options.commit_interval_ms.unwrap_or(60_000),
+                metadata_age_ms: METADATA_AGE_MS,
+                graceful_exit_codes: vec![0, 143],
+                ..Contract::default()
+            },
             Kind::Command(_) => {
                 Contract { metadata_age_ms: METADATA_AGE_MS, ..Contract::default() }
             }
@@ -152,7 +168,7 @@ impl Spec {
     /// Whether it runs in a container on the destination's side.
     pub fn in_container(&self, options: &SubjectOptions) -> bool {
         match self.kind {
-            Kind::MirrorMaker1 => true,
+            Kind::MirrorMaker1 | Kind::MirrorMaker2 => true,
             Kind::Mirror => options.as_in_the_article,
             Kind::Command(_) | Kind::Bad { .. } => false,
         }
@@ -180,6 +196,11 @@ impl Spec {
             Kind::MirrorMaker1 => {
                 let program = ["kafka-run-class.sh", "kafka.tools.MirrorMaker"].map(str::to_owned);
                 Ok(program.into_iter().chain(arguments()).collect())
+            }
+            Kind::MirrorMaker2 => {
+                let program = ["connect-mirror-maker.sh".to_owned()];
+                let file = format!("{folder}/{}", mirrormaker2::FILE);
+                Ok(program.into_iter().chain([file]).collect())
             }
             Kind::Bad { fault, seed } => {
                 let mut line = vec![self.executable.display().to_string(), "bad-mirror".into()];
@@ -225,7 +246,7 @@ const PRODUCER_FILE: &str = "producer.properties";
 /// Where a container finds the properties files.
 const FOLDER_IN_CONTAINER: &str = "/opt/mirrorproof";
 /// Where a container finds this program.
-const PROGRAM_IN_CONTAINER: &str = "/opt/mirrorproof/mirrorproof";
+pub const PROGRAM_IN_CONTAINER: &str = "/opt/mirrorproof/mirrorproof";
 
 /// MirrorMaker 1's command line, which ours takes too.
 fn mirrormaker_arguments(launch: &Launch<'_>, consumer: &str, producer: &str) -> Vec<String> {
@@ -269,4 +290,6 @@ pub struct Launch<'a> {
     pub application: Option<&'a str>,
     /// The containers that it runs beside, if it runs in one.
     pub pair: Option<&'a containers::Pair>,
+    /// Its environment in a container, beyond the image's.
+    pub environment: BTreeMap<String, String>,
 }

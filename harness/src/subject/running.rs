@@ -2,12 +2,15 @@
 
 use super::{
     CONSUMER_FILE, FOLDER_IN_CONTAINER, Kind, Launch, PRODUCER_FILE, PROGRAM_IN_CONTAINER, Spec,
-    SubjectError,
+    SubjectError, mirrormaker2,
     process::{Process, STOP_LIMIT},
     properties,
 };
-use crate::cluster::containers::{self, Reach, Tool, ToolSpec};
-use std::path::{Path, PathBuf};
+use crate::cluster::containers::{self, Reach, Tool, ToolSpec, Usage};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// A subject that was started.
 #[derive(Debug)]
@@ -41,6 +44,15 @@ impl Running {
         for (name, properties) in files {
             properties::write(&launch.folder.join(name), properties)?;
         }
+        if spec.kind == Kind::MirrorMaker2 {
+            let all = mirrormaker2::properties(
+                launch.consumer.clone(),
+                launch.producer.clone(),
+                launch.topics,
+                launch.options,
+            );
+            properties::write(&launch.folder.join(mirrormaker2::FILE), &all)?;
+        }
         let log = launch.folder.join(format!("subject-{}.log", launch.incarnation));
         let running = match launch.pair {
             Some(pair) => Running::Container(start_in_container(spec, &launch, pair, log).await?),
@@ -60,6 +72,14 @@ impl Running {
         match self {
             Running::Process(process) => process.ended().map(ended),
             Running::Container(tool) => tool.exited().await.ok().flatten().map(exited),
+        }
+    }
+
+    /// What it uses of the machine; only of a container the engine keeps account.
+    pub async fn usage(&self) -> Result<Usage, SubjectError> {
+        match self {
+            Running::Process(_) => Ok(Usage::default()),
+            Running::Container(tool) => Ok(tool.usage().await?),
         }
     }
 
@@ -128,7 +148,7 @@ async fn start_in_container(
     log: PathBuf,
 ) -> Result<Tool, SubjectError> {
     let command = spec.command_line(launch, FOLDER_IN_CONTAINER)?;
-    let mut mounts = std::collections::BTreeMap::new();
+    let mut mounts = BTreeMap::new();
     if spec.kind == Kind::Mirror {
         mounts.insert(spec.executable.clone(), PROGRAM_IN_CONTAINER.to_owned());
     }
@@ -138,12 +158,15 @@ async fn start_in_container(
             .map_err(|error| SubjectError::Properties { path, reason: error.to_string() })?;
         Ok::<_, SubjectError>((format!("{FOLDER_IN_CONTAINER}/{name}"), bytes))
     };
-    let files = [file(CONSUMER_FILE)?, file(PRODUCER_FILE)?].into();
+    let mut files = BTreeMap::from([file(CONSUMER_FILE)?, file(PRODUCER_FILE)?]);
+    if spec.kind == Kind::MirrorMaker2 {
+        files.extend([file(mirrormaker2::FILE)?]);
+    }
     Ok(pair
         .start_tool(ToolSpec {
             name: spec.kind.name().into(),
             command,
-            environment: std::collections::BTreeMap::new(),
+            environment: launch.environment.clone(),
             files,
             mounts,
             reach: Reach::Both,

@@ -21,6 +21,7 @@ impl Testbed {
             options: &self.options,
             consumer: self.consumer_properties(in_container)?,
             producer: self.producer_properties(in_container)?,
+            environment: Default::default(),
             application: translates.then_some(self.application.as_str()),
         };
         let (running, ignored) = Running::start(&self.settings.subject, launch).await?;

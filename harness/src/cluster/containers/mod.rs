@@ -26,6 +26,7 @@ mod pair;
 mod ready;
 mod sweep;
 mod tool;
+mod usage;
 mod version;
 
 pub use cluster::{Cluster, Node};
@@ -34,10 +35,8 @@ pub use engine::{Engine, Progress};
 pub use error::{EngineError, Tail};
 pub use image::ImageName;
 pub use owner::{DETACHED, LABEL, OWNER_LABEL, RUN_LABEL, RunLabel};
-pub use pair::{Pair, Topology};
+pub use pair::{Capacity, Pair, Topology};
 pub use sweep::{Scope, SweepReport};
 pub use tool::{Reach, Signal, Tool, ToolSpec};
+pub use usage::Usage;
 pub use version::KafkaVersion;
-
-/// The most of a broker's log that its memory holds; a plan that needs more does not fit.
-pub const BROKER_LOG_BYTES: u64 = 512 << 20;

@@ -3,7 +3,7 @@
 //! A broker advertises its host port, so the port is chosen before the container exists and stays
 //! for its life; a port that somebody else took in between is replaced and the start repeated.
 
-use super::{BROKER_LOG_BYTES, EngineError, ImageName, command, engine::is_gone};
+use super::{EngineError, ImageName, command, engine::is_gone};
 use bollard::{
     Docker,
     models::{HostConfig, PortBinding},
@@ -28,7 +28,7 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 /// Ports taken in between are rare; so many in a row mean something else.
 const ATTEMPTS: u32 = 5;
 /// ZooKeeper holds a few kilobytes, and writes its log in steps of 64 MiB.
-const ZOOKEEPER_BYTES: u64 = 256 << 20;
+pub(super) const ZOOKEEPER_BYTES: u64 = 256 << 20;
 
 /// What a container is.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub(super) struct Spec {
     pub(super) labels: HashMap<String, String>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) role: Role,
+    /// How much its state may take, in bytes.
+    pub(super) state_bytes: u64,
 }
 
 /// Which server it runs.
@@ -59,13 +61,6 @@ impl Role {
         match self {
             Role::ZooKeeper => ZOOKEEPER_PORT,
             Role::Broker => EXTERNAL_PORT,
-        }
-    }
-
-    fn state_bytes(self) -> u64 {
-        match self {
-            Role::ZooKeeper => ZOOKEEPER_BYTES,
-            Role::Broker => BROKER_LOG_BYTES,
         }
     }
 }
@@ -116,7 +111,7 @@ fn request(
     spec: &Spec,
     port: u16,
 ) -> testcontainers::ContainerRequest<GenericImage> {
-    let role = spec.role;
+    let (role, state_bytes) = (spec.role, spec.state_bytes);
     let mut request = GenericImage::new(&image.repository, &image.tag)
         .with_exposed_port(ContainerPort::Tcp(role.port()))
         .with_cmd([role.verb()])
@@ -124,7 +119,7 @@ fn request(
         .with_network(&spec.network)
         .with_labels(&spec.labels)
         .with_startup_timeout(START_DEADLINE)
-        .with_host_config_modifier(move |config| bind(config, role, port));
+        .with_host_config_modifier(move |config| bind(config, role, state_bytes, port));
     if role == Role::Broker {
         request = request.with_env_var("BROKER_EXTERNAL_PORT", port.to_string());
     }
@@ -136,13 +131,13 @@ fn request(
 
 /// On 127.0.0.1 alone, since none of this is secured; and state in memory of limited size, since a
 /// broker at full rate fills a disk in minutes.
-fn bind(config: &mut HostConfig, role: Role, port: u16) {
+fn bind(config: &mut HostConfig, role: Role, state_bytes: u64, port: u16) {
     let binding =
         PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some(port.to_string()) };
     config.publish_all_ports = Some(false);
     config.port_bindings =
         Some(HashMap::from([(format!("{}/tcp", role.port()), Some(vec![binding]))]));
-    let options = format!("rw,size={},mode=1777", role.state_bytes());
+    let options = format!("rw,size={state_bytes},mode=1777");
     config.tmpfs = Some(HashMap::from([("/var/lib/kafka".into(), options)]));
 }
 

@@ -22,6 +22,39 @@ pub struct Topology {
     pub brokers: u8,
     /// Whether a topic comes to be when somebody asks for it.
     pub auto_create_topics: bool,
+    /// What its brokers bear.
+    pub capacity: Capacity,
+}
+
+/// How much a broker may take of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capacity {
+    /// Little, and quick to start: for scenarios.
+    #[default]
+    Scenarios,
+    /// As a broker that is not to be the bottleneck: for measurements.
+    Measurements,
+}
+
+impl Capacity {
+    /// The most of a broker's log that its memory holds, in bytes; what needs more does not fit.
+    pub fn log_bytes(self) -> u64 {
+        match self {
+            Capacity::Scenarios => 512 << 20,
+            Capacity::Measurements => 4 << 30,
+        }
+    }
+
+    fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Capacity::Scenarios => &[],
+            // Kafka's own script starts a broker like this.
+            Capacity::Measurements => &[
+                ("KAFKA_HEAP_OPTS", "-Xmx1G -Xms1G"),
+                ("KAFKA_JVM_PERFORMANCE_OPTS", "-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20"),
+            ],
+        }
+    }
 }
 
 impl Default for Topology {
@@ -32,6 +65,7 @@ impl Default for Topology {
             zookeepers: 1,
             brokers: 1,
             auto_create_topics: false,
+            capacity: Capacity::Scenarios,
         }
     }
 }
@@ -43,7 +77,7 @@ impl Topology {
             version: KafkaVersion::walkthrough(),
             zookeepers: 3,
             brokers: 3,
-            auto_create_topics: false,
+            ..Topology::default()
         }
     }
 
@@ -171,7 +205,7 @@ impl Side<'_> {
     }
 
     fn specs(&self, network: &str) -> Vec<Spec> {
-        let Topology { zookeepers, brokers, auto_create_topics, .. } = *self.topology;
+        let Topology { zookeepers, brokers, auto_create_topics, capacity, .. } = *self.topology;
         let name = |kind: &str, number| format!("{}-{}-{kind}-{number}", self.pair, self.side);
         let spec = |name: String, role, environment: Vec<(&str, String)>| Spec {
             name,
@@ -179,6 +213,10 @@ impl Side<'_> {
             labels: self.labels.clone(),
             environment: environment.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             role,
+            state_bytes: match role {
+                Role::ZooKeeper => node::ZOOKEEPER_BYTES,
+                Role::Broker => capacity.log_bytes(),
+            },
         };
         let hosts = join((1..=zookeepers).map(|number| name("zookeeper", number)));
         let connect =
@@ -189,13 +227,15 @@ impl Side<'_> {
             spec(name("zookeeper", number), Role::ZooKeeper, environment)
         };
         let broker = |number: u8| {
-            let environment = vec![
+            let mut environment = vec![
                 ("BROKER_ID", number.to_string()),
                 ("BROKER_HOST", name("broker", number)),
                 ("BROKER_COUNT", brokers.to_string()),
                 ("ZOOKEEPER_CONNECT", connect.clone()),
                 ("AUTO_CREATE_TOPICS", auto_create_topics.to_string()),
             ];
+            let own = capacity.environment().iter();
+            environment.extend(own.map(|(name, value)| (*name, (*value).to_owned())));
             spec(name("broker", number), Role::Broker, environment)
         };
         (1..=zookeepers).map(zookeeper).chain((1..=brokers).map(broker)).collect()

@@ -87,7 +87,7 @@ impl Signal {
 /// A tool that was started. Dropping it ends and removes it.
 #[derive(Debug)]
 pub struct Tool {
-    docker: Docker,
+    pub(super) docker: Docker,
     container: String,
     log: PathBuf,
     logging: Option<JoinHandle<std::io::Result<()>>>,

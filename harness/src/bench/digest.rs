@@ -1,0 +1,89 @@
+//! Whether two topics hold the same records, wherever each lies: how many, and the sum of their hashes.
+//!
+//! A sum does not depend on the order, and a record that is repeated in another's place changes it.
+
+use crate::cluster::{
+    ClusterError,
+    client::{self, Isolation},
+};
+use rdkafka::{Message, Offset, message::Headers};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::{Duration, Instant},
+};
+
+/// What some records are, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Digest {
+    /// How many.
+    pub(super) records: u64,
+    /// Keys and values, in bytes.
+    pub(super) bytes: u64,
+    hashes: u128,
+}
+
+impl Digest {
+    /// Adds a record, its headers left out.
+    pub(super) fn add(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Option<i64>) {
+        // The same keys for every process: `new` is not seeded.
+        let mut hasher = DefaultHasher::new();
+        (key, value, timestamp).hash(&mut hasher);
+        self.records += 1;
+        self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
+        self.hashes += u128::from(hasher.finish());
+    }
+}
+
+/// How long a read may go without a new record.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Reads a topic as it is now. A record with a header counts, and makes the sum differ: none was
+/// written with one.
+pub(super) fn read(bootstrap: &str, topic: &str) -> Result<Digest, ClusterError> {
+    let reader = client::reader(bootstrap, "mirrorproof-bench", Isolation::ReadCommitted)?;
+    let counts = client::partition_counts(&reader, bootstrap, [topic])?;
+    let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
+    let ends = client::list_offsets(&reader, bootstrap, &counts, Offset::End)?;
+    let places = lows.iter().map(|((topic, partition), low)| (topic.as_str(), *partition, *low));
+    client::assign(&reader, bootstrap, places)?;
+    let mut left: u64 = lows.iter().map(|(place, low)| (ends[place] - low) as u64).sum();
+    let (mut digest, mut last) = (Digest::default(), Instant::now());
+    while left > 0 && last.elapsed() < SILENCE {
+        let Some(Ok(message)) = reader.poll(Duration::from_millis(100)) else { continue };
+        if message.offset() < ends[&(topic.to_owned(), message.partition() as u32)] {
+            let marked = message.headers().is_some_and(|headers| headers.count() > 0);
+            let timestamp = message.timestamp().to_millis().filter(|_| !marked);
+            digest.add(message.key(), message.payload(), timestamp);
+            left -= 1;
+        }
+        last = Instant::now();
+    }
+    Ok(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(records: &[(&str, i64)]) -> Digest {
+        let mut digest = Digest::default();
+        for (key, timestamp) in records {
+            digest.add(Some(key.as_bytes()), Some(b"v"), Some(*timestamp));
+        }
+        digest
+    }
+
+    #[test]
+    fn order_does_not_matter_and_everything_else_does() {
+        let original = digest(&[("a", 1), ("b", 2)]);
+        assert_eq!(original, digest(&[("b", 2), ("a", 1)]));
+        assert_ne!(original, digest(&[("a", 1), ("a", 1)]), "a loss hidden by a repeat");
+        assert_ne!(original, digest(&[("a", 2), ("b", 1)]), "swapped timestamps");
+        assert_ne!(original, digest(&[("a", 1)]));
+        let mut null = Digest::default();
+        null.add(Some(b"a"), None, Some(1));
+        let mut empty = Digest::default();
+        empty.add(Some(b"a"), Some(b""), Some(1));
+        assert_ne!(null, empty);
+    }
+}

@@ -1,0 +1,240 @@
+//! `mirrorproof bench`: mirrors side by side, over the same records on the same clusters.
+//!
+//! Each round lets every contender run once, so that what changes on the machine meanwhile meets all of
+//! them. A copy counts only if it is the original.
+
+mod digest;
+mod fill;
+mod limit;
+mod race;
+mod tuning;
+
+use crate::{
+    cluster::{
+        self, ClusterError,
+        containers::{Capacity, EngineError, Topology},
+        pool::{Needs, Pool},
+    },
+    subject::{Kind, SubjectError},
+};
+use serde::Serialize;
+use std::{path::PathBuf, sync::Arc};
+
+pub use fill::Load;
+pub use limit::{Limit, Took};
+
+/// The topic that is copied.
+const TOPIC: &str = "bench";
+
+/// What is compared, over what.
+#[derive(Debug)]
+pub struct Bench {
+    /// Which mirrors, in the order of the table; ratios are against the first.
+    pub subjects: Vec<Kind>,
+    /// The records.
+    pub load: Load,
+    /// Partitions of the source's topic.
+    pub source_partitions: u32,
+    /// Partitions of the destination's topic.
+    pub destination_partitions: u32,
+    /// `compression.type` of every producer.
+    pub compression: String,
+    /// How often each runs.
+    pub rounds: u32,
+    /// Whether each runs with its documented tuning as well.
+    pub tuned: bool,
+    /// This program.
+    pub executable: PathBuf,
+    /// Where logs go.
+    pub folder: PathBuf,
+}
+
+/// What ended a comparison.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The environment failed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A contender could not be started.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// A bound was not measured.
+    #[error("measure {name}: it ended with {code}; see {}", log.display())]
+    Limit {
+        /// Which.
+        name: &'static str,
+        /// Its exit code.
+        code: i64,
+        /// What it wrote.
+        log: PathBuf,
+    },
+    /// A folder for logs.
+    #[error("use the folder {}: {source}; give another --report DIR", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The records do not fit.
+    #[error(
+        "fill the source: {records} records of {size} bytes take about {needed} MiB, and a broker's \
+         log has {room} MiB; take fewer or smaller ones"
+    )]
+    TooLarge {
+        /// How many.
+        records: u64,
+        /// How large.
+        size: usize,
+        /// About how much that is.
+        needed: u64,
+        /// How much there is.
+        room: u64,
+    },
+}
+
+/// Who runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A bound.
+    Limit(Limit),
+    /// A mirror.
+    Subject(Kind),
+}
+
+/// One row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// Who.
+    pub who: Who,
+    /// With its documented tuning.
+    pub tuned: bool,
+}
+
+impl Contender {
+    /// The name in the table.
+    pub fn name(&self) -> String {
+        let name = match &self.who {
+            Who::Limit(limit) => limit.name(),
+            Who::Subject(kind) => kind.name(),
+        };
+        if self.tuned { format!("{name}-tuned") } else { name.to_owned() }
+    }
+}
+
+/// What one run of a contender took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// How many records lie on the destination.
+    pub copied: u64,
+    /// From the first record on the destination to the last, in seconds.
+    pub seconds: f64,
+    /// The contender's processor time in that time, in seconds.
+    pub cpu_seconds: f64,
+    /// Processor time of all brokers from its start on, in seconds.
+    pub broker_cpu_seconds: f64,
+    /// The most anonymous memory that was seen, in bytes.
+    pub memory: u64,
+    /// From its start to the first record on the destination, in seconds.
+    pub first_record_seconds: Option<f64>,
+    /// Why the figures count for nothing, if so.
+    pub trouble: Option<String>,
+}
+
+/// A contender and its runs.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Who.
+    pub contender: Contender,
+    /// Each run.
+    pub runs: Vec<Measured>,
+}
+
+/// Where all of it takes place.
+struct Ground {
+    clusters: cluster::Pair,
+    containers: Arc<cluster::containers::Pair>,
+    /// What the source holds.
+    filled: digest::Digest,
+}
+
+impl Bench {
+    /// Lets everybody run. `note` is told what is under way; `rows` holds what was measured even if
+    /// this is cut short.
+    pub async fn run(
+        &self,
+        pool: &Pool,
+        rows: &mut Vec<Row>,
+        note: impl Fn(&str),
+    ) -> Result<(), BenchError> {
+        self.fits()?;
+        let capacity = Capacity::Measurements;
+        let topology = Topology { capacity, ..Topology::default() };
+        let lease = pool.lease(&Needs { topology, exclusive: true, disturbs: true }).await?;
+        let clusters = lease.pair();
+        let Some(containers) = clusters.containers.clone() else {
+            let backend = pool.backend();
+            return Err(ClusterError::Unsupported { what: "compare speed", backend }.into());
+        };
+        note(&format!("filling the source with {} records", self.load.records));
+        clusters.source.create_topic(TOPIC, self.source_partitions).await?;
+        let (bootstrap, load) = (clusters.source.bootstrap().to_owned(), self.load);
+        let mut producer = limit::producer();
+        producer.set("compression.type", &self.compression);
+        let filled = blocking(move || fill::fill(&bootstrap, TOPIC, load, &producer)).await?;
+        let ground = Ground { clusters, containers, filled };
+        rows.extend(self.contenders().map(|contender| Row { contender, runs: Vec::new() }));
+        let mut number = 0;
+        for round in 1..=self.rounds {
+            for row in rows.iter_mut() {
+                number += 1;
+                let measured = self.race(&ground, &row.contender, number).await?;
+                let said = match &measured.trouble {
+                    Some(trouble) => trouble.lines().next().unwrap_or_default().to_owned(),
+                    None => format!("{:.0} records/s", measured.copied as f64 / measured.seconds),
+                };
+                let name = row.contender.name();
+                note(&format!("round {round} of {}, {name}: {said}", self.rounds));
+                row.runs.push(measured);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bounds first, then everybody as it comes, then everybody tuned.
+    fn contenders(&self) -> impl Iterator<Item = Contender> {
+        let limits = Limit::ALL.map(Who::Limit);
+        let limits = limits.into_iter().map(|who| Contender { who, tuned: false });
+        let tunings: &[bool] = if self.tuned { &[false, true] } else { &[false] };
+        let subjects = tunings.iter().flat_map(|tuned| {
+            let who = |kind: &Kind| Who::Subject(kind.clone());
+            self.subjects.iter().map(move |kind| Contender { who: who(kind), tuned: *tuned })
+        });
+        limits.chain(subjects)
+    }
+
+    /// Brokers keep their logs in memory.
+    fn fits(&self) -> Result<(), BenchError> {
+        const OVERHEAD: u64 = 30;
+        let Load { records, size } = self.load;
+        let needed = records * (size as u64 + OVERHEAD) >> 20;
+        let room = Capacity::Measurements.log_bytes() >> 20;
+        if needed * 5 / 4 < room {
+            return Ok(());
+        }
+        Err(BenchError::TooLarge { records, size, needed, room })
+    }
+}
+
+/// Runs calls of a blocking client aside.
+async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, ClusterError> + Send + 'static,
+) -> Result<T, ClusterError> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,274 @@
+//! One contender, once: started on an empty destination, watched until it has copied everything, and its
+//! copy compared with the source.
+
+use super::{
+    Bench, BenchError, Contender, Ground, Measured, TOPIC, Who, blocking,
+    digest::{self, Digest},
+    limit::{Limit, Took},
+    tuning,
+};
+use crate::{
+    cluster::{
+        client::{self, Isolation},
+        containers::{Pair, Reach, ToolSpec, Usage},
+    },
+    subject::{Kind, Launch, PROGRAM_IN_CONTAINER, Running, Spec, properties::Properties},
+};
+use judge::plan::SubjectOptions;
+use rdkafka::{Offset, consumer::BaseConsumer};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How often the destination is looked at: the error of a run's time.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often memory is looked at, and whether the contender still runs.
+const MEMORY: Duration = Duration::from_millis(200);
+/// Without a new record for so long, a contender has stopped.
+const SILENCE: Duration = Duration::from_secs(90);
+
+impl Bench {
+    /// Lets a contender run once, on a destination topic of its own.
+    pub(super) async fn race(
+        &self,
+        ground: &Ground,
+        contender: &Contender,
+        number: u32,
+    ) -> Result<Measured, BenchError> {
+        let destination = &ground.clusters.destination;
+        destination.create_topic(TOPIC, self.destination_partitions).await?;
+        let folder = self.folder.join(format!("{number}-{}", contender.name()));
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| BenchError::Folder { path: folder.clone(), source })?;
+        let measured = match &contender.who {
+            Who::Limit(limit) => self.limit(ground, *limit, &folder).await,
+            Who::Subject(kind) => self.subject(ground, contender, kind, number, &folder).await,
+        };
+        destination.delete_topic(TOPIC).await?;
+        measured
+    }
+
+    async fn limit(
+        &self,
+        ground: &Ground,
+        limit: Limit,
+        folder: &Path,
+    ) -> Result<Measured, BenchError> {
+        let pair = &ground.containers;
+        let bootstrap = match limit {
+            Limit::ConsumeOnly => pair.source.bootstrap_internal(),
+            Limit::ProduceOnly => pair.destination.bootstrap_internal(),
+        };
+        let log = folder.join("output.log");
+        let before = broker_cpu(pair).await?;
+        let mut command: Vec<String> = vec![PROGRAM_IN_CONTAINER.into(), "bench-limit".into()];
+        command.extend([limit.name().into(), bootstrap, TOPIC.into()]);
+        command.extend([self.load.records.to_string(), self.load.size.to_string()]);
+        let mut tool = pair
+            .start_tool(ToolSpec {
+                name: limit.name().into(),
+                command,
+                environment: BTreeMap::new(),
+                files: BTreeMap::new(),
+                mounts: [(self.executable.clone(), PROGRAM_IN_CONTAINER.to_owned())].into(),
+                reach: Reach::Both,
+                log: log.clone(),
+            })
+            .await?;
+        let code = tool.wait().await?;
+        let brokers = broker_cpu(pair).await?.saturating_sub(before);
+        tool.remove().await?;
+        let output = std::fs::read_to_string(&log).unwrap_or_default();
+        let took = output.lines().find_map(|line| serde_json::from_str::<Took>(line).ok());
+        let Some(took) = took.filter(|_| code == 0) else {
+            return Err(BenchError::Limit { name: limit.name(), code, log });
+        };
+        Ok(Measured {
+            copied: self.load.records,
+            seconds: took.seconds,
+            cpu_seconds: took.cpu_seconds,
+            broker_cpu_seconds: brokers.as_secs_f64(),
+            memory: took.memory,
+            first_record_seconds: None,
+            trouble: None,
+        })
+    }
+
+    async fn subject(
+        &self,
+        ground: &Ground,
+        contender: &Contender,
+        kind: &Kind,
+        number: u32,
+        folder: &Path,
+    ) -> Result<Measured, BenchError> {
+        let pair = &ground.containers;
+        let spec = Spec {
+            kind: kind.clone(),
+            executable: self.executable.clone(),
+            consumer: Properties::new(),
+            producer: Properties::new(),
+            contract: None,
+        };
+        let options = SubjectOptions {
+            // Its own default, of a mirror that nobody has configured.
+            commit_interval_ms: None,
+            streams: tuning::streams(kind, contender.tuned),
+            as_in_the_article: true,
+            ..SubjectOptions::default()
+        };
+        let group = format!("bench-{number}");
+        let mut consumer = tuning::consumer(kind, contender.tuned);
+        consumer.insert("bootstrap.servers".into(), pair.source.bootstrap_internal());
+        consumer.insert("group.id".into(), group.clone());
+        let mut producer = tuning::producer(kind, contender.tuned);
+        producer.insert("bootstrap.servers".into(), pair.destination.bootstrap_internal());
+        producer.insert("compression.type".into(), self.compression.clone());
+        let reader = client::reader(
+            &pair.destination.bootstrap(),
+            "mirrorproof-bench",
+            Isolation::ReadUncommitted,
+        )?;
+        let brokers_before = broker_cpu(pair).await?;
+        let started = Instant::now();
+        let launch = Launch {
+            folder,
+            incarnation: 1,
+            topics: TOPIC,
+            options: &options,
+            consumer,
+            producer,
+            application: None,
+            pair: Some(pair.as_ref()),
+            environment: tuning::environment(kind),
+        };
+        let (mut running, _) = Running::start(&spec, launch).await?;
+        let mut watched = Watched::new(started);
+        let bootstrap = pair.destination.bootstrap();
+        watched.watch(&mut running, Arc::new(reader), &bootstrap, self.load.records).await?;
+        let brokers = broker_cpu(pair).await?.saturating_sub(brokers_before);
+        let (ended, output) = running.stop().await;
+        let read = {
+            let bootstrap = bootstrap.clone();
+            blocking(move || digest::read(&bootstrap, TOPIC)).await?
+        };
+        ground.clusters.source.delete_group(&group).await?;
+        let trouble = watched.trouble.take().map(|trouble| format!("{trouble}\n{output}"));
+        let trouble = trouble.or_else(|| differs(&ground.filled, &read));
+        tracing::debug!(status = ended.status, "{} has ended", contender.name());
+        Ok(watched.measured(read.records, brokers, trouble))
+    }
+}
+
+/// Processor time of all brokers so far.
+async fn broker_cpu(pair: &Pair) -> Result<Duration, BenchError> {
+    Ok(pair.source.broker_cpu().await? + pair.destination.broker_cpu().await?)
+}
+
+/// What is wrong with a copy, if anything: a figure of a copy that is not one counts for nothing.
+fn differs(source: &Digest, copy: &Digest) -> Option<String> {
+    if source == copy {
+        return None;
+    }
+    Some(format!(
+        "the copy is not the original: {} records and {} bytes of {} and {}{}",
+        copy.records,
+        copy.bytes,
+        source.records,
+        source.bytes,
+        if copy.records == source.records { ", with other contents" } else { "" }
+    ))
+}
+
+/// What was seen of a subject.
+struct Watched {
+    started: Instant,
+    first: Option<(Instant, Usage)>,
+    done: Option<(Instant, Usage)>,
+    memory: u64,
+    trouble: Option<String>,
+}
+
+impl Watched {
+    fn new(started: Instant) -> Watched {
+        Watched { started, first: None, done: None, memory: 0, trouble: None }
+    }
+
+    /// Watches until the destination holds `records`, or nothing comes any more.
+    async fn watch(
+        &mut self,
+        running: &mut Running,
+        reader: Arc<BaseConsumer>,
+        bootstrap: &str,
+        records: u64,
+    ) -> Result<(), BenchError> {
+        let (mut held, mut moved, mut looked) = (0, Instant::now(), Instant::now());
+        let mut counts = BTreeMap::new();
+        loop {
+            let look = {
+                let (reader, bootstrap) = (reader.clone(), bootstrap.to_owned());
+                move || {
+                    if counts.is_empty() {
+                        counts = client::partition_counts(&reader, &bootstrap, [TOPIC])?;
+                    }
+                    let ends = client::list_offsets(&reader, &bootstrap, &counts, Offset::End)?;
+                    Ok((ends.values().map(|end| *end as u64).sum(), counts))
+                }
+            };
+            let now: u64;
+            (now, counts) = blocking(look).await?;
+            let at = Instant::now();
+            if now > 0 && self.first.is_none() {
+                self.first = Some((at, running.usage().await?));
+            }
+            if now >= records {
+                let usage = running.usage().await?;
+                self.memory = self.memory.max(usage.memory);
+                self.done = Some((at, usage));
+                return Ok(());
+            }
+            if now > held {
+                (held, moved) = (now, at);
+            }
+            if looked.elapsed() > MEMORY {
+                looked = Instant::now();
+                // MirrorMaker 2 gives the destination as many partitions as the source has.
+                counts.clear();
+                if let Some(ended) = running.ended().await {
+                    self.trouble = Some(format!("it ended by itself ({})", ended.status));
+                    return Ok(());
+                }
+                self.memory = self.memory.max(running.usage().await?.memory);
+            }
+            if moved.elapsed() > SILENCE {
+                let text =
+                    format!("nothing arrived for {} s, {held} of {records}", SILENCE.as_secs());
+                self.trouble = Some(text);
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn measured(self, copied: u64, brokers: Duration, trouble: Option<String>) -> Measured {
+        let (seconds, cpu_seconds) = match (self.first, self.done) {
+            (Some((first, before)), Some((done, after))) => {
+                let cpu = after.cpu.saturating_sub(before.cpu);
+                ((done - first).as_secs_f64(), cpu.as_secs_f64())
+            }
+            _ => (0.0, 0.0),
+        };
+        Measured {
+            copied,
+            seconds,
+            cpu_seconds,
+            broker_cpu_seconds: brokers.as_secs_f64(),
+            memory: self.memory,
+            first_record_seconds: self.first.map(|(at, _)| (at - self.started).as_secs_f64()),
+            trouble,
+        }
+    }
+}
