@@ -60,9 +60,13 @@ pub struct Args {
     #[arg(long)]
     pub strict_mm1: bool,
 
-    /// Copy up to the end offsets as they are at the start, report, and exit.
+    /// Copy up to the end offsets as they are at the start, print a report for each partition, and exit.
     #[arg(long)]
     pub once: bool,
+
+    /// Print the report of --once as JSON.
+    #[arg(long)]
+    pub json: bool,
 
     #[command(flatten)]
     refused: Refused,
@@ -116,6 +120,11 @@ pub enum UsageError {
         "know what to mirror: the include list must be specified, with --include or --whitelist"
     )]
     NoTopics,
+    /// --json without --once.
+    #[error(
+        "print JSON: --json is the format of the report that --once prints; add --once, or remove --json"
+    )]
+    JsonOfNothing,
     /// The include list does not compile.
     #[error(transparent)]
     BadFilter(#[from] BadFilter),
@@ -125,6 +134,9 @@ impl Args {
     /// The topics to mirror, if every flag given can be honoured.
     pub fn checked(&self) -> Result<TopicFilter, UsageError> {
         self.refused.check()?;
+        if self.json && !self.once {
+            return Err(UsageError::JsonOfNothing);
+        }
         let list = self.include.as_ref().or(self.whitelist.as_ref()).ok_or(UsageError::NoTopics)?;
         Ok(TopicFilter::parse(list)?)
     }

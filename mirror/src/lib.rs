@@ -3,7 +3,8 @@
 //! ```text
 //!  command line (cli) -> properties (config, zookeeper) -> engine: one thread a stream
 //!                                                           consumer -> producer -> acknowledgement -> progress -> commit
-//!  pure: route (which partition), topics (which topics), progress (how far a commit may go)
+//!  pure: route (which partition), topics (which topics), progress (how far a commit may go),
+//!        digest (do two sides hold the same), report (what --once copied)
 //! ```
 //! What it promises: every record of the source arrives at least once, each key's records (or each
 //! partition's, with `--partitioning preserve`) in order, bytes unchanged, and a commit never passes a record
@@ -11,8 +12,10 @@
 
 pub mod cli;
 pub mod config;
+pub mod digest;
 mod engine;
 pub mod progress;
+mod report;
 pub mod route;
 pub mod shutdown;
 pub mod topics;
@@ -36,6 +39,8 @@ enum Failure {
     Engine(#[from] engine::EngineError),
     #[error("watch for signals: {0}")]
     Signals(#[from] std::io::Error),
+    #[error("print the report: {0}; what was copied is committed all the same")]
+    Report(std::io::Error),
 }
 
 impl Failure {
@@ -44,7 +49,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Config(_) => 2,
             Self::Engine(error) if error.is_configuration() => 2,
-            Self::ZooKeeper(_) | Self::Engine(_) | Self::Signals(_) => 1,
+            Self::ZooKeeper(_) | Self::Engine(_) | Self::Signals(_) | Self::Report(_) => 1,
         }
     }
 }
@@ -71,7 +76,10 @@ fn mirror(args: &Args) -> Result<(), Failure> {
         config.use_brokers_of_zookeeper(&lookup.connect, &brokers);
     }
     config.announce(args.num_streams);
-    let totals = engine::run(&config.engine_settings(args, filter), &stop)?;
+    let (ended, report) = engine::run(&config.engine_settings(args, filter), &stop);
+    let printed = report.map_or(Ok(()), |report| report.print(args.json));
+    let totals = ended?;
+    printed.map_err(Failure::Report)?;
     tracing::info!("stopped: {totals}");
     Ok(())
 }

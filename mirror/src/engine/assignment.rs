@@ -19,7 +19,7 @@ use super::{
     stream::{Stream, consume},
 };
 use crate::{
-    progress::Place,
+    progress::{Place, Progress},
     route::{self, Partitioning},
     shutdown::Stop,
 };
@@ -53,7 +53,7 @@ impl Stream<'_> {
         let Some(starts) = self.starts(partitions, stop)? else { return Ok(()) };
         let mut progress = self.notes.progress();
         for Start { place, committed } in &starts {
-            progress.assign(&place.topic, place.partition, place.offset, *committed);
+            self.follow(&mut progress, place, *committed);
         }
         drop(progress);
         let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
@@ -65,6 +65,17 @@ impl Stream<'_> {
         }
         tracing::info!("stream {} reads {}", self.index, show(&places));
         Ok(())
+    }
+
+    /// Follows a partition from this place on, and keeps an account of it if one is wanted.
+    pub(super) fn follow(&self, progress: &mut Progress, from: &Place, committed: Option<i64>) {
+        let Place { topic, partition, offset } = from;
+        let slot = progress.assign(topic, *partition, *offset, committed);
+        if let Some(goal) = self.notes.goal.get()
+            && let Some(account) = goal.account(topic, *partition)
+        {
+            progress.keep_account(slot, account);
+        }
     }
 
     /// Begins anew where some of our partitions have jumped to. A partition that went out of range is no

@@ -22,7 +22,10 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{EngineError, Settings, once::Goal};
+use super::{
+    EngineError, Settings,
+    once::{self, Goal},
+};
 use crate::{
     config,
     progress::{Place, Progress, Token},
@@ -154,6 +157,8 @@ pub(super) struct Notes {
     pub(super) copied: AtomicU64,
     pub(super) dropped: AtomicU64,
     pub(super) goal: OnceLock<Arc<Goal>>,
+    /// A record is read and not yet handed to the producer, which is full.
+    pub(super) holding: AtomicBool,
     abort_on_send_failure: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,
@@ -237,9 +242,15 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
         let token = Token::from_word(word);
         self.notes.reported.fetch_add(1, Ordering::Relaxed);
         match result {
-            Ok(_) => {
+            Ok(message) => {
                 self.notes.copied.fetch_add(1, Ordering::Relaxed);
-                self.notes.progress().acknowledged(token);
+                let mut progress = self.notes.progress();
+                if self.notes.goal.get().is_some()
+                    && let Some(waiting) = progress.waiting(token)
+                {
+                    once::landed(waiting, message);
+                }
+                progress.acknowledged(token);
             }
             Err((error, message)) => self.notes.not_sent(token, message.topic(), error),
         }
@@ -291,7 +302,9 @@ impl ClientContext for Source {
     }
 
     fn stats(&self, statistics: Statistics) {
-        if let Some(goal) = self.notes.goal.get() {
+        if let Some(goal) = self.notes.goal.get()
+            && !self.notes.holding.load(Ordering::Relaxed)
+        {
             goal.look(&statistics);
         }
     }

@@ -47,7 +47,7 @@ impl Stream<'_> {
         self.drain(BEFORE_JUMP)?;
         let mut progress = self.notes.progress();
         for jump in &jumps {
-            progress.assign(&jump.topic, jump.partition, jump.offset, None);
+            self.follow(&mut progress, jump, None);
         }
         let all = progress.next_positions();
         drop(progress);

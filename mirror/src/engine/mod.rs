@@ -19,7 +19,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -30,7 +30,10 @@ use std::{
 pub(crate) use error::EngineError;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::{cli::OnDataLoss, config, route::Partitioning, shutdown::Stop, topics::TopicFilter};
+use crate::{
+    cli::OnDataLoss, config, report::Report, route::Partitioning, shutdown::Stop,
+    topics::TopicFilter,
+};
 
 /// How long leaving the group may take: a broker that is away does not keep the mirror from ending.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -109,8 +112,23 @@ impl Subscription {
     }
 }
 
-/// Mirrors until `stop` is requested or a stream cannot go on.
-pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineError> {
+/// Mirrors until `stop` is requested, a stream cannot go on, or (with `--once`) everything is copied. The
+/// report tells what `--once` copied, however it ended; there is none if it did not come to copying.
+pub(crate) fn run(
+    settings: &Settings,
+    stop: &Stop,
+) -> (Result<Totals, EngineError>, Option<Report>) {
+    let mut goal = None;
+    let ended = mirror(settings, &mut goal, stop);
+    let report = goal.map(|goal| goal.report(ended.is_ok() && goal.is_reached()));
+    (ended, report)
+}
+
+fn mirror(
+    settings: &Settings,
+    goal: &mut Option<Arc<once::Goal>>,
+    stop: &Stop,
+) -> Result<Totals, EngineError> {
     let mut streams = Vec::new();
     for index in 0..settings.consumers.len() {
         streams.push(stream::Stream::new(settings, index)?);
@@ -122,10 +140,13 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
         let list = settings.filter.list();
         tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");
+        *goal = Some(Arc::new(once::Goal::new(&[])));
         return Ok(Totals::default());
     }
-    let goal = if settings.once { once::goal(settings, &look_out, &topics, stop) } else { None };
-    if let Some(goal) = &goal {
+    if settings.once {
+        *goal = once::goal(settings, &look_out, &topics, stop);
+    }
+    if let Some(goal) = goal {
         streams.iter().for_each(|stream| stream.aim_at(goal));
     }
     let subscription = Subscription::default();

@@ -47,9 +47,11 @@ pub(super) struct Stream<'a> {
 }
 
 /// A record on its way, with the token that its acknowledgement will bring back.
-struct Held<'c> {
-    message: BorrowedMessage<'c>,
-    token: Token,
+pub(super) struct Held<'c> {
+    pub(super) message: BorrowedMessage<'c>,
+    pub(super) token: Token,
+    /// With `--once`: is nothing after it wanted?
+    pub(super) is_last: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -145,11 +147,14 @@ impl<'a> Stream<'a> {
 
     /// Notes the record as received. A record of a partition that is no longer ours is nobody's business.
     fn receive<'c>(&self, message: BorrowedMessage<'c>) -> Option<Held<'c>> {
+        if self.settings.once {
+            return self.receive_towards_goal(message);
+        }
         let mut progress = self.notes.progress();
         let slot = progress.slot(message.topic(), message.partition())?;
         let token = progress.received(slot, message.offset())?;
         drop(progress);
-        Some(Held { message, token })
+        Some(Held { message, token, is_last: false })
     }
 
     /// Hands the record to the producer, which copies it; gives it back if there is no room.
@@ -168,13 +173,16 @@ impl<'a> Stream<'a> {
             delivery_opaque: held.token.to_word(),
         };
         match self.producer.send(record) {
-            Ok(()) => None,
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Some(held),
-            Err((error, _)) => {
-                self.notes.not_sent(held.token, held.message.topic(), &error);
-                None
+            Ok(()) => {}
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                return Some(held);
             }
+            Err((error, _)) => self.notes.not_sent(held.token, held.message.topic(), &error),
         }
+        if held.is_last {
+            self.has_sent_all(held.message.topic(), held.message.partition());
+        }
+        None
     }
 
     /// Holds the record until the producer takes it. Reading is paused meanwhile, but the group must not
@@ -188,8 +196,14 @@ impl<'a> Stream<'a> {
         let since = Instant::now();
         let mut paused = false;
         let mut held = Some(held);
+        self.notes.holding.store(true, Ordering::Relaxed);
         while let Some(record) = held.take() {
-            if stop.requested() || self.notes.progress().place(record.token).is_none() {
+            if stop.requested() {
+                // Never sent, so nothing will acknowledge it: it is left to the next start.
+                self.notes.progress().take_back(record.token);
+                break;
+            }
+            if self.notes.progress().place(record.token).is_none() {
                 break;
             }
             self.producer.poll(FULL);
@@ -206,6 +220,7 @@ impl<'a> Stream<'a> {
                 }
             }
         }
+        self.notes.holding.store(false, Ordering::Relaxed);
         if paused {
             let assigned = self.consumer.assignment().map_err(consume)?;
             self.consumer.resume(&assigned).map_err(consume)?;

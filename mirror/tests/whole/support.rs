@@ -116,18 +116,20 @@ impl World {
         };
         let consumer = write("consumer.properties", &self.consumer);
         let producer = write("producer.properties", &self.producer);
-        let output = std::fs::File::create(&log).unwrap();
+        let output = log.with_extension("out");
+        let output = if log.starts_with("/dev") { log.clone() } else { output };
+        let file = |path| std::fs::File::create(path).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_mirror"))
             .arg("--consumer.config")
             .arg(consumer)
             .arg("--producer.config")
             .arg(producer)
             .args(arguments)
-            .stdout(Stdio::from(output.try_clone().unwrap()))
-            .stderr(Stdio::from(output))
+            .stdout(Stdio::from(file(&output)))
+            .stderr(Stdio::from(file(&log)))
             .spawn()
             .unwrap();
-        Mirror { child, log }
+        Mirror { child, log, output }
     }
 
     /// Where the group continues, for each partition that has a committed offset.
@@ -166,10 +168,23 @@ impl World {
 pub(crate) struct Mirror {
     child: Child,
     log: PathBuf,
+    output: PathBuf,
 }
 
 impl Mirror {
-    /// What it has written.
+    /// What it has printed.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    /// Waits for its end with exit code 0: what it has printed.
+    pub(crate) fn ends_well(mut self) -> String {
+        let (code, log) = self.end();
+        assert_eq!(code, Some(0), "{log}");
+        self.output()
+    }
+
+    /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }

@@ -136,3 +136,20 @@ fn a_second_signal_ends_at_once() {
     let (code, log) = mirror.end();
     assert_eq!(code, Some(130), "{log}");
 }
+
+#[test]
+fn a_stop_does_not_wait_for_a_record_that_found_no_room() {
+    let world = world(1, 1).producer("queue.buffering.max.messages=10\nlinger.ms=0");
+    world.destination.broker_round_trip_time(1, Duration::from_millis(300)).unwrap();
+    produce(&world.source, TOPIC, &varied(2000));
+    let mut mirror = world.mirror(&[]);
+    world.wait_for(30, &mut mirror);
+    let asked = Instant::now();
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(asked.elapsed() < Duration::from_secs(15), "stopped after {:?}", asked.elapsed());
+    let copied = ends(&world.destination, TOPIC);
+    assert!(copied[&0] < 2000, "it was stopped too late to show anything");
+    assert_eq!(world.committed(1), copied);
+}
