@@ -2,12 +2,15 @@
 //!
 //! [`Args`] is what the user wrote; [`Args::checked`] refuses what cannot be honoured. It reads no file.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, ValueEnum};
 
-use crate::route::Partitioning;
-use crate::topics::{BadFilter, TopicFilter};
+use crate::{
+    engine,
+    route::Partitioning,
+    topics::{BadFilter, TopicFilter},
+};
 
 /// Copies topics of one Kafka cluster to another, keeping each key's order.
 #[derive(Debug, Clone, ClapArgs)]
@@ -68,6 +71,18 @@ pub struct Args {
     #[arg(long)]
     pub json: bool,
 
+    /// Time between two lines of progress in the log; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub progress_interval: u32,
+
+    /// Serve Prometheus' metrics at /metrics, and at /ready whether all streams have joined the group.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub metrics: Option<String>,
+
+    /// How the log on stderr is written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
     #[command(flatten)]
     refused: Refused,
 }
@@ -79,6 +94,15 @@ pub enum OnDataLoss {
     Fail,
     /// Log the same and go on with what is left.
     Continue,
+}
+
+/// How the log on stderr is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// MirrorMaker's flags that cannot be honoured: they are parsed, so that the error can say why.
@@ -139,6 +163,24 @@ impl Args {
         }
         let list = self.include.as_ref().or(self.whitelist.as_ref()).ok_or(UsageError::NoTopics)?;
         Ok(TopicFilter::parse(list)?)
+    }
+}
+
+impl Args {
+    /// Time between two lines of progress, if there are any.
+    pub fn progress_interval(&self) -> Option<Duration> {
+        let interval = Duration::from_secs(self.progress_interval.into());
+        (!interval.is_zero()).then_some(interval)
+    }
+
+    /// How often the lag is to be known, if it is: before each line of progress, and for each scrape.
+    pub(crate) fn statistics_interval(&self) -> Option<Duration> {
+        /// Making and reading statistics takes a while where there are thousands of partitions.
+        const METRICS: Duration = Duration::from_secs(5);
+        let once = self.once.then_some(engine::STATISTICS_INTERVAL);
+        let lines = self.progress_interval().map(|interval| interval / 2);
+        let metrics = self.metrics.as_ref().map(|_| METRICS);
+        [once, lines, metrics].into_iter().flatten().min()
     }
 }
 
@@ -236,6 +278,17 @@ mod tests {
     fn include_wins() {
         let filter = parse(&["--whitelist=a", "--include=b"]).checked().unwrap();
         assert!(filter.matches("b") && !filter.matches("a"));
+    }
+
+    #[test]
+    fn the_lag_is_measured_only_for_those_who_look() {
+        let interval = |more: &[&str]| parse(more).statistics_interval();
+        assert_eq!(interval(&[]), Some(Duration::from_secs(5)));
+        assert_eq!(interval(&["--progress-interval=0"]), None);
+        assert_eq!(parse(&["--progress-interval=0"]).progress_interval(), None);
+        assert_eq!(interval(&["--progress-interval=60"]), Some(Duration::from_secs(30)));
+        let watched = ["--progress-interval=60", "--metrics=127.0.0.1:0"];
+        assert_eq!(interval(&watched), Some(Duration::from_secs(5)));
     }
 
     #[test]

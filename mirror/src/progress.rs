@@ -73,6 +73,8 @@ struct Partition {
     next: i64,
     /// What the last commit asked for, until it is known to have failed.
     requested: Option<i64>,
+    /// Records below this offset were read before.
+    again_below: i64,
     /// With `--once`: what is copied.
     account: Option<Account>,
 }
@@ -82,6 +84,7 @@ struct Partition {
 pub struct Progress {
     slots: Vec<Option<Partition>>,
     by_topic: HashMap<String, Vec<Option<Slot>>>,
+    read_again: u64,
 }
 
 impl Progress {
@@ -103,6 +106,7 @@ impl Progress {
             position: start,
             next: start,
             requested: committed,
+            again_below: 0,
             account: None,
         }));
         let partitions = self.by_topic.entry(topic.to_owned()).or_default();
@@ -127,6 +131,18 @@ impl Progress {
     /// The slot of a partition, if it is assigned.
     pub fn slot(&self, topic: &str, partition: i32) -> Option<Slot> {
         *self.by_topic.get(topic)?.get(usize::try_from(partition).ok()?)?
+    }
+
+    /// Counts records below `offset` as read again.
+    pub fn expect_again(&mut self, slot: Slot, offset: i64) {
+        if let Some(Some(partition)) = self.slots.get_mut(slot.0 as usize) {
+            partition.again_below = offset;
+        }
+    }
+
+    /// How many records were received that were received before, by whatever assignment.
+    pub fn read_again(&self) -> u64 {
+        self.read_again
     }
 
     /// Keeps an account of what is copied of a partition that was just assigned.
@@ -155,6 +171,7 @@ impl Progress {
         let sequence = partition.first_sequence.wrapping_add(partition.in_flight.len() as u32);
         partition.in_flight.push_back(InFlight { offset, acknowledged: false });
         partition.next = offset + 1;
+        self.read_again += u64::from(offset < partition.again_below);
         Some(Token::new(slot, sequence))
     }
 

@@ -44,6 +44,7 @@ impl Stream<'_> {
         tracing::error!(
             "records are gone from the source before they were copied, going on: {lost}"
         );
+        self.notes.meters.lost_ranges.add(jumps.len() as u64);
         self.drain(BEFORE_JUMP)?;
         let mut progress = self.notes.progress();
         for jump in &jumps {

@@ -9,8 +9,10 @@
 
 mod assignment;
 mod client;
+mod commit;
 mod data_loss;
 mod error;
+mod lag;
 mod once;
 mod preflight;
 mod stream;
@@ -28,10 +30,11 @@ use std::{
 };
 
 pub(crate) use error::EngineError;
+pub(crate) use once::STATISTICS_INTERVAL;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::{
-    cli::OnDataLoss, config, report::Report, route::Partitioning, shutdown::Stop,
+    cli::OnDataLoss, config, meters::Meters, report::Report, route::Partitioning, shutdown::Stop,
     topics::TopicFilter,
 };
 
@@ -69,6 +72,8 @@ pub(crate) struct Settings {
     /// How often the source's topics are listed.
     pub(crate) topic_refresh: Duration,
     pub(crate) once: bool,
+    /// How often librdkafka tells how far it has read, if somebody wants to know.
+    pub(crate) statistics: Option<Duration>,
 }
 
 /// What a run did.
@@ -116,22 +121,26 @@ impl Subscription {
 /// report tells what `--once` copied, however it ended; there is none if it did not come to copying.
 pub(crate) fn run(
     settings: &Settings,
+    meters: &Meters,
     stop: &Stop,
 ) -> (Result<Totals, EngineError>, Option<Report>) {
     let mut goal = None;
-    let ended = mirror(settings, &mut goal, stop);
+    let ended = mirror(settings, meters, &mut goal, stop);
     let report = goal.map(|goal| goal.report(ended.is_ok() && goal.is_reached()));
     (ended, report)
 }
 
 fn mirror(
     settings: &Settings,
+    meters: &Meters,
     goal: &mut Option<Arc<once::Goal>>,
     stop: &Stop,
 ) -> Result<Totals, EngineError> {
+    let furthest = Arc::default();
     let mut streams = Vec::new();
     for index in 0..settings.consumers.len() {
-        streams.push(stream::Stream::new(settings, index)?);
+        let meters = meters.stream(index);
+        streams.push(stream::Stream::new(settings, index, meters, Arc::clone(&furthest))?);
     }
     let look_out = client::look_out(settings)?;
     let Some(topics) = preflight::check(settings, &look_out, &streams, stop)? else {

@@ -35,8 +35,8 @@ use crate::{
 /// One question to the source.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// How often the statistics are made, in milliseconds.
-pub(super) const STATISTICS_INTERVAL_MS: &str = "100";
+/// How often the statistics are made.
+pub(crate) const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 /// The fetch position moves on a moment before or after the records are queued for us, so one look is not enough.
 const LOOKS: u32 = 2;
 

@@ -51,6 +51,19 @@ fn late_acknowledgements_do_not_count_for_a_new_assignment() {
 }
 
 #[test]
+fn what_is_read_again_is_counted() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 3, Some(3));
+    progress.expect_again(slot, 6);
+    for offset in [3, 5, 6, 7] {
+        progress.received(slot, offset).unwrap();
+    }
+    assert_eq!(progress.read_again(), 2);
+    progress.assign("t", 0, 8, Some(8));
+    assert_eq!(progress.read_again(), 2, "those of earlier assignments stay");
+}
+
+#[test]
 fn a_token_names_its_record() {
     let mut progress = Progress::default();
     let slot = progress.assign("t", 1, 0, None);

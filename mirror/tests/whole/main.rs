@@ -10,3 +10,4 @@ mod once;
 mod refusing;
 mod support;
 mod trouble;
+mod watching;

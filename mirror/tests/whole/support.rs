@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Read, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -187,6 +188,36 @@ impl Mirror {
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Asks its metrics server: the status and the text.
+    pub(crate) fn get(&mut self, path: &str) -> (u16, String) {
+        self.wait_for_log("metrics at http://");
+        let log = self.log();
+        let address = log.split("metrics at http://").nth(1).unwrap();
+        let address = address.split('/').next().unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(QUESTION)).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    /// Waits until its metrics have all these lines.
+    pub(crate) fn wait_for_metrics(&mut self, lines: &[&str]) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let (status, text) = self.get("/metrics");
+            assert_eq!(status, 200, "{text}");
+            let missing = lines.iter().find(|line| !text.lines().any(|found| found == **line));
+            let Some(line) = missing else { return };
+            assert!(Instant::now() < deadline, "no {line:?} in\n{text}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

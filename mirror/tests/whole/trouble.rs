@@ -54,6 +54,22 @@ fn a_refused_record_can_be_dropped() {
 }
 
 #[test]
+fn a_commit_that_failed_is_tried_again() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE;
+    world.source.request_errors(RDKafkaApiKey::OffsetCommit, &[refusal; 3]);
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=500"]);
+    mirror.wait_for_log("a commit failed and is tried again");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while world.committed(1).get(&0) != Some(&10) {
+        assert!(Instant::now() < deadline, "{}", mirror.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    mirror.stop();
+}
+
+#[test]
 fn a_missing_destination_topic_is_named() {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));
