@@ -160,6 +160,8 @@ pub(super) struct Notes {
     pub(super) goal: OnceLock<Arc<Goal>>,
     /// A record is read and not yet handed to the producer, which is full.
     pub(super) holding: AtomicBool,
+    /// For so long that reading is paused.
+    pub(super) paused: AtomicBool,
     abort_on_send_failure: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,

@@ -1,13 +1,32 @@
 //! How far behind the source each partition is, from what librdkafka has seen while reading: nothing is asked.
+//!
+//! While the destination takes nothing, reading is paused and librdkafka sees nothing. Only then the source is
+//! asked for the ends, or the lag would seem to stand still in just the outage that it is looked at for.
 
-use rdkafka::{Statistics, statistics};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
-use super::client::Notes;
-use crate::meters::Lags;
+use rdkafka::{
+    Offset, Statistics, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaResult,
+    statistics,
+};
+
+use super::{
+    assignment,
+    client::{Notes, Quiet},
+};
+use crate::{meters::Lags, progress::Place};
+
+/// One question to the source.
+const QUESTION: Duration = Duration::from_secs(2);
 
 impl Notes {
     /// Notes the lag of each partition that the stream reads, where the end of the log is known.
     pub(super) fn measure_lags(&self, statistics: &Statistics) {
+        if self.paused.load(Ordering::Relaxed) {
+            return;
+        }
         let progress = self.progress();
         let (positions, next) = (progress.positions(), progress.next_positions());
         drop(progress);
@@ -20,6 +39,29 @@ impl Notes {
             }
         }
         *self.meters.lags() = lags;
+    }
+
+    /// The same while reading is paused; else nothing is asked.
+    pub(super) fn measure_lags_if_paused(&self, source: &BaseConsumer<Quiet>) -> KafkaResult<()> {
+        if !self.paused.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let positions = self.progress().positions();
+        let mut partitions = TopicPartitionList::with_capacity(positions.len());
+        for place in &positions {
+            partitions.add_partition_offset(&place.topic, place.partition, Offset::End)?;
+        }
+        let ends = assignment::numbers(source.offsets_for_times(partitions, QUESTION)?)?;
+        let ends: BTreeMap<(String, i32), i64> =
+            ends.into_iter().map(|end| ((end.topic, end.partition), end.offset)).collect();
+        let mut lags = self.meters.lags();
+        for Place { topic, partition, offset } in positions {
+            let key = (topic, partition);
+            if let Some(end) = ends.get(&key) {
+                lags.insert(key, (end - offset).max(0));
+            }
+        }
+        Ok(())
     }
 }
 

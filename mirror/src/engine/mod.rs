@@ -158,6 +158,7 @@ fn mirror(
     if let Some(goal) = goal {
         streams.iter().for_each(|stream| stream.aim_at(goal));
     }
+    let notes: Vec<_> = streams.iter().map(|stream| Arc::clone(&stream.notes)).collect();
     let subscription = Subscription::default();
     publish(settings, &subscription, topics);
     thread::scope(|scope| {
@@ -173,7 +174,8 @@ fn mirror(
                 })
             })
             .collect();
-        supervise(settings, &look_out, &subscription, goal.as_deref(), stop);
+        let watched = Watched { goal: goal.as_deref(), notes: &notes };
+        supervise(settings, &look_out, &subscription, &watched, stop);
         let mut totals = Totals::default();
         let mut failure = None;
         let mut ended = Vec::new();
@@ -218,21 +220,38 @@ fn leave(streams: Vec<stream::Stream<'_>>) {
     }
 }
 
+/// What the supervisor looks at.
+struct Watched<'w> {
+    goal: Option<&'w once::Goal>,
+    notes: &'w [Arc<client::Notes>],
+}
+
 /// Looks for new topics until it is time to stop.
 fn supervise(
     settings: &Settings,
     look_out: &BaseConsumer<client::Quiet>,
     subscription: &Subscription,
-    goal: Option<&once::Goal>,
+    watched: &Watched<'_>,
     stop: &Stop,
 ) {
+    let goal = watched.goal;
     let mut listed = Instant::now();
+    let mut measured = Instant::now();
     while !stop.requested() {
         thread::sleep(LOOK);
         look_out.poll(Duration::ZERO);
         if goal.is_some_and(once::Goal::is_reached) {
             tracing::info!("everything up to the end offsets of the start is read: finishing");
             stop.request();
+        }
+        if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {
+            measured = Instant::now();
+            for notes in watched.notes {
+                if let Err(error) = notes.measure_lags_if_paused(look_out) {
+                    let reason = client::reason(&error);
+                    tracing::debug!("the source does not tell its end offsets now: {reason}");
+                }
+            }
         }
         if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
             listed = Instant::now();

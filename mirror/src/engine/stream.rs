@@ -226,6 +226,7 @@ impl<'a> Stream<'a> {
                     tracing::warn!("stream {}: the destination takes nothing, waiting", self.index);
                 }
                 paused = true;
+                self.notes.paused.store(true, Ordering::Relaxed);
                 self.pause_all()?;
                 if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
                     self.on_consumer_error(&error)?;
@@ -234,6 +235,7 @@ impl<'a> Stream<'a> {
         }
         self.notes.holding.store(false, Ordering::Relaxed);
         if paused {
+            self.notes.paused.store(false, Ordering::Relaxed);
             let assigned = self.consumer.assignment().map_err(consume)?;
             self.consumer.resume(&assigned).map_err(consume)?;
         }

@@ -29,6 +29,22 @@ fn progress_tells_what_is_copied_and_what_is_left() {
 }
 
 #[test]
+fn the_lag_grows_while_the_destination_takes_nothing() {
+    let world = world(1, 1).producer("queue.buffering.max.messages=10");
+    let mut mirror = world.mirror(&["--progress-interval=1"]);
+    mirror.wait_for_log("stream 0 reads");
+    world.destination.broker_down(1).unwrap();
+    produce(&world.source, TOPIC, &varied(50));
+    mirror.wait_for_log("the destination takes nothing, waiting");
+    produce(&world.source, TOPIC, &varied(100));
+    mirror.wait_for_log("lag=\"testtopic 150\" in_flight=10");
+    world.destination.broker_up(1).unwrap();
+    world.wait_for(150, &mut mirror);
+    mirror.wait_for_log("lag=\"testtopic 0\"");
+    mirror.stop();
+}
+
+#[test]
 fn what_a_rebalance_makes_it_read_again_is_told() {
     let world = world(2, 1);
     produce(&world.source, TOPIC, &varied(100));
