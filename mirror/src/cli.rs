@@ -72,7 +72,7 @@ pub struct Args {
     pub json: bool,
 
     /// Time between two lines of progress in the log; 0 for none.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=86_400))]
     pub progress_interval: u32,
 
     /// Serve Prometheus' metrics at /metrics, and at /ready whether all streams have joined the group.

@@ -119,7 +119,8 @@ impl Stream<'_> {
     }
 
     fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
-        if self.consumer.assignment_lost() {
+        let is_expelled = self.consumer.assignment_lost();
+        if is_expelled {
             tracing::warn!(
                 "stream {} was expelled from the group: its partitions are read again by others",
                 self.index
@@ -146,7 +147,7 @@ impl Stream<'_> {
             }
         }
         drop(progress);
-        let all_are_taken = !self.is_cooperative();
+        let all_are_taken = is_expelled || !self.is_cooperative();
         client::unassign(&self.consumer, partitions).map_err(consume)?;
         if all_are_taken {
             self.notes.meters.joined(false);

@@ -1,8 +1,8 @@
 //! Commits: those that a stream does not wait for, and those that it does.
 //!
 //! rdkafka tells nobody how an asynchronous commit ended (rust-rdkafka issue 856, in 0.39), and a failed one has
-//! to be asked for again. So the former are synchronous ones on a thread of their own; there is one at most, and it has ended before the next
-//! commit begins, so that an older position never overwrites a newer one.
+//! to be asked for again. So the former are synchronous ones on a thread of their own. There is one at most, and
+//! it has ended before the next commit begins, so that an older position never overwrites a newer one.
 
 use std::{sync::Arc, thread};
 

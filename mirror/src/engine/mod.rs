@@ -126,7 +126,7 @@ pub(crate) fn run(
 ) -> (Result<Totals, EngineError>, Option<Report>) {
     let mut goal = None;
     let ended = mirror(settings, meters, &mut goal, stop);
-    let report = goal.map(|goal| goal.report(ended.is_ok() && goal.is_reached()));
+    let report = goal.map(|goal| goal.report(ended.is_ok()));
     (ended, report)
 }
 

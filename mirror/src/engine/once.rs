@@ -99,6 +99,14 @@ impl Goal {
         }
     }
 
+    /// What lies between is gone from the source, or it was made anew and begins at a lower offset.
+    pub(super) fn jump(&self, from: i64, to: &Place) {
+        let targets = self.targets();
+        if let Some(target) = targets.get(&(to.topic.clone(), to.partition)) {
+            account::lock(&target.copied).jump(from, to.offset.min(target.end));
+        }
+    }
+
     /// The account of a partition for whoever reads it from now on; `None` if it is not wanted.
     pub(super) fn account(&self, topic: &str, partition: i32) -> Option<Account> {
         let targets = self.targets();
@@ -111,13 +119,13 @@ impl Goal {
         self.targets().values().all(Target::is_read)
     }
 
-    /// What was copied; `complete` if that is all that was wanted.
-    pub(super) fn report(&self, complete: bool) -> Report {
+    /// What was copied; `ended` if nothing failed.
+    pub(super) fn report(&self, ended: bool) -> Report {
         let of = |((topic, partition), target): (&(String, i32), &Target)| {
             let copied = account::lock(&target.copied);
             report::Partition::new(topic, *partition, target.end, &copied)
         };
-        Report::new(complete, self.targets().iter().map(of).collect())
+        Report::new(ended && self.is_reached(), self.targets().iter().map(of).collect())
     }
 
     fn targets(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Target>> {

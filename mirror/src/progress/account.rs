@@ -62,10 +62,20 @@ pub struct Copied {
     pub destinations: BTreeMap<i32, Range>,
     /// Records that could not be sent, and were passed over.
     pub dropped: u64,
+    /// Offsets that were gone from the source before they could be read.
+    pub lost: u64,
     /// Records read and copied a second time, and not counted above.
     pub repeated: u64,
     /// Everything below this source offset has been counted.
     pub counted: i64,
+}
+
+impl Copied {
+    /// Reading goes on at another offset than was expected.
+    pub fn jump(&mut self, from: i64, to: i64) {
+        self.lost += (to - from).max(0) as u64;
+        self.counted = to;
+    }
 }
 
 /// Where the destination put a record. An offset can be unknown (`acks=0`).

@@ -150,6 +150,15 @@ fn an_account_counts_each_record_once_whoever_reads_it() {
 }
 
 #[test]
+fn what_a_jump_leaves_out_is_lost_and_a_log_made_anew_is_counted() {
+    let mut copied = Copied::default();
+    copied.jump(5, 8);
+    assert_eq!((copied.lost, copied.counted), (3, 8));
+    copied.jump(8, 0);
+    assert_eq!((copied.lost, copied.counted), (3, 0));
+}
+
+#[test]
 fn an_account_waits_for_what_lies_before() {
     let copied = Arc::new(Mutex::new(Copied::default()));
     let mut progress = Progress::default();

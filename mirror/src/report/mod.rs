@@ -23,7 +23,7 @@ const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     schema_version: u32,
-    /// Was everything copied and committed that was to be copied?
+    /// Was everything copied and committed that was to be copied, and nothing dropped or lost?
     complete: bool,
     /// How digests are made, see `digest`.
     digest: &'static str,
@@ -56,6 +56,8 @@ pub(crate) struct Partition {
     destination: Side,
     /// Records that the destination refused, with --abort.on.send.failure false.
     dropped: u64,
+    /// Offsets gone from the source before they were copied, with --on-data-loss continue.
+    lost: u64,
     /// Records that a rebalance made the mirror copy a second time; counted nowhere else.
     repeated: u64,
     destination_partitions: Vec<DestinationPartition>,
@@ -109,6 +111,7 @@ impl Partition {
             source: copied.read.into(),
             destination: copied.acknowledged.into(),
             dropped: copied.dropped,
+            lost: copied.lost,
             repeated: copied.repeated,
             destination_partitions: copied.destinations.iter().map(place).collect(),
         }
@@ -116,8 +119,10 @@ impl Partition {
 }
 
 impl Report {
-    /// `partitions` are in order.
-    pub(crate) fn new(complete: bool, partitions: Vec<Partition>) -> Self {
+    /// `partitions` are in order; `is_reached` if all of them were read to their ends.
+    pub(crate) fn new(is_reached: bool, partitions: Vec<Partition>) -> Self {
+        let lacks = |partition: &Partition| partition.dropped > 0 || partition.lost > 0;
+        let complete = is_reached && !partitions.iter().any(lacks);
         let mut topics: Vec<Topic> = Vec::new();
         for partition in &partitions {
             if topics.last().is_none_or(|last| last.topic != partition.topic) {
@@ -134,8 +139,7 @@ impl Report {
 
     /// Writes it to stdout.
     pub(crate) fn print(&self, json: bool) -> io::Result<()> {
-        let mut text = if json { serde_json::to_string_pretty(self)? } else { self.to_string() };
-        text.push('\n');
+        let text = if json { serde_json::to_string_pretty(self)? + "\n" } else { self.to_string() };
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()

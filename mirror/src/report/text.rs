@@ -31,7 +31,7 @@ impl fmt::Display for Report {
             table(formatter, &self.rows())?;
         }
         if !self.complete {
-            writeln!(formatter, "\nnot complete: the next start goes on from there")?;
+            writeln!(formatter, "\nnot complete")?;
         }
         for partition in &self.partitions {
             notes(formatter, partition)?;
@@ -101,10 +101,12 @@ fn table(formatter: &mut fmt::Formatter<'_>, rows: &[[String; COLUMNS.len()]]) -
 }
 
 fn notes(formatter: &mut fmt::Formatter<'_>, partition: &Partition) -> fmt::Result {
-    let Partition { topic, partition: number, dropped, repeated, source, destination, .. } =
-        partition;
+    let Partition { topic, partition: number, dropped, lost, repeated, .. } = partition;
     if *dropped > 0 {
         writeln!(formatter, "{topic} [{number}]: {dropped} records were dropped, see the log")?;
+    }
+    if *lost > 0 {
+        writeln!(formatter, "{topic} [{number}]: {lost} offsets were gone from the source")?;
     }
     if *repeated > 0 {
         writeln!(
@@ -112,11 +114,11 @@ fn notes(formatter: &mut fmt::Formatter<'_>, partition: &Partition) -> fmt::Resu
             "{topic} [{number}]: {repeated} records were copied twice because of a rebalance"
         )?;
     }
-    if *dropped == 0 && source != destination {
+    if *dropped == 0 && partition.source != partition.destination {
         writeln!(
             formatter,
             "{topic} [{number}]: what was read has the digest {}: records were changed on their way",
-            source.digest
+            partition.source.digest
         )?;
     }
     Ok(())
@@ -172,11 +174,14 @@ orders        all        2      3                  DIGEST
     #[test]
     fn what_is_odd_is_said() {
         let mut odd = copied(&["a"]);
-        (odd.dropped, odd.repeated) = (4, 5);
+        (odd.dropped, odd.repeated, odd.lost) = (4, 5, 6);
         let text = report(false, &odd).to_string();
-        for words in
-            ["not complete", "[0]: 4 records were dropped", "[0]: 5 records were copied twice"]
-        {
+        for words in [
+            "not complete",
+            "[0]: 4 records were dropped",
+            "[0]: 5 records were copied twice",
+            "[0]: 6 offsets were gone",
+        ] {
             assert!(text.contains(words), "no {words:?} in\n{text}");
         }
         let changed = Copied { read: copied(&["b"]).read, ..copied(&["a"]) };

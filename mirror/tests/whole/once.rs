@@ -1,7 +1,11 @@
 //! `--once`: what is there is copied, nothing else, and the report says what.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
+use nix::sys::signal::Signal;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::Value;
 
@@ -143,6 +147,34 @@ fn a_destination_that_is_slow_gets_everything() {
 }
 
 #[test]
+fn a_killed_run_goes_on_where_its_last_commit_was() {
+    let slow = world(1, 1).producer("queue.buffering.max.messages=10\nlinger.ms=0");
+    slow.destination.broker_round_trip_time(1, Duration::from_millis(100)).unwrap();
+    let records = varied(1000);
+    produce(&slow.source, TOPIC, &records);
+    let mut killed = slow.mirror(&["--once", "--offset.commit.interval.ms=20"]);
+    killed.wait_for_log("stream 0 reads");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while slow.committed(1).get(&0).is_none_or(|offset| *offset == 0) {
+        assert!(Instant::now() < deadline, "nothing is committed\n{}", killed.log());
+    }
+    killed.signal(Signal::SIGKILL);
+    killed.end();
+    assert_eq!(killed.output(), "", "a report is of a run that ended");
+    let committed = slow.committed(1)[&0];
+    assert!((1..1000).contains(&committed), "{committed} shows nothing");
+    slow.destination.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    let world = slow.producer("queue.buffering.max.messages=1000");
+    let report = report(&world, &[]);
+    assert_eq!(report["complete"], true);
+    assert_eq!(numbers(&report, "/first_offset")[&0], committed);
+    assert_eq!(numbers(&report, "/destination/records")[&0], 1000 - committed);
+    let mut copied = sorted(&read(&world.destination, TOPIC));
+    copied.dedup();
+    assert_eq!(copied, sorted(&records));
+}
+
+#[test]
 fn dropped_records_are_reported() {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));
@@ -150,6 +182,7 @@ fn dropped_records_are_reported() {
     world.destination.request_errors(RDKafkaApiKey::Produce, &[refusal]);
     let report = report(&world, &["--abort.on.send.failure=false"]);
     assert_eq!(numbers(&report, "/dropped")[&0], 10);
+    assert_eq!(report["complete"], false);
     assert_eq!(numbers(&report, "/source/records")[&0], 10);
     assert_eq!(numbers(&report, "/destination/records")[&0], 0);
     assert_eq!(numbers(&report, "/last_offset").get(&0), None);
