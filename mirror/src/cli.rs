@@ -2,12 +2,15 @@
 //!
 //! [`Args`] is what the user wrote; [`Args::checked`] refuses what cannot be honoured. It reads no file.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, ValueEnum};
 
-use crate::route::Partitioning;
-use crate::topics::{BadFilter, TopicFilter};
+use crate::{
+    engine,
+    route::Partitioning,
+    topics::{BadFilter, TopicFilter},
+};
 
 /// Copies topics of one Kafka cluster to another, keeping each key's order.
 #[derive(Debug, Clone, ClapArgs)]
@@ -60,9 +63,25 @@ pub struct Args {
     #[arg(long)]
     pub strict_mm1: bool,
 
-    /// Copy up to the end offsets as they are at the start, report, and exit.
+    /// Copy up to the end offsets as they are at the start, print a report for each partition, and exit.
     #[arg(long)]
     pub once: bool,
+
+    /// Print the report of --once as JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Time between two lines of progress in the log; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=86_400))]
+    pub progress_interval: u32,
+
+    /// Serve Prometheus' metrics at /metrics, and at /ready whether all streams have joined the group.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub metrics: Option<String>,
+
+    /// How the log on stderr is written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
 
     #[command(flatten)]
     refused: Refused,
@@ -75,6 +94,15 @@ pub enum OnDataLoss {
     Fail,
     /// Log the same and go on with what is left.
     Continue,
+}
+
+/// How the log on stderr is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// MirrorMaker's flags that cannot be honoured: they are parsed, so that the error can say why.
@@ -116,6 +144,11 @@ pub enum UsageError {
         "know what to mirror: the include list must be specified, with --include or --whitelist"
     )]
     NoTopics,
+    /// --json without --once.
+    #[error(
+        "print JSON: --json is the format of the report that --once prints; add --once, or remove --json"
+    )]
+    JsonOfNothing,
     /// The include list does not compile.
     #[error(transparent)]
     BadFilter(#[from] BadFilter),
@@ -125,8 +158,29 @@ impl Args {
     /// The topics to mirror, if every flag given can be honoured.
     pub fn checked(&self) -> Result<TopicFilter, UsageError> {
         self.refused.check()?;
+        if self.json && !self.once {
+            return Err(UsageError::JsonOfNothing);
+        }
         let list = self.include.as_ref().or(self.whitelist.as_ref()).ok_or(UsageError::NoTopics)?;
         Ok(TopicFilter::parse(list)?)
+    }
+}
+
+impl Args {
+    /// Time between two lines of progress, if there are any.
+    pub fn progress_interval(&self) -> Option<Duration> {
+        let interval = Duration::from_secs(self.progress_interval.into());
+        (!interval.is_zero()).then_some(interval)
+    }
+
+    /// How often the lag is to be known, if it is: before each line of progress, and for each scrape.
+    pub(crate) fn statistics_interval(&self) -> Option<Duration> {
+        /// Making and reading statistics takes a while where there are thousands of partitions.
+        const METRICS: Duration = Duration::from_secs(5);
+        let once = self.once.then_some(engine::STATISTICS_INTERVAL);
+        let lines = self.progress_interval().map(|interval| interval / 2);
+        let metrics = self.metrics.as_ref().map(|_| METRICS);
+        [once, lines, metrics].into_iter().flatten().min()
     }
 }
 
@@ -224,6 +278,17 @@ mod tests {
     fn include_wins() {
         let filter = parse(&["--whitelist=a", "--include=b"]).checked().unwrap();
         assert!(filter.matches("b") && !filter.matches("a"));
+    }
+
+    #[test]
+    fn the_lag_is_measured_only_for_those_who_look() {
+        let interval = |more: &[&str]| parse(more).statistics_interval();
+        assert_eq!(interval(&[]), Some(Duration::from_secs(5)));
+        assert_eq!(interval(&["--progress-interval=0"]), None);
+        assert_eq!(parse(&["--progress-interval=0"]).progress_interval(), None);
+        assert_eq!(interval(&["--progress-interval=60"]), Some(Duration::from_secs(30)));
+        let watched = ["--progress-interval=60", "--metrics=127.0.0.1:0"];
+        assert_eq!(interval(&watched), Some(Duration::from_secs(5)));
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! offsets have holes (transaction markers, compaction), so it follows the records received, not the numbers.
 //! It knows no client, no clock and no policy.
 
+pub mod account;
+
 use std::collections::{HashMap, VecDeque};
+
+use account::{Account, Waiting};
 
 /// One assignment of one partition. A partition that comes back after a rebalance is another slot, so that
 /// late acknowledgements of the earlier assignment count for nothing.
@@ -69,6 +73,10 @@ struct Partition {
     next: i64,
     /// What the last commit asked for, until it is known to have failed.
     requested: Option<i64>,
+    /// Records below this offset were read before.
+    again_below: i64,
+    /// With `--once`: what is copied.
+    account: Option<Account>,
 }
 
 /// The progress of one stream over all its partitions.
@@ -76,6 +84,7 @@ struct Partition {
 pub struct Progress {
     slots: Vec<Option<Partition>>,
     by_topic: HashMap<String, Vec<Option<Slot>>>,
+    read_again: u64,
 }
 
 impl Progress {
@@ -97,6 +106,8 @@ impl Progress {
             position: start,
             next: start,
             requested: committed,
+            again_below: 0,
+            account: None,
         }));
         let partitions = self.by_topic.entry(topic.to_owned()).or_default();
         let index = partition.max(0) as usize;
@@ -122,12 +133,45 @@ impl Progress {
         *self.by_topic.get(topic)?.get(usize::try_from(partition).ok()?)?
     }
 
+    /// Counts records below `offset` as read again.
+    pub fn expect_again(&mut self, slot: Slot, offset: i64) {
+        if let Some(Some(partition)) = self.slots.get_mut(slot.0 as usize) {
+            partition.again_below = offset;
+        }
+    }
+
+    /// How many records were received that were received before, by whatever assignment.
+    pub fn read_again(&self) -> u64 {
+        self.read_again
+    }
+
+    /// Keeps an account of what is copied of a partition that was just assigned.
+    pub fn keep_account(&mut self, slot: Slot, account: Account) {
+        if let Some(Some(partition)) = self.slots.get_mut(slot.0 as usize) {
+            partition.account = Some(account);
+        }
+    }
+
+    /// The account of a partition, if one is kept. It must be told of each record before [`Progress::received`].
+    pub fn account(&mut self, slot: Slot) -> Option<&mut Account> {
+        self.slots.get_mut(slot.0 as usize)?.as_mut()?.account.as_mut()
+    }
+
+    /// What the account holds of a record in flight.
+    pub fn waiting(&mut self, token: Token) -> Option<&mut Waiting> {
+        let (slot, sequence) = token.parts();
+        let partition = self.slots.get_mut(slot)?.as_mut()?;
+        let index = sequence.wrapping_sub(partition.first_sequence) as usize;
+        partition.account.as_mut()?.waiting.get_mut(index)
+    }
+
     /// Notes a record as received. Offsets of a slot must rise; `None` if the slot is gone.
     pub fn received(&mut self, slot: Slot, offset: i64) -> Option<Token> {
         let partition = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
         let sequence = partition.first_sequence.wrapping_add(partition.in_flight.len() as u32);
         partition.in_flight.push_back(InFlight { offset, acknowledged: false });
         partition.next = offset + 1;
+        self.read_again += u64::from(offset < partition.again_below);
         Some(Token::new(slot, sequence))
     }
 
@@ -144,9 +188,28 @@ impl Progress {
             if let Some(record) = partition.in_flight.pop_front() {
                 partition.position = record.offset + 1;
                 partition.first_sequence = partition.first_sequence.wrapping_add(1);
+                if let Some(account) = &mut partition.account {
+                    account.settle(record.offset);
+                }
             }
         }
         true
+    }
+
+    /// Takes back the record received last of its partition, which was not sent.
+    pub fn take_back(&mut self, token: Token) {
+        let (slot, sequence) = token.parts();
+        let Some(Some(partition)) = self.slots.get_mut(slot) else { return };
+        let index = sequence.wrapping_sub(partition.first_sequence) as usize;
+        if index + 1 != partition.in_flight.len() {
+            return;
+        }
+        if let Some(record) = partition.in_flight.pop_back() {
+            partition.next = record.offset;
+        }
+        if let Some(account) = &mut partition.account {
+            account.waiting.pop_back();
+        }
     }
 
     /// Where in the source the record of a token came from, while it is in flight.

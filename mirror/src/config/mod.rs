@@ -165,6 +165,7 @@ impl Config {
             commit_interval: self.commit_interval,
             topic_refresh: Duration::from_millis(age.unwrap_or(30_000).max(100)),
             once: args.once,
+            statistics: args.statistics_interval(),
         }
     }
 

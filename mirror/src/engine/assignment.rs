@@ -4,11 +4,15 @@
 //! at once, and an offset out of range later can only mean lost records. The start is committed like any
 //! position: if the mirror dies before its first commit, nothing is skipped by starting at the end again.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{CommitMode, Consumer, RebalanceProtocol},
+    consumer::{Consumer, RebalanceProtocol},
     error::{KafkaError, KafkaResult},
     producer::Producer,
 };
@@ -19,7 +23,7 @@ use super::{
     stream::{Stream, consume},
 };
 use crate::{
-    progress::Place,
+    progress::{Place, Progress},
     route::{self, Partitioning},
     shutdown::Stop,
 };
@@ -32,6 +36,23 @@ const QUESTION: Duration = Duration::from_secs(5);
 const TOPIC_APPEARS: Duration = Duration::from_secs(10);
 /// Pause before asking again.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// How far this process has read each partition, whichever stream it was.
+#[derive(Debug, Default)]
+pub(super) struct Furthest(Mutex<BTreeMap<(String, i32), i64>>);
+
+impl Furthest {
+    fn note(&self, next: Place) {
+        let mut furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = furthest.entry((next.topic, next.partition)).or_default();
+        *known = next.offset.max(*known);
+    }
+
+    fn of(&self, topic: &str, partition: i32) -> i64 {
+        let furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        furthest.get(&(topic.to_owned(), partition)).copied().unwrap_or_default()
+    }
+}
 
 /// Where a partition begins.
 struct Start {
@@ -53,7 +74,7 @@ impl Stream<'_> {
         let Some(starts) = self.starts(partitions, stop)? else { return Ok(()) };
         let mut progress = self.notes.progress();
         for Start { place, committed } in &starts {
-            progress.assign(&place.topic, place.partition, place.offset, *committed);
+            self.follow(&mut progress, place, *committed);
         }
         drop(progress);
         let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
@@ -63,8 +84,22 @@ impl Stream<'_> {
         } else {
             self.consumer.assign(&list).map_err(consume)?;
         }
+        self.notes.meters.joined(true);
+        self.notes.meters.rebalances.add(1);
         tracing::info!("stream {} reads {}", self.index, show(&places));
         Ok(())
+    }
+
+    /// Follows a partition from this place on, and keeps an account of it if one is wanted.
+    pub(super) fn follow(&self, progress: &mut Progress, from: &Place, committed: Option<i64>) {
+        let Place { topic, partition, offset } = from;
+        let slot = progress.assign(topic, *partition, *offset, committed);
+        progress.expect_again(slot, self.notes.furthest.of(topic, *partition));
+        if let Some(goal) = self.notes.goal.get()
+            && let Some(account) = goal.account(topic, *partition)
+        {
+            progress.keep_account(slot, account);
+        }
     }
 
     /// Begins anew where some of our partitions have jumped to. A partition that went out of range is no
@@ -84,7 +119,8 @@ impl Stream<'_> {
     }
 
     fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
-        if self.consumer.assignment_lost() {
+        let is_expelled = self.consumer.assignment_lost();
+        if is_expelled {
             tracing::warn!(
                 "stream {} was expelled from the group: its partitions are read again by others",
                 self.index
@@ -96,19 +132,26 @@ impl Stream<'_> {
                     self.index
                 );
             }
-            if let Err(error) = self.commit(CommitMode::Sync) {
+            if let Err(error) = self.commit_now() {
                 tracing::warn!("the commit before a rebalance failed: {}", client::reason(&error));
             }
         }
         let mut progress = self.notes.progress();
+        progress.next_positions().into_iter().for_each(|next| self.notes.furthest.note(next));
         for partition in partitions.elements() {
             progress.revoke(partition.topic(), partition.partition());
+            let key = (partition.topic().to_owned(), partition.partition());
+            self.notes.meters.lags().remove(&key);
             if let Some(goal) = self.notes.goal.get() {
                 goal.reopen(partition.topic(), partition.partition());
             }
         }
         drop(progress);
+        let all_are_taken = is_expelled || !self.is_cooperative();
         client::unassign(&self.consumer, partitions).map_err(consume)?;
+        if all_are_taken {
+            self.notes.meters.joined(false);
+        }
         if partitions.count() > 0 {
             tracing::info!("stream {} gave back {} partitions", self.index, partitions.count());
         }

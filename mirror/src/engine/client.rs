@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -22,9 +22,14 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{EngineError, Settings, once::Goal};
+use super::{
+    EngineError, Settings,
+    assignment::Furthest,
+    once::{self, Goal},
+};
 use crate::{
     config,
+    meters::StreamMeters,
     progress::{Place, Progress, Token},
 };
 
@@ -149,19 +154,26 @@ impl ConsumerContext for Quiet {}
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) progress: Mutex<Progress>,
-    /// How many records the producer has reported on, well or badly.
-    pub(super) reported: AtomicU64,
-    pub(super) copied: AtomicU64,
-    pub(super) dropped: AtomicU64,
+    pub(super) meters: Arc<StreamMeters>,
+    /// Shared by all streams.
+    pub(super) furthest: Arc<Furthest>,
     pub(super) goal: OnceLock<Arc<Goal>>,
+    /// A record is read and not yet handed to the producer, which is full.
+    pub(super) holding: AtomicBool,
+    /// For so long that reading is paused.
+    pub(super) paused: AtomicBool,
     abort_on_send_failure: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,
 }
 
 impl Notes {
-    pub(super) fn new(abort_on_send_failure: bool) -> Arc<Self> {
-        Arc::new(Self { abort_on_send_failure, ..Self::default() })
+    pub(super) fn new(
+        abort_on_send_failure: bool,
+        meters: Arc<StreamMeters>,
+        furthest: Arc<Furthest>,
+    ) -> Arc<Self> {
+        Arc::new(Self { abort_on_send_failure, meters, furthest, ..Self::default() })
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -190,7 +202,7 @@ impl Notes {
         } else {
             tracing::error!("dropped the record {shown}: {reason}");
             progress.acknowledged(token);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.meters.dropped.add(1);
         }
     }
 
@@ -235,11 +247,18 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
 
     fn delivery(&self, result: &DeliveryResult<'_>, word: usize) {
         let token = Token::from_word(word);
-        self.notes.reported.fetch_add(1, Ordering::Relaxed);
+        self.notes.meters.reported.add(1);
         match result {
-            Ok(_) => {
-                self.notes.copied.fetch_add(1, Ordering::Relaxed);
-                self.notes.progress().acknowledged(token);
+            Ok(message) => {
+                self.notes.meters.copied.add(1);
+                self.notes.meters.bytes.add((message.key_len() + message.payload_len()) as u64);
+                let mut progress = self.notes.progress();
+                if self.notes.goal.get().is_some()
+                    && let Some(waiting) = progress.waiting(token)
+                {
+                    once::landed(waiting, message);
+                }
+                progress.acknowledged(token);
             }
             Err((error, message)) => self.notes.not_sent(token, message.topic(), error),
         }
@@ -291,7 +310,10 @@ impl ClientContext for Source {
     }
 
     fn stats(&self, statistics: Statistics) {
-        if let Some(goal) = self.notes.goal.get() {
+        self.notes.measure_lags(&statistics);
+        if let Some(goal) = self.notes.goal.get()
+            && !self.notes.holding.load(Ordering::Relaxed)
+        {
             goal.look(&statistics);
         }
     }
@@ -316,18 +338,11 @@ impl ConsumerContext for Source {
         };
         lock(&self.rebalances).push_back(rebalance);
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!("a commit failed and is tried again: {}", reason(&error));
-            self.notes.progress().commit_failed();
-        }
-    }
 }
 
 /// Leaves the group. A rebalance that came in the last poll, when nobody followed them any more, is answered
 /// first: the group waits for it.
-pub(super) fn leave(consumer: BaseConsumer<Source>) {
+pub(super) fn leave(consumer: Arc<BaseConsumer<Source>>) {
     let context = consumer.context();
     context.close();
     while let Some(Rebalance::Assign(partitions) | Rebalance::Revoke(partitions)) =

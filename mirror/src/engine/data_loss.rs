@@ -21,7 +21,7 @@ impl Stream<'_> {
     /// Names what is lost; then fails, or goes on with what is left.
     pub(super) fn on_data_loss(&self) -> Result<(), EngineError> {
         let mut lost = Vec::new();
-        let mut jumps = Vec::new();
+        let (mut jumps, mut from) = (Vec::new(), Vec::new());
         for next in self.notes.progress().next_positions() {
             let (low, high) = self
                 .consumer
@@ -31,6 +31,7 @@ impl Stream<'_> {
                 continue;
             }
             lost.push(describe(&next, low, high));
+            from.push(next.offset);
             jumps.push(Place { offset: low, ..next });
         }
         let lost = if lost.is_empty() {
@@ -44,10 +45,14 @@ impl Stream<'_> {
         tracing::error!(
             "records are gone from the source before they were copied, going on: {lost}"
         );
+        self.notes.meters.lost_ranges.add(jumps.len() as u64);
         self.drain(BEFORE_JUMP)?;
         let mut progress = self.notes.progress();
-        for jump in &jumps {
-            progress.assign(&jump.topic, jump.partition, jump.offset, None);
+        for (jump, from) in jumps.iter().zip(from) {
+            if let Some(goal) = self.notes.goal.get() {
+                goal.jump(from, jump);
+            }
+            self.follow(&mut progress, jump, None);
         }
         let all = progress.next_positions();
         drop(progress);

@@ -9,8 +9,10 @@
 
 mod assignment;
 mod client;
+mod commit;
 mod data_loss;
 mod error;
+mod lag;
 mod once;
 mod preflight;
 mod stream;
@@ -19,7 +21,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -28,9 +30,13 @@ use std::{
 };
 
 pub(crate) use error::EngineError;
+pub(crate) use once::STATISTICS_INTERVAL;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use crate::{cli::OnDataLoss, config, route::Partitioning, shutdown::Stop, topics::TopicFilter};
+use crate::{
+    cli::OnDataLoss, config, meters::Meters, report::Report, route::Partitioning, shutdown::Stop,
+    topics::TopicFilter,
+};
 
 /// How long leaving the group may take: a broker that is away does not keep the mirror from ending.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -66,6 +72,8 @@ pub(crate) struct Settings {
     /// How often the source's topics are listed.
     pub(crate) topic_refresh: Duration,
     pub(crate) once: bool,
+    /// How often librdkafka tells how far it has read, if somebody wants to know.
+    pub(crate) statistics: Option<Duration>,
 }
 
 /// What a run did.
@@ -109,11 +117,30 @@ impl Subscription {
     }
 }
 
-/// Mirrors until `stop` is requested or a stream cannot go on.
-pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineError> {
+/// Mirrors until `stop` is requested, a stream cannot go on, or (with `--once`) everything is copied. The
+/// report tells what `--once` copied, however it ended; there is none if it did not come to copying.
+pub(crate) fn run(
+    settings: &Settings,
+    meters: &Meters,
+    stop: &Stop,
+) -> (Result<Totals, EngineError>, Option<Report>) {
+    let mut goal = None;
+    let ended = mirror(settings, meters, &mut goal, stop);
+    let report = goal.map(|goal| goal.report(ended.is_ok()));
+    (ended, report)
+}
+
+fn mirror(
+    settings: &Settings,
+    meters: &Meters,
+    goal: &mut Option<Arc<once::Goal>>,
+    stop: &Stop,
+) -> Result<Totals, EngineError> {
+    let furthest = Arc::default();
     let mut streams = Vec::new();
     for index in 0..settings.consumers.len() {
-        streams.push(stream::Stream::new(settings, index)?);
+        let meters = meters.stream(index);
+        streams.push(stream::Stream::new(settings, index, meters, Arc::clone(&furthest))?);
     }
     let look_out = client::look_out(settings)?;
     let Some(topics) = preflight::check(settings, &look_out, &streams, stop)? else {
@@ -122,12 +149,16 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
         let list = settings.filter.list();
         tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");
+        *goal = Some(Arc::new(once::Goal::new(&[])));
         return Ok(Totals::default());
     }
-    let goal = if settings.once { once::goal(settings, &look_out, &topics, stop) } else { None };
-    if let Some(goal) = &goal {
+    if settings.once {
+        *goal = once::goal(settings, &look_out, &topics, stop);
+    }
+    if let Some(goal) = goal {
         streams.iter().for_each(|stream| stream.aim_at(goal));
     }
+    let notes: Vec<_> = streams.iter().map(|stream| Arc::clone(&stream.notes)).collect();
     let subscription = Subscription::default();
     publish(settings, &subscription, topics);
     thread::scope(|scope| {
@@ -143,7 +174,8 @@ pub(crate) fn run(settings: &Settings, stop: &Stop) -> Result<Totals, EngineErro
                 })
             })
             .collect();
-        supervise(settings, &look_out, &subscription, goal.as_deref(), stop);
+        let watched = Watched { goal: goal.as_deref(), notes: &notes };
+        supervise(settings, &look_out, &subscription, &watched, stop);
         let mut totals = Totals::default();
         let mut failure = None;
         let mut ended = Vec::new();
@@ -188,21 +220,38 @@ fn leave(streams: Vec<stream::Stream<'_>>) {
     }
 }
 
+/// What the supervisor looks at.
+struct Watched<'w> {
+    goal: Option<&'w once::Goal>,
+    notes: &'w [Arc<client::Notes>],
+}
+
 /// Looks for new topics until it is time to stop.
 fn supervise(
     settings: &Settings,
     look_out: &BaseConsumer<client::Quiet>,
     subscription: &Subscription,
-    goal: Option<&once::Goal>,
+    watched: &Watched<'_>,
     stop: &Stop,
 ) {
+    let goal = watched.goal;
     let mut listed = Instant::now();
+    let mut measured = Instant::now();
     while !stop.requested() {
         thread::sleep(LOOK);
         look_out.poll(Duration::ZERO);
         if goal.is_some_and(once::Goal::is_reached) {
             tracing::info!("everything up to the end offsets of the start is read: finishing");
             stop.request();
+        }
+        if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {
+            measured = Instant::now();
+            for notes in watched.notes {
+                if let Err(error) = notes.measure_lags_if_paused(look_out) {
+                    let reason = client::reason(&error);
+                    tracing::debug!("the source does not tell its end offsets now: {reason}");
+                }
+            }
         }
         if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
             listed = Instant::now();

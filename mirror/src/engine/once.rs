@@ -1,8 +1,8 @@
-//! `--once`: has everything been read that was there at the start?
+//! `--once`: has everything been read that was there at the start, and what was copied?
 //!
-//! Only librdkafka's statistics tell how far a partition has been fetched: a log may end in markers of
-//! transactions, which are never seen as records. It does not know what is acknowledged; the graceful stop
-//! that follows waits for that.
+//! A record at the end, or beyond it, says that a partition is read. Otherwise only librdkafka's statistics tell
+//! how far it has been fetched: a log may end in markers of transactions, which are never seen as records. What
+//! is acknowledged is not waited for here; the graceful stop that follows does that.
 
 use std::{
     collections::BTreeMap,
@@ -11,19 +11,32 @@ use std::{
 };
 
 use rdkafka::{
-    Offset, Statistics, TopicPartitionList,
+    Message, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    message::{BorrowedMessage, Headers},
     statistics::Partition,
 };
 
-use super::{Settings, assignment, client::Quiet};
-use crate::{progress::Place, shutdown::Stop};
+use super::{
+    Settings, assignment,
+    client::{self, Quiet},
+    stream::{Held, Stream},
+};
+use crate::{
+    digest::Digest,
+    progress::{
+        Place,
+        account::{self, Account, Copied, Landed, Sum, Waiting},
+    },
+    report::{self, Report},
+    shutdown::Stop,
+};
 
 /// One question to the source.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// How often the statistics are made, in milliseconds.
-pub(super) const STATISTICS_INTERVAL_MS: &str = "100";
+/// How often the statistics are made.
+pub(crate) const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 /// The fetch position moves on a moment before or after the records are queued for us, so one look is not enough.
 const LOOKS: u32 = 2;
 
@@ -35,13 +48,24 @@ pub(super) struct Goal(Mutex<BTreeMap<(String, i32), Target>>);
 struct Target {
     end: i64,
     looks: u32,
+    /// A record at the end or beyond it was seen.
+    passed: bool,
+    copied: Arc<Mutex<Copied>>,
+}
+
+impl Target {
+    fn is_read(&self) -> bool {
+        self.passed || self.looks >= LOOKS
+    }
 }
 
 impl Goal {
     /// To read every partition up to these offsets.
     pub(super) fn new(ends: &[Place]) -> Self {
         let target = |end: &Place| {
-            ((end.topic.clone(), end.partition), Target { end: end.offset, looks: 0 })
+            let copied = Arc::default();
+            let target = Target { end: end.offset, looks: 0, passed: false, copied };
+            ((end.topic.clone(), end.partition), target)
         };
         Self(Mutex::new(ends.iter().map(target).collect()))
     }
@@ -64,12 +88,44 @@ impl Goal {
     pub(super) fn reopen(&self, topic: &str, partition: i32) {
         if let Some(target) = self.targets().get_mut(&(topic.to_owned(), partition)) {
             target.looks = 0;
+            target.passed = false;
         }
+    }
+
+    /// A record that is the last wanted, or lies beyond it, was read.
+    fn pass(&self, topic: &str, partition: i32) {
+        if let Some(target) = self.targets().get_mut(&(topic.to_owned(), partition)) {
+            target.passed = true;
+        }
+    }
+
+    /// What lies between is gone from the source, or it was made anew and begins at a lower offset.
+    pub(super) fn jump(&self, from: i64, to: &Place) {
+        let targets = self.targets();
+        if let Some(target) = targets.get(&(to.topic.clone(), to.partition)) {
+            account::lock(&target.copied).jump(from, to.offset.min(target.end));
+        }
+    }
+
+    /// The account of a partition for whoever reads it from now on; `None` if it is not wanted.
+    pub(super) fn account(&self, topic: &str, partition: i32) -> Option<Account> {
+        let targets = self.targets();
+        let target = targets.get(&(topic.to_owned(), partition))?;
+        Some(Account::new(target.end, Arc::clone(&target.copied)))
     }
 
     /// Is nothing left to read?
     pub(super) fn is_reached(&self) -> bool {
-        self.targets().values().all(|target| target.looks >= LOOKS)
+        self.targets().values().all(Target::is_read)
+    }
+
+    /// What was copied; `ended` if nothing failed.
+    pub(super) fn report(&self, ended: bool) -> Report {
+        let of = |((topic, partition), target): (&(String, i32), &Target)| {
+            let copied = account::lock(&target.copied);
+            report::Partition::new(topic, *partition, target.end, &copied)
+        };
+        Report::new(ended && self.is_reached(), self.targets().iter().map(of).collect())
     }
 
     fn targets(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Target>> {
@@ -107,6 +163,70 @@ pub(super) fn goal(
     Some(Arc::new(Goal::new(&ends)))
 }
 
+impl Stream<'_> {
+    /// Notes the record as received, and in the account; `None` if it is not wanted.
+    pub(super) fn receive_towards_goal<'c>(
+        &self,
+        message: BorrowedMessage<'c>,
+    ) -> Option<Held<'c>> {
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let mut progress = self.notes.progress();
+        let slot = progress.slot(topic, partition)?;
+        // A partition that has come to be since the start has no account, and nothing of it is wanted.
+        let Some(account) = progress.account(slot).filter(|account| offset < account.end()) else {
+            drop(progress);
+            self.has_sent_all(topic, partition);
+            return None;
+        };
+        let is_last = offset + 1 >= account.end();
+        let timestamp = message.timestamp().to_millis();
+        account.read(sum(&message, timestamp), timestamp);
+        let token = progress.received(slot, offset)?;
+        drop(progress);
+        Some(Held { message, token, is_last })
+    }
+
+    /// Everything wanted of this partition is on its way.
+    pub(super) fn has_sent_all(&self, topic: &str, partition: i32) {
+        if let Some(goal) = self.notes.goal.get() {
+            goal.pass(topic, partition);
+        }
+        self.read_no_more(topic, partition);
+    }
+
+    /// Producers may go on writing; what they write is not wanted.
+    fn read_no_more(&self, topic: &str, partition: i32) {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(topic, partition);
+        // Then it is read and passed over, which only takes time.
+        if let Err(error) = self.consumer.pause(&list) {
+            tracing::debug!("{topic} [{partition}] is not paused: {}", client::reason(&error));
+        }
+    }
+}
+
+/// Notes what the delivery report says: the bytes that were delivered, and where they went.
+pub(super) fn landed(waiting: &mut Waiting, message: &BorrowedMessage<'_>) {
+    let offset = Some(message.offset()).filter(|offset| *offset >= 0);
+    let landed = Landed { partition: message.partition(), offset };
+    waiting.landed(sum(message, waiting.timestamp), landed);
+}
+
+/// The bytes and the digest of one record. `timestamp` is in milliseconds, as on the source.
+fn sum(message: &BorrowedMessage<'_>, timestamp: Option<i64>) -> Sum {
+    let headers = || {
+        let headers = message.headers().into_iter().flat_map(Headers::iter);
+        headers.map(|header| (header.key, header.value))
+    };
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
+    let of_headers: u64 = headers().map(|(name, value)| name.len() as u64 + length(value)).sum();
+    Sum {
+        records: 1,
+        bytes: length(message.key()) + length(message.payload()) + of_headers,
+        digest: Digest::of(message.key(), message.payload(), timestamp, headers()),
+    }
+}
+
 fn is_read(partition: &Partition, end: i64) -> bool {
     partition.next_offset >= end && partition.fetchq_cnt == 0
 }
@@ -141,5 +261,9 @@ mod tests {
         assert!(goal.is_reached());
         goal.reopen("t", 0);
         assert!(!goal.is_reached(), "another has to look at it first");
+        goal.pass("t", 0);
+        assert!(goal.is_reached());
+        goal.reopen("t", 0);
+        assert!(!goal.is_reached());
     }
 }

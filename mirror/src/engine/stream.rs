@@ -5,13 +5,15 @@
 //! and nothing is dropped. Rebalances are in `assignment`, lost records in `data_loss`.
 
 use std::{
+    cell::RefCell,
     sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     Message,
-    consumer::{BaseConsumer, CommitMode, Consumer},
+    consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage},
     producer::{BaseProducer, BaseRecord, Producer},
@@ -19,10 +21,11 @@ use rdkafka::{
 
 use super::{
     EngineError, Settings, Subscription, Totals,
+    assignment::Furthest,
     client::{self, Destination, Notes, Source},
     once,
 };
-use crate::{progress::Token, route::Partitioning, shutdown::Stop};
+use crate::{meters::StreamMeters, progress::Token, route::Partitioning, shutdown::Stop};
 
 /// The producer's reports are read at least once in this many records.
 const RECORDS_BETWEEN_CHORES: usize = 1000;
@@ -41,25 +44,35 @@ const LAST_COMMIT: Duration = Duration::from_secs(10);
 pub(super) struct Stream<'a> {
     pub(super) settings: &'a Settings,
     pub(super) index: usize,
-    pub(super) consumer: BaseConsumer<Source>,
+    pub(super) consumer: Arc<BaseConsumer<Source>>,
+    /// A commit on its way.
+    pub(super) committing: RefCell<Option<JoinHandle<()>>>,
     pub(super) producer: BaseProducer<Destination>,
     pub(super) notes: Arc<Notes>,
 }
 
 /// A record on its way, with the token that its acknowledgement will bring back.
-struct Held<'c> {
-    message: BorrowedMessage<'c>,
-    token: Token,
+pub(super) struct Held<'c> {
+    pub(super) message: BorrowedMessage<'c>,
+    pub(super) token: Token,
+    /// With `--once`: is nothing after it wanted?
+    pub(super) is_last: bool,
 }
 
 impl<'a> Stream<'a> {
     /// Makes the clients; nothing is read yet.
-    pub(super) fn new(settings: &'a Settings, index: usize) -> Result<Self, EngineError> {
-        let notes = Notes::new(settings.abort_on_send_failure);
+    pub(super) fn new(
+        settings: &'a Settings,
+        index: usize,
+        meters: Arc<StreamMeters>,
+        furthest: Arc<Furthest>,
+    ) -> Result<Self, EngineError> {
+        let notes = Notes::new(settings.abort_on_send_failure, meters, furthest);
+        let statistics = settings.statistics.map(|interval| interval.as_millis().to_string());
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
         let mut more = vec![("auto.offset.reset", "error")];
-        if settings.once {
-            more.push(("statistics.interval.ms", once::STATISTICS_INTERVAL_MS));
+        if let Some(interval) = &statistics {
+            more.push(("statistics.interval.ms", interval));
         }
         let consumer = client::make(
             &settings.consumers[index],
@@ -73,7 +86,8 @@ impl<'a> Stream<'a> {
             &settings.producer_file,
             Destination::new(Arc::clone(&notes)),
         )?;
-        Ok(Self { settings, index, consumer, producer, notes })
+        let (consumer, committing) = (Arc::new(consumer), RefCell::default());
+        Ok(Self { settings, index, consumer, committing, producer, notes })
     }
 
     /// Counts what it reads towards a goal.
@@ -95,18 +109,18 @@ impl<'a> Stream<'a> {
         let copied = self.copy(subscription, stop).and_then(|()| self.finish());
         if copied.is_err() {
             // What was acknowledged is worth a commit even now; the failure is what gets reported.
-            if let Err(error) = self.commit(CommitMode::Sync) {
+            if let Err(error) = self.commit_now() {
                 tracing::warn!("the last commit failed: {}", client::reason(&error));
             }
         }
         copied.map(|()| Totals {
-            copied: self.notes.copied.load(Ordering::Relaxed),
-            dropped: self.notes.dropped.load(Ordering::Relaxed),
+            copied: self.notes.meters.copied.get(),
+            dropped: self.notes.meters.dropped.get(),
         })
     }
 
     /// Ends the stream, and gives back the clients.
-    pub(super) fn into_clients(self) -> (BaseConsumer<Source>, BaseProducer<Destination>) {
+    pub(super) fn into_clients(self) -> (Arc<BaseConsumer<Source>>, BaseProducer<Destination>) {
         (self.consumer, self.producer)
     }
 
@@ -145,11 +159,14 @@ impl<'a> Stream<'a> {
 
     /// Notes the record as received. A record of a partition that is no longer ours is nobody's business.
     fn receive<'c>(&self, message: BorrowedMessage<'c>) -> Option<Held<'c>> {
+        if self.settings.once {
+            return self.receive_towards_goal(message);
+        }
         let mut progress = self.notes.progress();
         let slot = progress.slot(message.topic(), message.partition())?;
         let token = progress.received(slot, message.offset())?;
         drop(progress);
-        Some(Held { message, token })
+        Some(Held { message, token, is_last: false })
     }
 
     /// Hands the record to the producer, which copies it; gives it back if there is no room.
@@ -168,13 +185,16 @@ impl<'a> Stream<'a> {
             delivery_opaque: held.token.to_word(),
         };
         match self.producer.send(record) {
-            Ok(()) => None,
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Some(held),
-            Err((error, _)) => {
-                self.notes.not_sent(held.token, held.message.topic(), &error);
-                None
+            Ok(()) => self.notes.meters.sent.add(1),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                return Some(held);
             }
+            Err((error, _)) => self.notes.not_sent(held.token, held.message.topic(), &error),
         }
+        if held.is_last {
+            self.has_sent_all(held.message.topic(), held.message.partition());
+        }
+        None
     }
 
     /// Holds the record until the producer takes it. Reading is paused meanwhile, but the group must not
@@ -188,8 +208,14 @@ impl<'a> Stream<'a> {
         let since = Instant::now();
         let mut paused = false;
         let mut held = Some(held);
+        self.notes.holding.store(true, Ordering::Relaxed);
         while let Some(record) = held.take() {
-            if stop.requested() || self.notes.progress().place(record.token).is_none() {
+            if stop.requested() {
+                // Never sent, so nothing will acknowledge it: it is left to the next start.
+                self.notes.progress().take_back(record.token);
+                break;
+            }
+            if self.notes.progress().place(record.token).is_none() {
                 break;
             }
             self.producer.poll(FULL);
@@ -200,13 +226,16 @@ impl<'a> Stream<'a> {
                     tracing::warn!("stream {}: the destination takes nothing, waiting", self.index);
                 }
                 paused = true;
+                self.notes.paused.store(true, Ordering::Relaxed);
                 self.pause_all()?;
                 if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
                     self.on_consumer_error(&error)?;
                 }
             }
         }
+        self.notes.holding.store(false, Ordering::Relaxed);
         if paused {
+            self.notes.paused.store(false, Ordering::Relaxed);
             let assigned = self.consumer.assignment().map_err(consume)?;
             self.consumer.resume(&assigned).map_err(consume)?;
         }
@@ -222,6 +251,7 @@ impl<'a> Stream<'a> {
     fn do_chores(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
         self.read_reports();
         self.notes.failure()?;
+        self.notes.meters.read_again.set(self.notes.progress().read_again());
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
         }
@@ -238,10 +268,7 @@ impl<'a> Stream<'a> {
         }
         if chores.committed.elapsed() >= self.settings.commit_interval {
             chores.committed = Instant::now();
-            if let Err(error) = self.commit(CommitMode::Async) {
-                tracing::warn!("a commit failed and is tried again: {}", client::reason(&error));
-                self.notes.progress().commit_failed();
-            }
+            self.commit_soon();
         }
         Ok(())
     }
@@ -249,25 +276,17 @@ impl<'a> Stream<'a> {
     /// Reads every report that is there; a poll of the producer reads one batch of them.
     pub(super) fn read_reports(&self) {
         loop {
-            let before = self.notes.reported.load(Ordering::Relaxed);
+            let before = self.notes.meters.reported.get();
             self.producer.poll(Duration::ZERO);
-            if self.notes.reported.load(Ordering::Relaxed) == before {
+            if self.notes.meters.reported.get() == before {
                 return;
             }
         }
     }
 
-    pub(super) fn commit(&self, mode: CommitMode) -> Result<(), KafkaError> {
-        let places = self.notes.progress().take_commits();
-        if places.is_empty() {
-            return Ok(());
-        }
-        self.consumer.commit(&client::list(&places)?, mode)
-    }
-
     /// Waits until all in flight is acknowledged; false if the destination goes silent for `patience`.
     pub(super) fn drain(&self, patience: Duration) -> Result<bool, EngineError> {
-        let reported = || self.notes.reported.load(Ordering::Relaxed);
+        let reported = || self.notes.meters.reported.get();
         let (mut before, mut last) = (reported(), Instant::now());
         while self.notes.progress().in_flight() > 0 {
             self.producer.poll(Duration::from_millis(1));
@@ -286,7 +305,7 @@ impl<'a> Stream<'a> {
         let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
         self.notes.progress().commit_failed();
         let deadline = Instant::now() + LAST_COMMIT;
-        while let Err(error) = self.commit(CommitMode::Sync) {
+        while let Err(error) = self.commit_now() {
             use RDKafkaErrorCode::{IllegalGeneration, UnknownMemberId};
             let reason = client::reason(&error);
             if matches!(error.rdkafka_error_code(), Some(IllegalGeneration | UnknownMemberId)) {
@@ -298,7 +317,6 @@ impl<'a> Stream<'a> {
             if Instant::now() > deadline {
                 return Err(EngineError::Uncommitted { reason });
             }
-            self.notes.progress().commit_failed();
             std::thread::sleep(FULL);
         }
         if drained {

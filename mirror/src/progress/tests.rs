@@ -2,7 +2,16 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use super::{
+    account::{Copied, Landed, Range, Sum},
+    *,
+};
+use crate::digest::Digest;
 
 fn only(places: Vec<Place>) -> Option<i64> {
     assert!(places.len() <= 1, "{places:?}");
@@ -42,6 +51,19 @@ fn late_acknowledgements_do_not_count_for_a_new_assignment() {
 }
 
 #[test]
+fn what_is_read_again_is_counted() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 3, Some(3));
+    progress.expect_again(slot, 6);
+    for offset in [3, 5, 6, 7] {
+        progress.received(slot, offset).unwrap();
+    }
+    assert_eq!(progress.read_again(), 2);
+    progress.assign("t", 0, 8, Some(8));
+    assert_eq!(progress.read_again(), 2, "those of earlier assignments stay");
+}
+
+#[test]
 fn a_token_names_its_record() {
     let mut progress = Progress::default();
     let slot = progress.assign("t", 1, 0, None);
@@ -49,6 +71,20 @@ fn a_token_names_its_record() {
     let token = progress.received(slot, 9).unwrap();
     let place = progress.place(Token::from_word(token.to_word())).unwrap();
     assert_eq!((place.topic.as_str(), place.partition, place.offset), ("t", 1, 9));
+}
+
+#[test]
+fn a_record_that_was_not_sent_is_taken_back() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 0, None);
+    let sent = progress.received(slot, 3).unwrap();
+    let not_sent = progress.received(slot, 7).unwrap();
+    progress.take_back(sent);
+    assert_eq!(progress.in_flight(), 2, "only the last can be");
+    progress.take_back(not_sent);
+    assert_eq!(progress.next_positions()[0].offset, 7);
+    assert!(progress.acknowledged(sent));
+    assert_eq!((progress.in_flight(), only(progress.take_commits())), (0, Some(4)));
 }
 
 #[test]
@@ -61,6 +97,84 @@ fn sequence_numbers_may_wrap() {
         assert!(progress.acknowledged(*token));
     }
     assert_eq!(only(progress.take_commits()), Some(5));
+}
+
+fn record(value: &[u8]) -> Sum {
+    let digest = Digest::of(None, Some(value), None, std::iter::empty());
+    Sum { records: 1, bytes: value.len() as u64, digest }
+}
+
+/// Reads, and acknowledges at these places.
+fn copy(progress: &mut Progress, slot: Slot, offset: i64, landed: Option<(i32, i64)>) {
+    let sum = record(&offset.to_le_bytes());
+    progress.account(slot).unwrap().read(sum, None);
+    let token = progress.received(slot, offset).unwrap();
+    if let Some((partition, offset)) = landed {
+        let landed = Landed { partition, offset: Some(offset) };
+        progress.waiting(token).unwrap().landed(sum, landed);
+    }
+    progress.acknowledged(token);
+}
+
+#[test]
+fn an_account_counts_each_record_once_whoever_reads_it() {
+    let copied = Arc::new(Mutex::new(Copied::default()));
+    let mut progress = Progress::default();
+    let assign = |progress: &mut Progress, start| {
+        let slot = progress.assign("t", 0, start, Some(start));
+        progress.keep_account(slot, Account::new(9, Arc::clone(&copied)));
+        slot
+    };
+    let first = assign(&mut progress, 3);
+    copy(&mut progress, first, 3, Some((1, 70)));
+    copy(&mut progress, first, 5, Some((0, 40)));
+    progress.account(first).unwrap().read(record(b"never acknowledged"), None);
+    progress.received(first, 6).unwrap();
+    let again = assign(&mut progress, 3);
+    copy(&mut progress, again, 3, Some((1, 71)));
+    copy(&mut progress, again, 5, Some((0, 41)));
+    copy(&mut progress, again, 6, None);
+    copy(&mut progress, again, 8, Some((1, 72)));
+
+    let copied = account::lock(&copied).clone();
+    let mut expected = Sum::default();
+    [3_i64, 5, 8].iter().for_each(|offset| expected.add(record(&offset.to_le_bytes())));
+    assert_eq!(copied.acknowledged, expected);
+    expected.add(record(&6_i64.to_le_bytes()));
+    assert_eq!(copied.read, expected);
+    assert_eq!((copied.dropped, copied.repeated), (1, 2));
+    let range = |records, first, last| Range { records, first: Some(first), last: Some(last) };
+    assert_eq!(copied.source, range(3, 3, 8));
+    let places = [(0, range(1, 40, 40)), (1, range(2, 70, 72))];
+    assert_eq!(copied.destinations, BTreeMap::from(places));
+}
+
+#[test]
+fn what_a_jump_leaves_out_is_lost_and_a_log_made_anew_is_counted() {
+    let mut copied = Copied::default();
+    copied.jump(5, 8);
+    assert_eq!((copied.lost, copied.counted), (3, 8));
+    copied.jump(8, 0);
+    assert_eq!((copied.lost, copied.counted), (3, 0));
+}
+
+#[test]
+fn an_account_waits_for_what_lies_before() {
+    let copied = Arc::new(Mutex::new(Copied::default()));
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 0, None);
+    progress.keep_account(slot, Account::new(2, Arc::clone(&copied)));
+    progress.account(slot).unwrap().read(record(b"first"), None);
+    let first = progress.received(slot, 0).unwrap();
+    copy(&mut progress, slot, 1, Some((0, 0)));
+    assert_eq!(account::lock(&copied).read.records, 0);
+    let landed = Landed { partition: 0, offset: None };
+    progress.waiting(first).unwrap().landed(record(b"first"), landed);
+    progress.acknowledged(first);
+    let copied = account::lock(&copied).clone();
+    assert_eq!(copied.read, copied.acknowledged);
+    let range = Range { records: 2, first: Some(0), last: Some(0) };
+    assert_eq!(copied.destinations, BTreeMap::from([(0, range)]));
 }
 
 proptest! {

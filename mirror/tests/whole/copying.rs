@@ -17,7 +17,7 @@ fn by_key(records: &[Record]) -> BTreeMap<Vec<u8>, Vec<Record>> {
     keys
 }
 
-fn sorted(records: &[Record]) -> Vec<Record> {
+pub(crate) fn sorted(records: &[Record]) -> Vec<Record> {
     let mut records: Vec<Record> = records.iter().map(Record::moved).collect();
     records.sort_by_key(|record| record.timestamp);
     records
@@ -99,30 +99,6 @@ fn a_topic_made_later_is_found_and_internal_ones_are_left_alone() {
     mirror.stop();
     assert!(!log.contains("mirroring __internal"), "{log}");
     assert_eq!(sorted(&read(&world.destination, "newcomer")), sorted(&records));
-}
-
-#[test]
-fn once_copies_what_is_there_and_ends() {
-    let world = world(3, 2);
-    let records = varied(1000);
-    produce(&world.source, TOPIC, &records);
-    let mut mirror = world.mirror(&["--once"]);
-    let (code, log) = mirror.end();
-    assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("1000 records copied"), "{log}");
-    assert_eq!(sorted(&read(&world.destination, TOPIC)), sorted(&records));
-    assert_eq!(world.committed(3), ends(&world.source, TOPIC));
-}
-
-#[test]
-fn once_without_a_topic_to_copy_says_so_and_ends() {
-    let world = world(1, 1);
-    let mut mirror = world.mirror_of(&["--include=other.*", "--once"]);
-    let (code, log) = mirror.end();
-    assert_eq!(code, Some(0), "{log}");
-    let words = "no topic of the source matches \"other.*\": there is nothing to copy";
-    assert!(log.contains(words) && log.contains("0 records copied"), "{log}");
-    assert!(!log.contains("waiting"), "{log}");
 }
 
 #[test]

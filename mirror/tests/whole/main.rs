@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod copying;
+mod once;
 mod refusing;
 mod support;
 mod trouble;
+mod watching;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Read, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -116,18 +117,20 @@ impl World {
         };
         let consumer = write("consumer.properties", &self.consumer);
         let producer = write("producer.properties", &self.producer);
-        let output = std::fs::File::create(&log).unwrap();
+        let output = log.with_extension("out");
+        let output = if log.starts_with("/dev") { log.clone() } else { output };
+        let file = |path| std::fs::File::create(path).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_mirror"))
             .arg("--consumer.config")
             .arg(consumer)
             .arg("--producer.config")
             .arg(producer)
             .args(arguments)
-            .stdout(Stdio::from(output.try_clone().unwrap()))
-            .stderr(Stdio::from(output))
+            .stdout(Stdio::from(file(&output)))
+            .stderr(Stdio::from(file(&log)))
             .spawn()
             .unwrap();
-        Mirror { child, log }
+        Mirror { child, log, output }
     }
 
     /// Where the group continues, for each partition that has a committed offset.
@@ -166,12 +169,55 @@ impl World {
 pub(crate) struct Mirror {
     child: Child,
     log: PathBuf,
+    output: PathBuf,
 }
 
 impl Mirror {
-    /// What it has written.
+    /// What it has printed.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    /// Waits for its end with exit code 0: what it has printed.
+    pub(crate) fn ends_well(mut self) -> String {
+        let (code, log) = self.end();
+        assert_eq!(code, Some(0), "{log}");
+        self.output()
+    }
+
+    /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Asks its metrics server: the status and the text.
+    pub(crate) fn get(&mut self, path: &str) -> (u16, String) {
+        self.wait_for_log("metrics at http://");
+        let log = self.log();
+        let address = log.split("metrics at http://").nth(1).unwrap();
+        let address = address.split('/').next().unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(QUESTION)).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+
+    /// Waits until its metrics have all these lines.
+    pub(crate) fn wait_for_metrics(&mut self, lines: &[&str]) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let (status, text) = self.get("/metrics");
+            assert_eq!(status, 200, "{text}");
+            let missing = lines.iter().find(|line| !text.lines().any(|found| found == **line));
+            let Some(line) = missing else { return };
+            assert!(Instant::now() < deadline, "no {line:?} in\n{text}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

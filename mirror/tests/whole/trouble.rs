@@ -54,6 +54,22 @@ fn a_refused_record_can_be_dropped() {
 }
 
 #[test]
+fn a_commit_that_failed_is_tried_again() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE;
+    world.source.request_errors(RDKafkaApiKey::OffsetCommit, &[refusal; 3]);
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=500"]);
+    mirror.wait_for_log("a commit failed and is tried again");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while world.committed(1).get(&0) != Some(&10) {
+        assert!(Instant::now() < deadline, "{}", mirror.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    mirror.stop();
+}
+
+#[test]
 fn a_missing_destination_topic_is_named() {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));
@@ -135,4 +151,21 @@ fn a_second_signal_ends_at_once() {
     mirror.signal(Signal::SIGTERM);
     let (code, log) = mirror.end();
     assert_eq!(code, Some(130), "{log}");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_record_that_found_no_room() {
+    let world = world(1, 1).producer("queue.buffering.max.messages=10\nlinger.ms=0");
+    world.destination.broker_round_trip_time(1, Duration::from_millis(300)).unwrap();
+    produce(&world.source, TOPIC, &varied(2000));
+    let mut mirror = world.mirror(&[]);
+    world.wait_for(30, &mut mirror);
+    let asked = Instant::now();
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(asked.elapsed() < Duration::from_secs(15), "stopped after {:?}", asked.elapsed());
+    let copied = ends(&world.destination, TOPIC);
+    assert!(copied[&0] < 2000, "it was stopped too late to show anything");
+    assert_eq!(world.committed(1), copied);
 }

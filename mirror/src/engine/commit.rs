@@ -1,0 +1,76 @@
+//! Commits: those that a stream does not wait for, and those that it does.
+//!
+//! rdkafka tells nobody how an asynchronous commit ended (rust-rdkafka issue 856, in 0.39), and a failed one has
+//! to be asked for again. So the former are synchronous ones on a thread of their own. There is one at most, and
+//! it has ended before the next commit begins, so that an older position never overwrites a newer one.
+
+use std::{sync::Arc, thread};
+
+use rdkafka::{
+    consumer::{CommitMode, Consumer},
+    error::KafkaError,
+};
+
+use super::{
+    client::{self, Notes},
+    stream::Stream,
+};
+
+impl Stream<'_> {
+    /// Commits what is acknowledged, and does not wait; nothing happens if the last one is still on its way.
+    pub(super) fn commit_soon(&self) {
+        if self.committing.borrow().as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        self.end_commit();
+        let places = self.notes.progress().take_commits();
+        if places.is_empty() {
+            return;
+        }
+        let (consumer, notes) = (Arc::clone(&self.consumer), Arc::clone(&self.notes));
+        let commit = move || {
+            let commit = |list| consumer.commit(&list, CommitMode::Sync);
+            if let Err(error) = notes.committed(client::list(&places).and_then(commit)) {
+                tracing::warn!("a commit failed and is tried again: {}", client::reason(&error));
+            }
+        };
+        match thread::Builder::new().name("commit".to_owned()).spawn(commit) {
+            Ok(thread) => *self.committing.borrow_mut() = Some(thread),
+            Err(error) => {
+                tracing::warn!("a commit is tried again: no thread for it: {error}");
+                self.notes.progress().commit_failed();
+            }
+        }
+    }
+
+    /// Commits what is acknowledged, and waits for the answer.
+    pub(super) fn commit_now(&self) -> Result<(), KafkaError> {
+        self.end_commit();
+        let places = self.notes.progress().take_commits();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let commit = |list| self.consumer.commit(&list, CommitMode::Sync);
+        self.notes.committed(client::list(&places).and_then(commit))
+    }
+
+    fn end_commit(&self) {
+        if let Some(thread) = self.committing.borrow_mut().take() {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Notes {
+    /// Notes how a commit ended; one that failed is to be asked for again.
+    fn committed(&self, result: Result<(), KafkaError>) -> Result<(), KafkaError> {
+        if result.is_ok() {
+            self.meters.commits.add(1);
+        } else {
+            self.meters.failed_commits.add(1);
+            self.progress().commit_failed();
+        }
+        result
+    }
+}

@@ -1,0 +1,155 @@
+//! `--once`: what was copied of one source partition, where it went, and its digest.
+//!
+//! Each record counts once, when all before it are acknowledged, whoever reads the partition by then: what a
+//! rebalance makes a stream read again is told apart. It knows no client.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::digest::Digest;
+
+/// Records, counted, weighed and hashed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// How many.
+    pub records: u64,
+    /// Bytes of keys, values, and names and values of headers.
+    pub bytes: u64,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+impl Sum {
+    /// Adds other records.
+    pub fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.digest += other.digest;
+    }
+}
+
+/// A range of offsets of one partition, with the number of records in it that were copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Range {
+    /// How many.
+    pub records: u64,
+    /// The lowest offset; `None` if none is known.
+    pub first: Option<i64>,
+    /// The highest offset.
+    pub last: Option<i64>,
+}
+
+impl Range {
+    fn add(&mut self, offset: Option<i64>) {
+        self.records += 1;
+        self.first = [self.first, offset].into_iter().flatten().min();
+        self.last = self.last.max(offset);
+    }
+}
+
+/// What was copied of a source partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// What was read from the source.
+    pub read: Sum,
+    /// What the destination acknowledged, as the delivery reports hold it.
+    pub acknowledged: Sum,
+    /// Source offsets of what was acknowledged.
+    pub source: Range,
+    /// Where it went: destination partitions, with the offsets there.
+    pub destinations: BTreeMap<i32, Range>,
+    /// Records that could not be sent, and were passed over.
+    pub dropped: u64,
+    /// Offsets that were gone from the source before they could be read.
+    pub lost: u64,
+    /// Records read and copied a second time, and not counted above.
+    pub repeated: u64,
+    /// Everything below this source offset has been counted.
+    pub counted: i64,
+}
+
+impl Copied {
+    /// Reading goes on at another offset than was expected.
+    pub fn jump(&mut self, from: i64, to: i64) {
+        self.lost += (to - from).max(0) as u64;
+        self.counted = to;
+    }
+}
+
+/// Where the destination put a record. An offset can be unknown (`acks=0`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Landed {
+    /// The destination's partition.
+    pub partition: i32,
+    /// The offset there.
+    pub offset: Option<i64>,
+}
+
+/// A record that is read, and not yet part of the acknowledged prefix.
+#[derive(Debug)]
+pub struct Waiting {
+    /// In milliseconds, as on the source. A delivery report has the destination's, where that sets its own.
+    pub timestamp: Option<i64>,
+    read: Sum,
+    acknowledged: Option<(Sum, Landed)>,
+}
+
+impl Waiting {
+    /// Notes the acknowledgement of these bytes.
+    pub fn landed(&mut self, acknowledged: Sum, landed: Landed) {
+        self.acknowledged = Some((acknowledged, landed));
+    }
+}
+
+/// One assignment's view of what is copied of its partition.
+#[derive(Debug)]
+pub struct Account {
+    end: i64,
+    /// As many as are in flight, in the same order.
+    pub(super) waiting: VecDeque<Waiting>,
+    copied: Arc<Mutex<Copied>>,
+}
+
+impl Account {
+    /// For a partition that is to be read up to `end`, the first offset that is not wanted.
+    pub fn new(end: i64, copied: Arc<Mutex<Copied>>) -> Self {
+        Self { end, waiting: VecDeque::new(), copied }
+    }
+
+    /// The first offset that is not wanted.
+    pub fn end(&self) -> i64 {
+        self.end
+    }
+
+    /// Notes a record that is about to be received.
+    pub fn read(&mut self, read: Sum, timestamp: Option<i64>) {
+        self.waiting.push_back(Waiting { timestamp, read, acknowledged: None });
+    }
+
+    /// The oldest record, which lies at `offset`, and all before it are done with.
+    pub(super) fn settle(&mut self, offset: i64) {
+        let Some(record) = self.waiting.pop_front() else { return };
+        let mut copied = lock(&self.copied);
+        if offset < copied.counted {
+            copied.repeated += 1;
+            return;
+        }
+        copied.counted = offset + 1;
+        copied.read.add(record.read);
+        match record.acknowledged {
+            None => copied.dropped += 1,
+            Some((sum, landed)) => {
+                copied.acknowledged.add(sum);
+                copied.source.add(Some(offset));
+                copied.destinations.entry(landed.partition).or_default().add(landed.offset);
+            }
+        }
+    }
+}
+
+/// What an account's owner shares with those who report it.
+pub(crate) fn lock(copied: &Mutex<Copied>) -> MutexGuard<'_, Copied> {
+    copied.lock().unwrap_or_else(PoisonError::into_inner)
+}
