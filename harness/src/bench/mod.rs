@@ -220,7 +220,7 @@ impl Bench {
     fn fits(&self) -> Result<(), BenchError> {
         const OVERHEAD: u64 = 30;
         let Load { records, size } = self.load;
-        let needed = records * (size as u64 + OVERHEAD) >> 20;
+        let needed = (records * (size as u64 + OVERHEAD)) >> 20;
         let room = Capacity::Measurements.log_bytes() >> 20;
         if needed * 5 / 4 < room {
             return Ok(());
