@@ -127,7 +127,8 @@ pub(super) fn producer() -> ClientConfig {
         ("enable.idempotence", "true"),
         ("max.in.flight.requests.per.connection", "5"),
         ("partitioner", "murmur2_random"),
-        ("linger.ms", "5"),
+        ("linger.ms", "10"),
+        ("batch.num.messages", "100000"),
         ("message.max.bytes", "104857600"),
         ("queue.buffering.max.kbytes", "131072"),
     ] {

@@ -21,6 +21,11 @@ const CONSUMER: &[Entry] = &[
         "librdkafka would pause fetching for a second when its queue is full",
     ),
     (
+        "queued.max.messages.kbytes",
+        "16384",
+        "16 MiB read ahead keep the destination busy; more is memory alone",
+    ),
+    (
         "fetch.wait.max.ms",
         "100",
         "an idle broker is asked ten times a second, new records are sent at once",
@@ -38,7 +43,12 @@ const PRODUCER: &[Entry] = &[
         "the destination, not the client, decides how large a record may be",
     ),
     ("queue.buffering.max.kbytes", "131072", "at most 128 MiB a stream wait for the destination"),
-    ("linger.ms", "5", "small batches are gathered for 5 ms"),
+    ("linger.ms", "10", "small batches are gathered for 10 ms"),
+    (
+        "batch.num.messages",
+        "100000",
+        "a batch is as large as batch.size allows, however small its records",
+    ),
     // A broker that is creating the topic says so (leader not available) and does not count. One that has
     // KRaft in place of ZooKeeper may say "unknown" until it is there: a slow creation then ends the
     // mirror, nothing is committed, and the next start finds the topic.
