@@ -12,10 +12,19 @@
 //! Each record that comes too late is counted once.
 //!
 //! A first copy is the first over all destination partitions: when a key has moved after growth, a
-//! replay into its new partition repeats what the old one has, and is no new order. On a compacted
-//! topic the first copy may be gone: what an event explains as a repeat is taken for one. And a
+//! replay into its new partition repeats what the old one has, and is no new order. And a
 //! copy is not reordered if another partition has a copy of the same record that may have been
 //! written before: between partitions there is no order in time but that of events and samples.
+//!
+//! The first copy may be gone: removed by compaction, or expired with the beginning of a partition
+//! where the record may lie. The first one that is seen is then taken for a repeat if an event
+//! explains it as one. If none does, it came too late, or came again for no reason: it stays reordered.
+//!
+//! ```text
+//! source       1 2 3
+//! destination  . . 3 | 2 3       killed at |, position 1 committed: 2 has expired, and is a replay
+//! destination  . 3 2             reordered, wherever 2 may have been before
+//! ```
 //!
 //! ```text
 //! source       1 2 3             2 was on its way to p1, where it never arrived
@@ -57,13 +66,6 @@ impl Reordered<'_> {
         if late.at != repeat.at && rank(late) == rank(repeat) {
             self.late.remove(&source);
         }
-    }
-
-    fn may_be_repeat(&self, destination: u32, source: u32) -> bool {
-        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
-        let history = self.scene.history;
-        history.topics[original.at.topic as usize].compacted
-            && history.events.iter().any(|event| event.explains(copy, original))
     }
 
     /// For each record that came too early: where it was copied again. Looked up only where it can
@@ -122,9 +124,8 @@ impl Check for Reordered<'_> {
             return;
         }
         let shard = (self.scene.destination(destination).at, self.scene.source(source).at, lane);
-        let repeat = self.may_be_repeat(destination, source);
         let furthest = self.furthest.entry(shard).or_insert((source, destination));
-        if source < furthest.0 && !repeat {
+        if source < furthest.0 && !self.scene.may_be_repeat(destination, source) {
             self.late.insert(source, (destination, furthest.1));
         } else if source > furthest.0 {
             *furthest = (source, destination);

@@ -14,9 +14,12 @@
 //! all of that can be had, it is the account; else nothing is changed, and what `position` found is
 //! the better description of what went wrong. Records that may be absent, or of which there is no
 //! copy at all, are passed over.
+//!
+//! Where the beginning of the destination's partition has expired, any number of first copies may be
+//! gone with it. It is enough if there is an account for one such number.
 
 use super::explanation::Explanations;
-use crate::history::{Completion, History, TopicPartition};
+use crate::history::{Completion, DestinationBounds, History, TopicPartition};
 use std::collections::HashMap;
 
 /// The records of one lane of a source partition, and their copies in order.
@@ -28,6 +31,10 @@ pub(super) struct Lane {
 
 /// A copy, and the source record that it is a copy of.
 type Account = Vec<(u32, u32)>;
+
+/// With how many records gone at most an account is looked for: enough for what a person looks at,
+/// and an end for lanes of millions.
+const ATTEMPTS: usize = 1_000;
 
 /// The lawful account of a lane, if there is one. `members`: of which source records a copy may be.
 pub(super) fn account<'g>(
@@ -44,9 +51,28 @@ pub(super) fn account<'g>(
     let named: std::collections::HashSet<u32> =
         lane.copies.iter().flat_map(|copy| members(*copy)).copied().collect();
     let optional = |source: u32| may_be_absent(source) || !named.contains(&source);
+    let bounds = history.destination_bounds.get(&begin);
+    if !bounds.is_some_and(DestinationBounds::have_copies_expired) {
+        return account_behind(history, lane, 0, &members, &optional);
+    }
+    // What is not there must be gone, unless it was still to come.
+    let needed = lane.originals.iter().filter(|source| !optional(**source)).count();
+    let least = if is_whole(history) { needed.saturating_sub(lane.copies.len()) } else { 0 };
+    let gone = (least..=lane.originals.len()).take(ATTEMPTS);
+    gone.into_iter().find_map(|gone| account_behind(history, lane, gone, &members, &optional))
+}
+
+/// The account, if the first copies of so many records are gone.
+fn account_behind<'g>(
+    history: &History,
+    lane: &Lane,
+    gone: usize,
+    members: impl Fn(u32) -> &'g [u32],
+    optional: impl Fn(u32) -> bool,
+) -> Option<Account> {
     let (mut account, mut explanations) = (Account::new(), Explanations::default());
     let mut there = HashMap::<u32, Vec<u32>>::new();
-    let mut next = 0;
+    let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for copy in &lane.copies {
         let members = members(*copy);
         let is_copy = |source: &u32| members.binary_search(source).is_ok();
@@ -59,16 +85,20 @@ pub(super) fn account<'g>(
             account.push((*copy, *source));
             continue;
         }
-        let mut equals = there.get(&members[0])?.iter().rev();
+        let gone = members.iter().filter(|source| last_gone.is_some_and(|last| *source <= last));
+        let mut equals = gone.chain(there.get(&members[0]).into_iter().flatten()).rev();
         let source =
             *equals.find(|source| explanations.find(history, *copy, **source, None).is_some())?;
         explanations.take(history, *copy, source, None);
         account.push((*copy, source));
     }
-    // Who was still copying need not have come to the end.
-    let whole = matches!(history.completion, Some(Completion::Completed | Completion::Idle { .. }));
     let arrived = lane.originals[next..].iter().all(|source| optional(*source));
-    (arrived || !whole).then_some(account)
+    (arrived || !is_whole(history)).then_some(account)
+}
+
+/// Whether everything had to arrive: who was still copying need not have come to the end.
+fn is_whole(history: &History) -> bool {
+    matches!(history.completion, Some(Completion::Completed | Completion::Idle { .. }))
 }
 
 /// Lanes by source partition and number.
