@@ -52,14 +52,15 @@ pub(super) fn account<'g>(
         lane.copies.iter().flat_map(|copy| members(*copy)).copied().collect();
     let optional = |source: u32| may_be_absent(source) || !named.contains(&source);
     let bounds = history.destination_bounds.get(&begin);
-    if !bounds.is_some_and(DestinationBounds::have_copies_expired) {
-        return account_behind(history, lane, 0, &members, &optional);
-    }
-    // What is not there must be gone, unless it was still to come.
-    let needed = lane.originals.iter().filter(|source| !optional(**source)).count();
-    let least = if is_whole(history) { needed.saturating_sub(lane.copies.len()) } else { 0 };
-    let gone = (least..=lane.originals.len()).take(ATTEMPTS);
-    gone.into_iter().find_map(|gone| account_behind(history, lane, gone, &members, &optional))
+    let gone = if bounds.is_some_and(DestinationBounds::have_copies_expired) {
+        // What is not there must be gone, unless it was still to come.
+        let needed = lane.originals.iter().filter(|source| !optional(**source)).count();
+        let least = if is_whole(history) { needed.saturating_sub(lane.copies.len()) } else { 0 };
+        least..=lane.originals.len()
+    } else {
+        0..=0
+    };
+    gone.take(ATTEMPTS).find_map(|gone| account_behind(history, lane, gone, &members, optional))
 }
 
 /// The account, if the first copies of so many records are gone.
