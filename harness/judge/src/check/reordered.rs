@@ -39,6 +39,8 @@
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
+    contract::OrderScope,
+    correspondence::Correspondence,
     history::{DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
@@ -51,9 +53,25 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
 struct Reordered<'s> {
     scene: &'s Scene<'s>,
     /// For each shard the latest source record with a first copy, and that copy.
-    furthest: HashMap<(TopicPartition, TopicPartition, u32), (u32, u32)>,
+    furthest: HashMap<((TopicPartition, TopicPartition), Lane), (u32, u32)>,
     /// For each source record that came too late: its copy, and the one that came too early.
     late: BTreeMap<u32, (u32, u32)>,
+}
+
+/// Records that have an order between them, within a pair of partitions.
+#[derive(PartialEq, Eq, Hash)]
+enum Lane {
+    Key(u32),
+    Partition,
+}
+
+/// The orders to which a source record belongs. Where that of a partition is promised, so is that of
+/// its keys, which can be told for more records.
+fn lanes(scene: &Scene<'_>, source: u32) -> [Option<Lane>; 2] {
+    let Correspondence { unordered, order_unsure, .. } = &scene.correspondence;
+    let by_key = scene.key(source).filter(|_| !unordered.contains(&source));
+    let whole = scene.contract.order == OrderScope::Partition && !order_unsure.contains(&source);
+    [by_key.map(Lane::Key), whole.then_some(Lane::Partition)]
 }
 
 impl Reordered<'_> {
@@ -119,16 +137,15 @@ impl Check for Reordered<'_> {
             self.excuse(destination, source);
             return;
         }
-        let Some(lane) = self.scene.lane(source) else { return };
-        if self.scene.correspondence.order_unsure.contains(&source) {
-            return;
-        }
-        let shard = (self.scene.destination(destination).at, self.scene.source(source).at, lane);
-        let furthest = self.furthest.entry(shard).or_insert((source, destination));
-        if source < furthest.0 && !self.scene.may_be_repeat(destination, source) {
-            self.late.insert(source, (destination, furthest.1));
-        } else if source > furthest.0 {
-            *furthest = (source, destination);
+        let scene = self.scene;
+        let pair = (scene.destination(destination).at, scene.source(source).at);
+        for lane in lanes(scene, source).into_iter().flatten() {
+            let furthest = self.furthest.entry((pair, lane)).or_insert((source, destination));
+            if source > furthest.0 {
+                *furthest = (source, destination);
+            } else if source < furthest.0 && !scene.may_be_repeat(destination, source) {
+                self.late.insert(source, (destination, furthest.1));
+            }
         }
     }
 
