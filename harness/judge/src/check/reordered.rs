@@ -39,12 +39,13 @@
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
-    contract::OrderScope,
-    correspondence::Correspondence,
     history::{DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
+};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(Reordered { scene, furthest: HashMap::new(), late: BTreeMap::new() })
@@ -53,25 +54,9 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
 struct Reordered<'s> {
     scene: &'s Scene<'s>,
     /// For each shard the latest source record with a first copy, and that copy.
-    furthest: HashMap<((TopicPartition, TopicPartition), Lane), (u32, u32)>,
+    furthest: HashMap<(TopicPartition, TopicPartition, u32), (u32, u32)>,
     /// For each source record that came too late: its copy, and the one that came too early.
     late: BTreeMap<u32, (u32, u32)>,
-}
-
-/// Records that have an order between them, within a pair of partitions.
-#[derive(PartialEq, Eq, Hash)]
-enum Lane {
-    Key(u32),
-    Partition,
-}
-
-/// The orders to which a source record belongs. Where that of a partition is promised, so is that of
-/// its keys, which can be told for more records.
-fn lanes(scene: &Scene<'_>, source: u32) -> [Option<Lane>; 2] {
-    let Correspondence { unordered, order_unsure, .. } = &scene.correspondence;
-    let by_key = scene.key(source).filter(|_| !unordered.contains(&source));
-    let whole = scene.contract.order == OrderScope::Partition && !order_unsure.contains(&source);
-    [by_key.map(Lane::Key), whole.then_some(Lane::Partition)]
 }
 
 impl Reordered<'_> {
@@ -86,15 +71,12 @@ impl Reordered<'_> {
         }
     }
 
-    /// For each record that came too early: where it was copied again. Looked up only where it can
-    /// excuse something.
+    /// For each record that came too early: where its copies are.
     fn replays(&self) -> HashMap<u32, Vec<u32>> {
         let mut replays = HashMap::<u32, Vec<u32>>::new();
-        for (source, (late, early)) in &self.late {
-            let after_an_event = self.scene.epoch(self.scene.destination(*late)) > 0;
-            if after_an_event && self.scene.may_be_spread(*source) {
-                let early = self.scene.correspondence.source_of(*early);
-                replays.entry(early.unwrap_or(*source)).or_default();
+        for (_, early) in self.late.values() {
+            if let Some(early) = self.scene.correspondence.source_of(*early) {
+                replays.entry(early).or_default();
             }
         }
         if !replays.is_empty() {
@@ -138,14 +120,18 @@ impl Check for Reordered<'_> {
             return;
         }
         let scene = self.scene;
-        let pair = (scene.destination(destination).at, scene.source(source).at);
-        for lane in lanes(scene, source).into_iter().flatten() {
-            let furthest = self.furthest.entry((pair, lane)).or_insert((source, destination));
-            if source > furthest.0 {
-                *furthest = (source, destination);
-            } else if source < furthest.0 && !scene.may_be_repeat(destination, source) {
+        let Some(lane) = scene.lane(source) else { return };
+        if scene.correspondence.unordered.contains(&source) {
+            return;
+        }
+        let shard = (scene.destination(destination).at, scene.source(source).at, lane);
+        let furthest = self.furthest.entry(shard).or_insert((source, destination));
+        match source.cmp(&furthest.0) {
+            Ordering::Greater => *furthest = (source, destination),
+            Ordering::Less if !scene.may_be_repeat(destination, source) => {
                 self.late.insert(source, (destination, furthest.1));
             }
+            Ordering::Less | Ordering::Equal => {}
         }
     }
 

@@ -16,8 +16,8 @@
 //! So a lane is looked at as a whole. Its first copies must be its source records one by one, in order;
 //! taken as early as possible they leave most to the rest. Each of the others must be a repeat, of an
 //! equal record that was there, which an event explains. If all of that can be had, it is the account,
-//! whatever the mirror really did: nobody could tell the difference. Records that may be absent, or of
-//! which there is no copy at all, are passed over.
+//! whatever the mirror really did: nobody could tell the difference. Records of which there is no copy
+//! at all are passed over: they are lost, or belong to another partition.
 //!
 //! Where the beginning of the destination's partition has expired, any number of first copies may be
 //! gone with it. It is enough if there is an account for one such number.
@@ -54,30 +54,20 @@ pub(super) fn account<'g>(
     history: &History,
     lane: Lane<'_>,
     members: impl Fn(u32) -> &'g [u32],
-    may_be_absent: impl Fn(u32) -> bool,
 ) -> Account {
     let named: HashSet<u32> = lane.copies.iter().flat_map(|copy| members(*copy)).copied().collect();
-    let optional = |source: u32| may_be_absent(source) || !named.contains(&source);
-    let walk = |gone, lawful| walk(history, lane, gone, lawful, &members, optional);
-    let mut attempts = gone(history, lane, optional).take(ATTEMPTS);
-    let account = attempts.find_map(|gone| walk(gone, true));
+    let walk = |gone, lawful| walk(history, lane, gone, lawful, &members, &named);
+    let account = gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(gone, true));
     account.or_else(|| walk(0, false)).unwrap_or_default()
 }
 
-/// How many first copies may be gone.
-fn gone(
-    history: &History,
-    lane: Lane<'_>,
-    optional: impl Fn(u32) -> bool,
-) -> std::ops::RangeInclusive<usize> {
+/// How many first copies may be gone. Most likely it is what is not there, or a little more.
+fn gone(history: &History, lane: Lane<'_>) -> impl Iterator<Item = usize> {
     let bounds = history.destination_bounds.get(&lane.at);
-    if !bounds.is_some_and(DestinationBounds::have_copies_expired) {
-        return 0..=0;
-    }
-    // What is not there must be gone, unless it was still to come.
-    let needed = lane.originals.iter().filter(|source| !optional(**source)).count();
-    let least = if is_whole(history) { needed.saturating_sub(lane.copies.len()) } else { 0 };
-    least..=lane.originals.len()
+    let expired = bounds.is_some_and(DestinationBounds::have_copies_expired);
+    let most = if expired { lane.originals.len() } else { 0 };
+    let likely = most.saturating_sub(lane.copies.len());
+    (likely..=most).chain(0..likely)
 }
 
 /// The account, if the first copies of so many records are gone. `lawful`: none but a lawful one.
@@ -87,7 +77,7 @@ fn walk<'g>(
     gone: usize,
     lawful: bool,
     members: impl Fn(u32) -> &'g [u32],
-    optional: impl Fn(u32) -> bool,
+    named: &HashSet<u32>,
 ) -> Option<Account> {
     let (mut account, mut explanations) = (Account::new(), Explanations::default());
     let mut there = HashMap::<u32, Vec<u32>>::new();
@@ -96,8 +86,7 @@ fn walk<'g>(
         let equals = members(*copy);
         let is_copy = |source: &u32| equals.binary_search(source).is_ok();
         let open = &lane.originals[next..];
-        let passed =
-            open.iter().take_while(|source| !is_copy(source) && optional(**source)).count();
+        let passed = open.iter().take_while(|source| !named.contains(source)).count();
         let there = there.entry(equals[0]).or_default();
         if let Some(source) = open.get(passed).filter(|source| is_copy(source)) {
             next += passed + 1;
@@ -124,7 +113,7 @@ fn walk<'g>(
         };
         account.push((*copy, source));
     }
-    let arrived = lane.originals[next..].iter().all(|source| optional(*source));
+    let arrived = lane.originals[next..].iter().all(|source| !named.contains(source));
     (arrived || !lawful || !is_whole(history)).then_some(account)
 }
 

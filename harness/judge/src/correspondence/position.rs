@@ -23,32 +23,28 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Whether all records of a source partition come to one destination partition.
-fn comes_whole(history: &History, contract: &Contract, source: u32) -> bool {
-    let topic = &history.topics[history.source[source as usize].at.topic as usize];
-    matches!(topic.destination_partitions[..], [1])
-        || contract.partitioning == Partitioning::Preserve
-}
+/// A source partition, and the number of a key or of nothing.
+type LaneId = (TopicPartition, u32);
 
-/// The lane of a source record: records that must all come to one destination partition in order,
-/// so that a gap or a jump says something. [`NONE`] where they may be spread.
-fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) -> u32 {
+/// The lane of a source record: records that come to one destination partition in order, apart from
+/// those that go to others. `None` where nobody knows where they go.
+fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) -> Option<LaneId> {
     let record = &history.source[source as usize];
     let counts = &history.topics[record.at.topic as usize].destination_partitions;
-    let whole = comes_whole(history, contract, source);
-    let by_key = match contract.partitioning {
-        Partitioning::Murmur2 => counts.len() == 1,
+    let key = record.content.key();
+    let has_one_place = match contract.partitioning {
+        Partitioning::Preserve => true,
+        _ if counts[..] == [1] => true,
+        Partitioning::Murmur2 => counts.len() == 1 && key.is_some(),
         // CRC32 spreads empty keys, too.
-        Partitioning::Crc32 => {
-            counts.len() == 1 && record.content.key().is_some_and(|key| !key.is_empty())
-        }
-        Partitioning::Preserve | Partitioning::Any => false,
+        Partitioning::Crc32 => counts.len() == 1 && key.is_some_and(|key| !key.is_empty()),
+        Partitioning::Any => false,
     };
-    match contract.order {
-        OrderScope::Partition if whole => 0,
-        OrderScope::Partition | OrderScope::Key if whole || by_key => keys[source as usize],
-        OrderScope::Partition | OrderScope::Key => NONE,
-    }
+    let number = match contract.order {
+        OrderScope::Partition => 0,
+        OrderScope::Key => keys[source as usize],
+    };
+    (has_one_place && number != NONE).then_some((record.at, number))
 }
 
 /// Resolves every destination record in `time` that has a group: the source record, or [`NONE`].
@@ -67,10 +63,6 @@ pub(super) fn resolve(
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
     };
-    let lane = |index: u32| match groups.of_destination[index as usize] {
-        NONE => NONE,
-        group => lane_of(history, contract, keys, groups.members(group)[0]),
-    };
     let mut equals = BTreeMap::<(u32, u32), Vec<u32>>::new();
     for index in time {
         let group = groups.of_destination[*index as usize];
@@ -82,24 +74,18 @@ pub(super) fn resolve(
             members => equals.entry((group, members[0])).or_default().push(*index),
         }
     }
-    let equal: HashSet<u32> =
-        equals.values().flat_map(|copies| resolver.members(copies[0])).copied().collect();
-    let one_shard = |copies: &Vec<u32>| resolver.is_one_shard(copies);
+    let lane = |source: u32| lane_of(history, contract, keys, source);
+    let members = |copies: &[u32]| resolver.members(copies[0]);
+    let equal: HashSet<u32> = equals.values().flat_map(|copies| members(copies)).copied().collect();
     // A lane of which some records can only be counted does not show its sequence: all are.
-    let vague: HashSet<u32> =
-        equals.values().filter(|copies| !one_shard(copies)).map(|copies| lane(copies[0])).collect();
-    let (mut lanes, mut counted) = (HashSet::new(), Vec::new());
-    for copies in equals.into_values() {
-        let lane = lane(copies[0]);
-        if lane == NONE || vague.contains(&lane) {
-            counted.push(copies);
-        } else {
-            lanes.insert(lane);
-        }
-    }
+    let vague = equals.values().filter(|copies| !resolver.is_one_shard(copies));
+    let vague: HashSet<LaneId> =
+        vague.flat_map(|copies| members(copies)).filter_map(|source| lane(*source)).collect();
+    let told = |copies: &Vec<u32>| lane(members(copies)[0]).filter(|lane| !vague.contains(lane));
+    let lanes: HashSet<LaneId> = equals.values().filter_map(told).collect();
+    let counted: Vec<_> = equals.into_values().filter(|copies| told(copies).is_none()).collect();
     if !lanes.is_empty() {
-        let lane = |index: u32| Some(lane(index)).filter(|lane| lanes.contains(lane));
-        resolver.account(time, lane, keys);
+        resolver.account(time, |source| lane(source).filter(|lane| lanes.contains(lane)));
     }
     let mut unordered = HashSet::new();
     for copies in counted {
@@ -107,23 +93,13 @@ pub(super) fn resolve(
         unordered.extend(members);
         resolver.by_count(members, &copies, timeline);
     }
-    let mut order_unsure = unordered.clone();
-    if contract.order == OrderScope::Partition {
-        // Told apart by key alone, they say nothing about the order between keys.
-        let by_key = |group: &u32| !comes_whole(history, contract, groups.members(*group)[0]);
-        let lone = |group: &u32| groups.members(*group).len() > 1 && by_key(group);
-        let vague = groups.of_destination.iter().filter(|group| **group != NONE && lone(group));
-        order_unsure.extend(vague.flat_map(|group| groups.members(*group)));
-    }
-    Resolved { copy_of: resolver.copy_of, equal, unordered, order_unsure }
+    Resolved { copy_of: resolver.copy_of, equal, unordered }
 }
 
 pub(super) struct Resolved {
     pub(super) copy_of: Vec<u32>,
     /// Source records that nothing tells apart from others.
     pub(super) unordered: HashSet<u32>,
-    /// Those, and records of which order within their partition cannot be judged.
-    pub(super) order_unsure: HashSet<u32>,
     /// Source records of whose equals a copy may be as well.
     pub(super) equal: HashSet<u32>,
 }
@@ -144,30 +120,27 @@ impl<'h> Resolver<'h> {
 
     /// Lanes in which there are equal records, each as a whole. A copy that is not where the others of
     /// its lane are says nothing about their order.
-    fn account(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<u32>, keys: &[u32]) {
-        let mut copies = HashMap::<_, BTreeMap<TopicPartition, Vec<u32>>>::new();
+    fn account(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<LaneId>) {
+        let mut copies = HashMap::<LaneId, BTreeMap<TopicPartition, Vec<u32>>>::new();
         for index in time {
-            if let Some(number) = lane(*index) {
-                let from = self.history.source[self.members(*index)[0] as usize].at;
+            if self.groups.of_destination[*index as usize] != NONE
+                && let Some(lane) = lane(self.members(*index)[0])
+            {
                 let at = self.history.destination[*index as usize].at;
-                let lane = copies.entry((from, number)).or_default();
-                lane.entry(at).or_default().push(*index);
+                copies.entry(lane).or_default().entry(at).or_default().push(*index);
             }
         }
-        let mut originals = HashMap::<_, Vec<u32>>::new();
-        for (index, record) in (0..).zip(&self.history.source) {
-            let lane = (record.at, lane_of(self.history, self.contract, keys, index));
-            if copies.contains_key(&lane) {
-                originals.entry(lane).or_default().push(index);
+        let mut originals = HashMap::<LaneId, Vec<u32>>::new();
+        for source in 0..self.history.source.len() as u32 {
+            if let Some(lane) = lane(source) {
+                originals.entry(lane).or_default().push(source);
             }
         }
-        for (number, copies) in copies {
-            let originals = originals.get(&number).map_or(&[][..], Vec::as_slice);
+        for (lane, copies) in copies {
+            let originals = &originals[&lane];
             for (at, copies) in copies {
                 let lane = Lane { originals, copies: &copies, at };
-                let absent = |source| self.may_be_absent(source);
-                let account = account(self.history, lane, |copy| self.members(copy), absent);
-                for (copy, source) in account {
+                for (copy, source) in account(self.history, lane, |copy| self.members(copy)) {
                     self.assign(copy, source);
                 }
             }
@@ -178,13 +151,13 @@ impl<'h> Resolver<'h> {
     /// kept, those of its own partition come first.
     fn members(&self, index: u32) -> &'h [u32] {
         let members = self.groups.members(self.groups.of_destination[index as usize]);
-        if self.contract.partitioning != Partitioning::Preserve || members.len() == 1 {
+        if self.contract.partitioning != Partitioning::Preserve {
             return members;
         }
+        let from = |member: u32| self.history.source[member as usize].at;
         let at = self.history.destination[index as usize].at;
-        let begin = members.partition_point(|member| self.history.source[*member as usize].at < at);
-        let end = members.partition_point(|member| self.history.source[*member as usize].at <= at);
-        if begin < end { &members[begin..end] } else { members }
+        let mut partitions = members.chunk_by(|one, next| from(*one) == from(*next));
+        partitions.find(|members| from(members[0]) == at).unwrap_or(members)
     }
 
     /// Whether a subject that starts at the end may have left a record out.
