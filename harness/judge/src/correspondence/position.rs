@@ -32,14 +32,14 @@ fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) ->
     let record = &history.source[source as usize];
     let counts = &history.topics[record.at.topic as usize].destination_partitions;
     let key = record.content.key();
-    let has_one_place = match contract.partitioning {
+    let is_placed = match contract.partitioning {
         Partitioning::Preserve => true,
-        _ if counts[..] == [1] => true,
         Partitioning::Murmur2 => counts.len() == 1 && key.is_some(),
         // CRC32 spreads empty keys, too.
         Partitioning::Crc32 => counts.len() == 1 && key.is_some_and(|key| !key.is_empty()),
         Partitioning::Any => false,
     };
+    let has_one_place = is_placed || counts[..] == [1];
     let number = match contract.order {
         OrderScope::Partition => 0,
         OrderScope::Key => keys[source as usize],
