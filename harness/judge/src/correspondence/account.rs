@@ -20,7 +20,8 @@
 //! at all are passed over: they are lost, or belong to another partition.
 //!
 //! Where the beginning of the destination's partition has expired, any number of first copies may be
-//! gone with it. It is enough if there is an account for one such number.
+//! gone with it. It is enough if there is an account for one such number. What is missing at the end
+//! makes no difference to what the copies are: it is lost, or not yet there.
 //!
 //! If there is none, something is wrong, and the account goes on behind it: a copy that is neither the
 //! next record nor an explained repeat is of the next of its equals that is still to come, the first
@@ -28,8 +29,8 @@
 //! go on one by one.
 
 use super::explanation::Explanations;
-use crate::history::{Completion, DestinationBounds, History, TopicPartition};
-use std::collections::{HashMap, HashSet};
+use crate::history::{DestinationBounds, History, TopicPartition};
+use std::collections::{HashMap, VecDeque};
 
 /// The records of one lane of a source partition, and their copies in one of the destination, in order.
 #[derive(Clone, Copy)]
@@ -55,7 +56,12 @@ pub(super) fn account<'g>(
     lane: Lane<'_>,
     members: impl Fn(u32) -> &'g [u32],
 ) -> Account {
-    let named: HashSet<u32> = lane.copies.iter().flat_map(|copy| members(*copy)).copied().collect();
+    let mut named = HashMap::new();
+    for equals in lane.copies.iter().map(|copy| members(*copy)) {
+        if !named.contains_key(&equals[0]) {
+            named.extend(equals.iter().map(|source| (*source, equals[0])));
+        }
+    }
     let walk = |gone, lawful| walk(history, lane, gone, lawful, &members, &named);
     let account = gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(gone, true));
     account.or_else(|| walk(0, false)).unwrap_or_default()
@@ -71,22 +77,25 @@ fn gone(history: &History, lane: Lane<'_>) -> impl Iterator<Item = usize> {
 }
 
 /// The account, if the first copies of so many records are gone. `lawful`: none but a lawful one.
+/// `named`: the records of which there are copies, with the first of their equals.
 fn walk<'g>(
     history: &History,
     lane: Lane<'_>,
     gone: usize,
     lawful: bool,
     members: impl Fn(u32) -> &'g [u32],
-    named: &HashSet<u32>,
+    named: &HashMap<u32, u32>,
 ) -> Option<Account> {
     let (mut account, mut explanations) = (Account::new(), Explanations::default());
+    let unused = Explanations::default();
     let mut there = HashMap::<u32, Vec<u32>>::new();
+    let mut passed_over = HashMap::<u32, VecDeque<u32>>::new();
     let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for (position, copy) in lane.copies.iter().enumerate() {
         let equals = members(*copy);
         let is_copy = |source: &u32| equals.binary_search(source).is_ok();
         let open = &lane.originals[next..];
-        let passed = open.iter().take_while(|source| !named.contains(source)).count();
+        let passed = open.iter().take_while(|source| !named.contains_key(source)).count();
         let there = there.entry(equals[0]).or_default();
         if let Some(source) = open.get(passed).filter(|source| is_copy(source)) {
             next += passed + 1;
@@ -94,8 +103,11 @@ fn walk<'g>(
             account.push((*copy, *source));
             continue;
         }
-        let gone = equals.iter().filter(|source| last_gone.is_some_and(|last| *source <= last));
-        let mut repeated = gone.chain(&*there).rev().copied();
+        let gone = equals.partition_point(|source| last_gone.is_some_and(|last| source <= last));
+        let repeated = equals[..gone].iter().chain(&*there).rev().copied();
+        // If no event explains a repeat of a record, none explains one of an earlier one.
+        let is_explained = |source: &u32| unused.find(history, *copy, *source, None).is_some();
+        let mut repeated = repeated.take_while(is_explained);
         let repeat =
             repeated.find(|source| explanations.find(history, *copy, *source, None).is_some());
         let source = match repeat {
@@ -105,44 +117,43 @@ fn walk<'g>(
             }
             None if lawful => return None,
             None => {
-                let source = likely(lane, position, next, there, &members);
-                next = next.max(lane.originals.partition_point(|other| *other <= source));
+                let late = passed_over.get(&equals[0]).and_then(VecDeque::front);
+                let is_before = |source: &u32| open.first().is_none_or(|open| source < open);
+                let to_come = equals.get(equals.partition_point(is_before));
+                let source = likely(lane, position, [there.last(), late, to_come], &members);
+                let late = passed_over.entry(equals[0]).or_default();
+                late.pop_front_if(|late| *late == source);
+                let behind = lane.originals.partition_point(|other| *other <= source);
+                for skipped in lane.originals.iter().take(behind).skip(next) {
+                    if let Some(group) = named.get(skipped).filter(|_| *skipped != source) {
+                        passed_over.entry(*group).or_default().push_back(*skipped);
+                    }
+                }
+                next = next.max(behind);
                 there.push(source);
                 source
             }
         };
         account.push((*copy, source));
     }
-    let arrived = lane.originals[next..].iter().all(|source| !named.contains(source));
-    (arrived || !lawful || !is_whole(history)).then_some(account)
+    Some(account)
 }
 
-/// Of which of its equals a copy most likely is, where no account is lawful. `next`: the record that
-/// should have come. `there`: those that have a copy.
+/// Of which of the candidates a copy most likely is, where no account is lawful: of that from which
+/// most of the following copies go on.
 fn likely<'g>(
     lane: Lane<'_>,
     position: usize,
-    next: usize,
-    there: &[u32],
+    candidates: [Option<&u32>; 3],
     members: impl Fn(u32) -> &'g [u32],
 ) -> u32 {
-    let equals = members(lane.copies[position]);
     let following = &lane.copies[position + 1..];
     let fit = |source: &&u32| {
         let behind = lane.originals.partition_point(|other| other <= source);
         let pairs = lane.originals[behind..].iter().zip(following).take(LOOK_AHEAD);
         pairs.take_while(|(next, copy)| members(**copy).binary_search(next).is_ok()).count()
     };
-    let open = lane.originals.get(next);
-    let to_come = equals.iter().find(|source| open.is_some_and(|open| *source >= open));
-    let there_: HashSet<&u32> = there.iter().collect();
-    let passed_over = equals.iter().find(|source| !there_.contains(source));
-    let candidates = [there.last(), passed_over, to_come];
-    // A record has at least one equal: itself.
-    *candidates.into_iter().flatten().max_by_key(fit).unwrap_or(&equals[0])
-}
-
-/// Whether everything had to arrive: who was still copying need not have come to the end.
-fn is_whole(history: &History) -> bool {
-    matches!(history.completion, Some(Completion::Completed | Completion::Idle { .. }))
+    let likely = candidates.into_iter().flatten().max_by_key(fit);
+    // A record is one of its equals, so it is there, was passed over, or is to come.
+    likely.copied().unwrap_or(members(lane.copies[position])[0])
 }
