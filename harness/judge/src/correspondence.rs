@@ -56,8 +56,6 @@ pub(crate) struct Correspondence {
     pub(crate) keys: Vec<u32>,
     /// Source records that nothing tells apart from others, not even order.
     pub(crate) unordered: HashSet<u32>,
-    /// Those, and records whose order within their source partition cannot be judged.
-    pub(crate) order_unsure: HashSet<u32>,
     /// Source records that have equals: which of them a copy is of was chosen, not seen.
     pub(crate) equal: HashSet<u32>,
     /// Records of the producers' log whose ids the source does not hold.
@@ -124,7 +122,6 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         first,
         keys,
         unordered: resolved.unordered,
-        order_unsure: resolved.order_unsure,
         equal: resolved.equal,
         absent: groups.absent,
         before_mark,
@@ -251,15 +248,10 @@ fn outcomes(history: &History, absent: &[u32]) -> HashMap<(TopicIndex, RecordId)
         Outcome::Indeterminate => 1,
         Outcome::Acknowledged => 2,
     };
-    let mut outcomes = HashMap::new();
-    for index in absent {
-        let produced = &history.produced[*index as usize];
-        let outcome = outcomes.entry((produced.topic, produced.id)).or_insert(produced.outcome);
-        if certainty(produced.outcome) > certainty(*outcome) {
-            *outcome = produced.outcome;
-        }
-    }
-    outcomes
+    let mut known: Vec<_> = absent.iter().map(|index| &history.produced[*index as usize]).collect();
+    known.sort_by_key(|produced| certainty(produced.outcome));
+    // Of several the last one stays.
+    known.into_iter().map(|produced| ((produced.topic, produced.id), produced.outcome)).collect()
 }
 
 /// Topics whose source may have forgotten records that carried no id: compacted or expired, and

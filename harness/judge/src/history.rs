@@ -97,6 +97,13 @@ pub struct DestinationBounds {
     pub end: DestinationOffset,
 }
 
+impl DestinationBounds {
+    /// Whether copies have expired, and not only what was there before the subject started.
+    pub(crate) fn have_copies_expired(&self) -> bool {
+        self.low > self.baseline
+    }
+}
+
 /// What a producer was told about one record. Three-valued as in Jepsen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {

@@ -345,3 +345,15 @@ impl Default for Workload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_are_named_as_in_files() {
+        for side in [Side::Source, Side::Destination] {
+            assert_eq!(serde_json::to_value(side).unwrap(), side.to_string());
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 use super::scene::Scene;
 use crate::{
+    contract::OrderScope,
     correspondence::{NONE, Recognition},
     history::{Content, Outcome, Payload, TopicPartition},
     verdict::{Evidence, Place},
@@ -147,12 +148,9 @@ fn around(index: u32, length: usize) -> std::ops::Range<u32> {
 /// copies in one destination partition, both near the instance.
 fn diff(scene: &Scene<'_>, destination: u32, source: u32) -> String {
     let (at, from) = (scene.destination(destination).at, scene.source(source).at);
-    let key = scene.correspondence.keys[source as usize];
-    let lane = scene.lane(source);
-    let same = |other: u32| match lane {
-        Some(lane) => scene.lane(other) == Some(lane),
-        None => scene.correspondence.keys[other as usize] == key,
-    };
+    let keys = &scene.correspondence.keys;
+    let whole = scene.contract.order == OrderScope::Partition;
+    let same = |other: u32| whole || keys[other as usize] == keys[source as usize];
     let line = |source: u32| {
         let record = scene.source(source);
         format!("@{} {}\n", record.offset.0, brief(&record.content))
@@ -184,12 +182,12 @@ fn partition_range(scene: &Scene<'_>, at: TopicPartition) -> std::ops::Range<u32
     begin as u32..end as u32
 }
 
-/// The items before and after the first for which `reached` holds.
+/// The items before and after the first for which `reached` holds, as it does for all behind it.
 fn window<T>(items: impl Iterator<Item = T>, reached: impl Fn(&T) -> bool) -> Vec<T> {
     let mut window = std::collections::VecDeque::new();
     let mut behind = 0;
     for item in items {
-        if reached(&item) || behind > 0 {
+        if reached(&item) {
             behind += 1;
         } else if window.len() == SEQUENCE {
             window.pop_front();

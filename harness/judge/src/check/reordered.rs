@@ -12,10 +12,19 @@
 //! Each record that comes too late is counted once.
 //!
 //! A first copy is the first over all destination partitions: when a key has moved after growth, a
-//! replay into its new partition repeats what the old one has, and is no new order. On a compacted
-//! topic the first copy may be gone: what an event explains as a repeat is taken for one. And a
+//! replay into its new partition repeats what the old one has, and is no new order. And a
 //! copy is not reordered if another partition has a copy of the same record that may have been
 //! written before: between partitions there is no order in time but that of events and samples.
+//!
+//! The first copy may be gone: removed by compaction, or expired with the beginning of a partition
+//! where the record may lie. The first one that is seen is then taken for a repeat if an event
+//! explains it as one. If none does, it came too late, or came again for no reason: it stays reordered.
+//!
+//! ```text
+//! source       1 2 3
+//! destination  . . 3 | 2 3       killed at |, position 1 committed: 2 has expired, and is a replay
+//! destination  . 3 2             reordered, wherever 2 may have been before
+//! ```
 //!
 //! ```text
 //! source       1 2 3             2 was on its way to p1, where it never arrived
@@ -33,7 +42,10 @@ use crate::{
     history::{DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
+};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(Reordered { scene, furthest: HashMap::new(), late: BTreeMap::new() })
@@ -59,22 +71,12 @@ impl Reordered<'_> {
         }
     }
 
-    fn may_be_repeat(&self, destination: u32, source: u32) -> bool {
-        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
-        let history = self.scene.history;
-        history.topics[original.at.topic as usize].compacted
-            && history.events.iter().any(|event| event.explains(copy, original))
-    }
-
-    /// For each record that came too early: where it was copied again. Looked up only where it can
-    /// excuse something.
+    /// For each record that came too early: where its copies are.
     fn replays(&self) -> HashMap<u32, Vec<u32>> {
         let mut replays = HashMap::<u32, Vec<u32>>::new();
-        for (source, (late, early)) in &self.late {
-            let after_an_event = self.scene.epoch(self.scene.destination(*late)) > 0;
-            if after_an_event && self.scene.may_be_spread(*source) {
-                let early = self.scene.correspondence.source_of(*early);
-                replays.entry(early.unwrap_or(*source)).or_default();
+        for (_, early) in self.late.values() {
+            if let Some(early) = self.scene.correspondence.source_of(*early) {
+                replays.entry(early).or_default();
             }
         }
         if !replays.is_empty() {
@@ -117,17 +119,19 @@ impl Check for Reordered<'_> {
             self.excuse(destination, source);
             return;
         }
-        let Some(lane) = self.scene.lane(source) else { return };
-        if self.scene.correspondence.order_unsure.contains(&source) {
+        let scene = self.scene;
+        let Some(lane) = scene.lane(source) else { return };
+        if scene.correspondence.unordered.contains(&source) {
             return;
         }
-        let shard = (self.scene.destination(destination).at, self.scene.source(source).at, lane);
-        let repeat = self.may_be_repeat(destination, source);
+        let shard = (scene.destination(destination).at, scene.source(source).at, lane);
         let furthest = self.furthest.entry(shard).or_insert((source, destination));
-        if source < furthest.0 && !repeat {
-            self.late.insert(source, (destination, furthest.1));
-        } else if source > furthest.0 {
-            *furthest = (source, destination);
+        match source.cmp(&furthest.0) {
+            Ordering::Greater => *furthest = (source, destination),
+            Ordering::Less if !scene.may_be_repeat(destination, source) => {
+                self.late.insert(source, (destination, furthest.1));
+            }
+            Ordering::Less | Ordering::Equal => {}
         }
     }
 

@@ -5,7 +5,8 @@ use crate::{
     contract::{Contract, OrderScope, Partitioning},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        Completion, DestinationRecord, History, Payload, SourceOffset, SourceRecord, TopicPartition,
+        Completion, DestinationBounds, DestinationOffset, DestinationRecord, History, Payload,
+        SourceOffset, SourceRecord, TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
@@ -21,6 +22,8 @@ pub(crate) struct Scene<'h> {
     last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
+    /// Destination partitions of which copies have expired.
+    expired: Vec<(TopicPartition, DestinationBounds)>,
 }
 
 /// How far the history can tell that something is absent for good.
@@ -48,7 +51,9 @@ impl<'h> Scene<'h> {
                 }
             }
         }
-        Scene { history, contract, correspondence, last_of_key, copied_from }
+        let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
+        let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
+        Scene { history, contract, correspondence, last_of_key, copied_from, expired }
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -141,14 +146,49 @@ impl<'h> Scene<'h> {
         }
     }
 
-    /// Whether a copy of the source record may have expired on the destination.
-    pub(crate) fn may_have_expired(&self, source: u32) -> bool {
+    /// Where copies of a source record may have expired on the destination.
+    pub(crate) fn expired_from(
+        &self,
+        source: u32,
+    ) -> impl Iterator<Item = &(TopicPartition, DestinationBounds)> {
         let record = self.source(source);
-        let bounds = self.history.destination_bounds.iter();
-        bounds.filter(|(_, bounds)| bounds.low > bounds.low_baseline).any(|(at, _)| {
+        self.expired.iter().filter(|(at, _)| {
             at.topic == record.at.topic
                 && self.places(record).is_none_or(|places| places.contains(&at.partition))
         })
+    }
+
+    /// Whether a copy of the source record may have expired on the destination.
+    pub(crate) fn may_have_expired(&self, source: u32) -> bool {
+        self.expired_from(source).next().is_some()
+    }
+
+    /// Whether the first copy of a source record may be gone, expired or removed by compaction: the
+    /// first one that is seen is then not known to be the first.
+    pub(crate) fn first_may_be_gone(&self, source: u32) -> bool {
+        self.history.topics[self.source(source).at.topic as usize].compacted
+            || self.may_have_expired(source)
+    }
+
+    /// Whether the first copy that is seen may be a repeat of one that is gone: an event explains it.
+    pub(crate) fn may_be_repeat(&self, copy: u32, source: u32) -> bool {
+        let (copy, original) = (self.destination(copy), self.source(source));
+        self.first_may_be_gone(source)
+            && self.history.events.iter().any(|event| event.explains(copy, original))
+    }
+
+    /// Whether a copy of `source` that has expired since may have been written to another partition
+    /// than `copy`, after the same event or a later one.
+    pub(crate) fn may_have_been_replayed(&self, source: u32, copy: &DestinationRecord) -> bool {
+        let epoch = self.epoch(copy);
+        let last = |at, bounds: &DestinationBounds| {
+            let last = DestinationOffset(bounds.low.0 - 1);
+            self.correspondence.timeline.epoch(at, last)
+        };
+        epoch > 0
+            && self
+                .expired_from(source)
+                .any(|(at, bounds)| *at != copy.at && last(*at, bounds) >= epoch)
     }
 
     /// The destination partitions in which some copy of a record may lie by contract; `None` if in

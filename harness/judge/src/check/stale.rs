@@ -9,8 +9,10 @@
 //! Compared for each destination partition, source partition and key, for keys alone. Two cases are
 //! not stale although the offsets say so: the older record equals the newer one in value (nobody
 //! can tell), and the newer record was copied again to another partition after the same event (a
-//! replay by a subject that may put a key anywhere, or after growth). While a replay may still be
-//! under way (the run did not end), what an event precedes is not called stale.
+//! replay by a subject that may put a key anywhere, or after growth), or may have been, where it would
+//! have expired since. While a replay may still be under way (the run did not end), what an event
+//! precedes is not called stale. That the beginning of its own partition has expired excuses nothing:
+//! the last copy is there, and so is a newer one before it.
 //!
 //! On a compacted topic the newer copy may be gone, if another record of the key came later: only
 //! the very last copy of a key can be stale there, in its partition and, after an event, in all.
@@ -123,6 +125,9 @@ impl Stale<'_> {
         if epoch > 0 && elsewhere.is_some_and(|copies| copies.iter().any(again)) {
             return None;
         }
+        if scene.may_have_been_replayed(shard.latest, record) {
+            return None;
+        }
         Some(self.author(record))
     }
 
@@ -142,7 +147,8 @@ impl Stale<'_> {
             *at != record.at && self.scene.epoch(self.scene.destination(*other)) >= epoch
         };
         let replayed = self.last.get(&key).is_some_and(|copies| copies.iter().any(later));
-        let excused = epoch > 0 && (replayed || self.scene.completeness() == Completeness::Unknown);
+        let excused = epoch > 0 && (replayed || self.scene.completeness() == Completeness::Unknown)
+            || self.scene.may_have_been_replayed(tail.latest, record);
         let same = record.content.value() == self.scene.source(tail.latest).content.value();
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
     }

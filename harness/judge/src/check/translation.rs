@@ -16,6 +16,10 @@
 //!   later copy is a repeat, which `rewound` and `duplicated` judge. The contract says how many of
 //!   a topic a group may get again; those beyond are counted.
 //!
+//! A copy that has expired since may have lain beyond the position, and was read there: a record is
+//! not called skipped if one may be missing beyond it. And the first copy that is seen is not taken
+//! for the first if the first may be gone, and an event explains it as a repeat.
+//!
 //! A partition without a translated position is read from its beginning: that skips nothing. Only a
 //! contract that promises something is held to it. Where offsets are translated, the positions are
 //! those that the subject wrote. Where offsets are preserved, a group goes on at the number that it
@@ -103,9 +107,13 @@ impl<'s> Translation<'s> {
                 continue;
             }
             let read = one.committed.get(&record.at).is_some_and(|at| record.offset < *at);
-            if read && placed.first {
+            let first = scene.correspondence.first[source as usize];
+            // One that has expired since may have lain where the group went on.
+            let mut expired = scene.expired_from(source);
+            let gone = |at, low| one.resumed.get(at).is_none_or(|from| *from < low);
+            if read && placed.first && !scene.may_be_repeat(first, source) {
                 rewound.push(source);
-            } else if !read && !placed.any {
+            } else if !read && !placed.any && !expired.any(|(at, bounds)| gone(at, bounds.low)) {
                 skipped.push(Skipped::Record(source));
             }
         }

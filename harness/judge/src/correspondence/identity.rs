@@ -161,8 +161,13 @@ impl Grouping {
     fn by_id(&self, history: &History, record: &DestinationRecord) -> Option<u32> {
         let (topic, content) = (record.at.topic, &record.content);
         let find = |id| self.find(history, topic, id);
-        match (content.header_id().and_then(find), content.value_id().and_then(find)) {
-            (Some(header), Some(value)) if header != value => {
+        let (header, value) =
+            (content.header_id().and_then(find), content.value_id().and_then(find));
+        if header == value {
+            return header;
+        }
+        match (header, value) {
+            (Some(header), Some(value)) => {
                 let first =
                     |group: u32| &history.source[self.first[group as usize] as usize].content;
                 // Headers or values were swapped: the identity that agrees in more fields is the
@@ -211,11 +216,14 @@ impl Grouping {
 }
 
 /// In how many fields two records agree.
-fn agreement(left: &Content, right: &Content) -> u32 {
-    u32::from(left.key() == right.key())
-        + u32::from(left.value() == right.value())
-        + u32::from(left.headers().eq(right.headers()))
-        + u32::from(left.timestamp() == right.timestamp())
+fn agreement(left: &Content, right: &Content) -> usize {
+    let fields = [
+        left.key() == right.key(),
+        left.value() == right.value(),
+        left.headers().eq(right.headers()),
+        left.timestamp() == right.timestamp(),
+    ];
+    fields.into_iter().filter(|agree| *agree).count()
 }
 
 fn absent_ids(history: &History, absent: &[u32]) -> HashSet<(TopicIndex, RecordId)> {

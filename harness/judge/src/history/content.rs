@@ -112,7 +112,7 @@ impl Content {
             Timestamp::Create(time) => (CREATE, Some(time)),
             Timestamp::Append(time) => (APPEND, Some(time)),
         };
-        packed[0] |= set;
+        packed[0] = set;
         packed.extend(time.into_iter().flat_map(i64::to_le_bytes));
         if let Some(key) = key {
             packed[0] |= KEY;
@@ -190,34 +190,32 @@ impl Content {
     /// A digest of key and value. Null and empty differ.
     pub fn digest(&self) -> u128 {
         let unpacked = self.unpack();
-        let kinds = u64::from(self.0[0] & (KEY | WHOLE | LARGE));
+        // What there is of key and value: the bits below those of the timestamp.
+        let kinds = u64::from(self.0[0] & (CREATE - 1));
         xxhash_rust::xxh3::xxh3_128_with_seed(unpacked.key_and_value, kinds)
     }
 
     fn unpack(&self) -> Unpacked<'_> {
         let (set, mut rest) = (self.0[0], &self.0[1..]);
-        let time = if set & (CREATE | APPEND) != 0 {
-            i64::from_le_bytes(take_array(&mut rest))
+        let timestamp = if set & CREATE != 0 {
+            Timestamp::Create(i64::from_le_bytes(take_array(&mut rest)))
+        } else if set & APPEND != 0 {
+            Timestamp::Append(i64::from_le_bytes(take_array(&mut rest)))
         } else {
-            0
-        };
-        let timestamp = match set & (CREATE | APPEND) {
-            0 => Timestamp::None,
-            CREATE => Timestamp::Create(time),
-            _ => Timestamp::Append(time),
+            Timestamp::None
         };
         let begin = rest;
         let key = (set & KEY != 0).then(|| take(&mut rest));
-        let value = match set & (WHOLE | LARGE) {
-            0 => Payload::Null,
-            WHOLE => Payload::Whole(take(&mut rest)),
-            _ => {
-                let length = u32::from_le_bytes(take_array(&mut rest));
-                let digest = u128::from_le_bytes(take_array(&mut rest));
-                let (head, after) = rest.split_at(Payload::HEAD);
-                rest = after;
-                Payload::Large { length, digest, head }
-            }
+        let value = if set & WHOLE != 0 {
+            Payload::Whole(take(&mut rest))
+        } else if set & LARGE != 0 {
+            let length = u32::from_le_bytes(take_array(&mut rest));
+            let digest = u128::from_le_bytes(take_array(&mut rest));
+            let (head, after) = rest.split_at(Payload::HEAD);
+            rest = after;
+            Payload::Large { length, digest, head }
+        } else {
+            Payload::Null
         };
         let key_and_value = &begin[..begin.len() - rest.len()];
         Unpacked { timestamp, key, value, key_and_value, headers: rest }
@@ -346,5 +344,23 @@ mod tests {
             digest(Some(b""), Some(b"ab")),
         ];
         assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
+    }
+
+    #[test]
+    fn digests_know_neither_time_nor_headers() {
+        let digest = |headers, time| Content::of(Some(b"a"), Some(b"b"), headers, time).digest();
+        let header = Header { name: "h".into(), value: None };
+        let plain = digest(Vec::new(), Timestamp::None);
+        assert_eq!(digest(vec![header], Timestamp::None), plain);
+        assert_eq!(digest(Vec::new(), Timestamp::Create(1)), plain);
+        assert_eq!(digest(Vec::new(), Timestamp::Append(1)), plain);
+    }
+
+    #[test]
+    fn a_short_record_is_small_and_can_be_read_in_failures() {
+        let content = Content::of(Some(b"a"), Some(b"b"), Vec::new(), Timestamp::Create(1));
+        assert_eq!(content.0.len(), 1 + 8 + 2 + 2);
+        let text = format!("{content:?}");
+        assert!(text.contains("key: Some([97])") && text.contains("Create(1)"), "{text}");
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Shape {
     pub(crate) growth: bool,
     /// Whether the source has aborted transactions, and whether the mirror copies them.
     pub(crate) aborts: Option<Isolation>,
+    /// Whether the beginning of some destination partitions is gone at the end.
+    pub(crate) expires: bool,
 }
 
 /// What a history contains that makes it hard to judge.
@@ -516,6 +518,9 @@ impl Model<'_> {
         if self.shape.ids && self.chance(30) {
             self.translate();
         }
+        if self.shape.expires {
+            self.expire();
+        }
         Lawful { history: self.history, contract: self.contract, features: self.features }
     }
 
@@ -553,6 +558,17 @@ impl Model<'_> {
             self.contract.offsets = Offsets::Translated { max_rewind: u64::MAX };
             self.features.insert(Feature::Translations);
         }
+    }
+
+    /// The destination's retention: some partitions have lost their beginning.
+    fn expire(&mut self) {
+        for bounds in self.history.destination_bounds.values_mut() {
+            if self.random.random_range(0..3) > 0 {
+                bounds.low = DestinationOffset(self.random.random_range(0..=bounds.end.0));
+            }
+        }
+        let bounds = &self.history.destination_bounds;
+        self.history.destination.retain(|record| record.offset >= bounds[&record.at].low);
     }
 
     /// The source's compaction: below some offset only the last record of each key is left.

@@ -52,6 +52,8 @@ fn findings_are_counted_by_anomaly() {
     assert_eq!(judgement.violations.count(Anomaly::Lost), 2);
     assert_eq!(judgement.violations.count(Anomaly::Stale), 0);
     assert_eq!(judgement.verdict.to_string(), "violated");
+    let findings = &judgement.violations.0;
+    assert!(findings.iter().all(|finding| finding.evidence.len() == 2 && !finding.capped));
 }
 
 #[test]

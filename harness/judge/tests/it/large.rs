@@ -43,17 +43,54 @@ fn a_large_history_with_half_of_it_lost_is_judged_in_time() {
     assert_eq!((lost.evidence.len(), lost.capped), (6, true));
 }
 
+#[test]
+fn a_large_history_of_equal_contents_is_judged_in_time() {
+    for every in [2, 1_000, u32::MAX] {
+        let history = equals(records(), |number| number % every == every - 1);
+        let (judgement, took) = timed(&history);
+        println!("{} equal records, one of {every} lost, judged in {took:?}", records());
+        let found = judgement.violations.count(Anomaly::Lost);
+        assert!(found >= u64::from(records() / every), "{found}");
+        assert_eq!(judgement.verdict == Verdict::Holds, every == u32::MAX);
+    }
+}
+
+/// One key, and five values that come again and again: nothing but order tells records apart.
+fn equals(records: u32, is_lost: impl Fn(u32) -> bool) -> History {
+    let mut history = History { run: RUN, ..History::default() };
+    history.topics.push(topic(1));
+    let at = TopicPartition { topic: 0, partition: 0 };
+    let mut ends = Ends::new();
+    for number in 0..records {
+        let value = [b'a' + (number.wrapping_mul(number) % 11 % 5) as u8];
+        let content = Content::of(Some(b"k"), Some(&value), Vec::new(), Timestamp::None);
+        let record = SourceRecord { at, offset: SourceOffset(number.into()), content };
+        if !is_lost(number) {
+            copy(&mut history, &mut ends, &record);
+        }
+        history.source.push(record);
+    }
+    let end = SourceOffset(records.into());
+    history.final_commit = FinalCommit { committed: Some([(at, end)].into()), graceful: true };
+    history.completion = Some(Completion::Completed);
+    history
+}
+
+fn topic(partitions: u32) -> Topic {
+    Topic {
+        source: "t".into(),
+        destination: "t".into(),
+        source_partitions: vec![partitions],
+        destination_partitions: vec![partitions],
+        selected: true,
+        compacted: false,
+    }
+}
+
 /// Ten records a key, one kill in the middle that repeats a thousandth, a sample per thousand.
 fn large(records: u32, is_lost: impl Fn(u32) -> bool) -> History {
     let mut history = History { run: RUN, ..History::default() };
-    history.topics.push(Topic {
-        source: "t".into(),
-        destination: "t".into(),
-        source_partitions: vec![PARTITIONS],
-        destination_partitions: vec![PARTITIONS],
-        selected: true,
-        compacted: false,
-    });
+    history.topics.push(topic(PARTITIONS));
     let (mut ends, mut destination_ends) = (Positions::new(), Ends::new());
     let keys = records.div_ceil(10);
     let mut recent = Vec::new();

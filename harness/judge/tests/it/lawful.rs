@@ -4,7 +4,7 @@ use crate::generate::{Feature, Lawful, Shape, lawful};
 use judge::{
     contract::{Isolation, OrderScope, Partitioning, Start},
     judge,
-    verdict::{Judgement, Verdict},
+    verdict::{Anomaly, Judgement, Verdict},
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use std::collections::BTreeMap;
@@ -55,7 +55,20 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         compacted: ids && extras.1,
         growth: extras.2 && terms.0 != Partitioning::Preserve,
         aborts: extras.3,
+        expires: false,
     })
+}
+
+/// Nobody is accused of what may follow from records that have expired on the destination.
+fn is_not_accused(shape: Shape) -> Result<(), TestCaseError> {
+    let Lawful { history, contract, .. } = lawful(&Shape { expires: true, ..shape });
+    let judgement = judge(&history, &contract);
+    let violations = &judgement.violations;
+    let accused = violations.0.iter().any(|finding| finding.anomaly != Anomaly::Expired);
+    let bounds = &history.destination_bounds;
+    prop_assert!(!accused, "{violations:#?}\n{bounds:?}\n{}", crate::format::sketch(&history));
+    prop_assert_ne!(judgement.verdict, Verdict::Violated);
+    Ok(())
 }
 
 fn holds(shape: &Shape) -> Result<(), TestCaseError> {
@@ -112,5 +125,15 @@ proptest! {
     #[test]
     fn equal_contents_after_restarts_hold(shape in shapes(false, 3)) {
         holds(&shape)?;
+    }
+
+    #[test]
+    fn what_has_expired_accuses_nobody(shape in shapes(true, 4)) {
+        is_not_accused(shape)?;
+    }
+
+    #[test]
+    fn what_has_expired_among_equals_accuses_nobody(shape in shapes(false, 3)) {
+        is_not_accused(shape)?;
     }
 }
