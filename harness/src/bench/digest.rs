@@ -4,9 +4,9 @@
 
 use crate::cluster::{
     ClusterError,
-    client::{self, Isolation},
+    client::{self, Isolation, request_failed},
 };
-use rdkafka::{Message, Offset, message::Headers};
+use rdkafka::{Message, Offset, error::KafkaError, message::Headers};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::{Duration, Instant},
@@ -40,6 +40,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Reads a topic as it is now. A record with a header counts, and makes the sum differ: none was
 /// written with one.
 pub(super) fn read(bootstrap: &str, topic: &str) -> Result<Digest, ClusterError> {
+    let failed = request_failed("read the copy to its end", bootstrap);
     let reader = client::reader(bootstrap, "mirrorproof-bench", Isolation::ReadCommitted)?;
     let counts = client::partition_counts(&reader, bootstrap, [topic])?;
     let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
@@ -49,7 +50,11 @@ pub(super) fn read(bootstrap: &str, topic: &str) -> Result<Digest, ClusterError>
     let mut left: u64 = lows.iter().map(|(place, low)| (ends[place] - low) as u64).sum();
     let (mut digest, mut last) = (Digest::default(), Instant::now());
     while left > 0 && last.elapsed() < SILENCE {
-        let Some(Ok(message)) = reader.poll(Duration::from_millis(100)) else { continue };
+        let message = match reader.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => message,
+            Some(Err(error)) if !is_expected(&error) => return Err(failed(error)),
+            Some(Err(_)) | None => continue,
+        };
         if message.offset() < ends[&(topic.to_owned(), message.partition() as u32)] {
             let marked = message.headers().is_some_and(|headers| headers.count() > 0);
             let timestamp = message.timestamp().to_millis().filter(|_| !marked);
@@ -58,7 +63,15 @@ pub(super) fn read(bootstrap: &str, topic: &str) -> Result<Digest, ClusterError>
         }
         last = Instant::now();
     }
+    if left > 0 {
+        // What was not read is no difference: nobody has seen it.
+        return Err(failed(KafkaError::NoMessageReceived));
+    }
     Ok(digest)
+}
+
+fn is_expected(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::PartitionEOF(_)) || client::is_passing(error)
 }
 
 #[cfg(test)]

@@ -90,25 +90,32 @@ impl ProducerContext for Acknowledged {
     }
 }
 
-/// Writes a load to a topic and waits until all of it is acknowledged. `settings` are the client's.
+/// Writes a load to a topic and waits until all of it is acknowledged. `settings` are the client's;
+/// `first` is called when all is ready, and the records are added to `digest`.
 pub(super) fn fill(
     bootstrap: &str,
     topic: &str,
     load: Load,
     settings: &ClientConfig,
-) -> Result<Digest, ClusterError> {
+    mut digest: Option<&mut Digest>,
+    first: impl FnOnce(),
+) -> Result<(), ClusterError> {
     let failed = || request_failed("produce the records to copy", bootstrap);
     let mut config = settings.clone();
     config.set("bootstrap.servers", bootstrap);
     let producer: BaseProducer<Acknowledged> =
         config.create_with_context(Acknowledged::default()).map_err(failed())?;
     let mut records = Records::new(load, 1);
-    let mut digest = Digest::default();
+    // The client knows the topic before the clock starts.
+    producer.client().fetch_metadata(Some(topic), SILENCE).map_err(failed())?;
+    first();
     // Timestamps are part of what must be kept: one for each record, a millisecond apart.
-    let first = 1_700_000_000_000;
+    let mut timestamp = 1_700_000_000_000;
     while let Some(record) = records.next() {
-        let timestamp = first + digest.records as i64;
-        digest.add(Some(&record.key), Some(record.value), Some(timestamp));
+        timestamp += 1;
+        if let Some(digest) = &mut digest {
+            digest.add(Some(&record.key), Some(record.value), Some(timestamp));
+        }
         let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, 0)
             .key(&record.key[..])
             .payload(record.value)
@@ -117,10 +124,13 @@ pub(super) fn fill(
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(failed()(error));
             }
+            if producer.context().failed.load(Ordering::Relaxed) > 0 {
+                return Err(failed()(error));
+            }
             producer.poll(Duration::from_millis(5));
             message = back;
         }
-        if digest.records % 1_000 == 0 {
+        if timestamp % 1_000 == 0 {
             producer.poll(Duration::ZERO);
         }
     }
@@ -139,7 +149,7 @@ pub(super) fn fill(
             return Err(failed()(lost));
         }
     }
-    Ok(digest)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub enum Limit {
 /// What it took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Took {
-    /// From the first record to the last, in seconds.
+    /// From the first record that is read or handed over to the last that is read or acknowledged,
+    /// in seconds.
     pub seconds: f64,
     /// Processor time in that time, in seconds.
     pub cpu_seconds: f64,
@@ -50,13 +51,20 @@ impl Limit {
     }
 
     /// Does it, and waits until it is done.
-    pub fn perform(self, bootstrap: &str, topic: &str, load: Load) -> Result<Took, ClusterError> {
+    pub fn perform(
+        self,
+        bootstrap: &str,
+        topic: &str,
+        load: Load,
+        compression: &str,
+    ) -> Result<Took, ClusterError> {
         let (mut started, mut cpu) = (Instant::now(), cpu_seconds());
+        let first = || (started, cpu) = (Instant::now(), cpu_seconds());
         match self {
-            Limit::ConsumeOnly => consume(bootstrap, topic, load.records, || {
-                (started, cpu) = (Instant::now(), cpu_seconds());
-            })?,
-            Limit::ProduceOnly => drop(fill(bootstrap, topic, load, &producer())?),
+            Limit::ConsumeOnly => consume(bootstrap, topic, load.records, first)?,
+            Limit::ProduceOnly => {
+                fill(bootstrap, topic, load, &producer(compression), None, first)?
+            }
         }
         let memory = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
         Ok(Took {
@@ -89,6 +97,7 @@ fn consume(
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("fetch.queue.backoff.ms", "5")
+        .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "100")
         .create()
         .map_err(failed())?;
@@ -120,8 +129,9 @@ fn consume(
 }
 
 /// The settings of our mirror's producer, as it announces them.
-pub(super) fn producer() -> ClientConfig {
+pub(super) fn producer(compression: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
+    config.set("compression.type", compression);
     for (name, value) in [
         ("acks", "all"),
         ("enable.idempotence", "true"),

@@ -130,6 +130,8 @@ impl Contender {
 pub struct Measured {
     /// How many records lie on the destination.
     pub copied: u64,
+    /// How many of them arrived in the time that was measured.
+    pub timed: u64,
     /// From the first record on the destination to the last, in seconds.
     pub seconds: f64,
     /// The contender's processor time in that time, in seconds.
@@ -170,7 +172,6 @@ impl Bench {
         rows: &mut Vec<Row>,
         note: impl Fn(&str),
     ) -> Result<(), BenchError> {
-        self.fits()?;
         let capacity = Capacity::Measurements;
         let topology = Topology { capacity, ..Topology::default() };
         let lease = pool.lease(&Needs { topology, exclusive: true, disturbs: true }).await?;
@@ -182,9 +183,13 @@ impl Bench {
         note(&format!("filling the source with {} records", self.load.records));
         clusters.source.create_topic(TOPIC, self.source_partitions).await?;
         let (bootstrap, load) = (clusters.source.bootstrap().to_owned(), self.load);
-        let mut producer = limit::producer();
-        producer.set("compression.type", &self.compression);
-        let filled = blocking(move || fill::fill(&bootstrap, TOPIC, load, &producer)).await?;
+        let producer = limit::producer(&self.compression);
+        let fill = move || {
+            let mut filled = digest::Digest::default();
+            fill::fill(&bootstrap, TOPIC, load, &producer, Some(&mut filled), || {})?;
+            Ok(filled)
+        };
+        let filled = blocking(fill).await?;
         let ground = Ground { clusters, containers, filled };
         rows.extend(self.contenders().map(|contender| Row { contender, runs: Vec::new() }));
         let mut number = 0;
@@ -194,7 +199,7 @@ impl Bench {
                 let measured = self.race(&ground, &row.contender, number).await?;
                 let said = match &measured.trouble {
                     Some(trouble) => trouble.lines().next().unwrap_or_default().to_owned(),
-                    None => format!("{:.0} records/s", measured.copied as f64 / measured.seconds),
+                    None => format!("{:.0} records/s", measured.timed as f64 / measured.seconds),
                 };
                 let name = row.contender.name();
                 note(&format!("round {round} of {}, {name}: {said}", self.rounds));
@@ -216,13 +221,13 @@ impl Bench {
         limits.chain(subjects)
     }
 
-    /// Brokers keep their logs in memory.
-    fn fits(&self) -> Result<(), BenchError> {
+    /// Whether the records fit: brokers keep their logs in memory.
+    pub fn fits(&self) -> Result<(), BenchError> {
         const OVERHEAD: u64 = 30;
         let Load { records, size } = self.load;
-        let needed = (records * (size as u64 + OVERHEAD)) >> 20;
+        let needed = records.saturating_mul(size as u64 + OVERHEAD) >> 20;
         let room = Capacity::Measurements.log_bytes() >> 20;
-        if needed * 5 / 4 < room {
+        if needed < room * 4 / 5 {
             return Ok(());
         }
         Err(BenchError::TooLarge { records, size, needed, room })

@@ -47,8 +47,10 @@ impl Bench {
             Who::Limit(limit) => self.limit(ground, *limit, &folder).await,
             Who::Subject(kind) => self.subject(ground, contender, kind, number, &folder).await,
         };
+        // What went wrong in the run says more than what its broken clusters refuse afterwards.
+        let measured = measured?;
         destination.delete_topic(TOPIC).await?;
-        measured
+        Ok(measured)
     }
 
     async fn limit(
@@ -67,6 +69,7 @@ impl Bench {
         let mut command: Vec<String> = vec![PROGRAM_IN_CONTAINER.into(), "bench-limit".into()];
         command.extend([limit.name().into(), bootstrap, TOPIC.into()]);
         command.extend([self.load.records.to_string(), self.load.size.to_string()]);
+        command.push(self.compression.clone());
         let mut tool = pair
             .start_tool(ToolSpec {
                 name: limit.name().into(),
@@ -88,6 +91,7 @@ impl Bench {
         };
         Ok(Measured {
             copied: self.load.records,
+            timed: self.load.records,
             seconds: took.seconds,
             cpu_seconds: took.cpu_seconds,
             broker_cpu_seconds: brokers.as_secs_f64(),
@@ -186,7 +190,8 @@ fn differs(source: &Digest, copy: &Digest) -> Option<String> {
 /// What was seen of a subject.
 struct Watched {
     started: Instant,
-    first: Option<(Instant, Usage)>,
+    /// When the first records were seen, how many they were, and what had been used by then.
+    first: Option<(Instant, u64, Usage)>,
     done: Option<(Instant, Usage)>,
     memory: u64,
     trouble: Option<String>,
@@ -222,7 +227,7 @@ impl Watched {
             (now, counts) = blocking(look).await?;
             let at = Instant::now();
             if now > 0 && self.first.is_none() {
-                self.first = Some((at, running.usage().await?));
+                self.first = Some((at, now, running.usage().await?));
             }
             if now >= records {
                 let usage = running.usage().await?;
@@ -254,20 +259,23 @@ impl Watched {
     }
 
     fn measured(self, copied: u64, brokers: Duration, trouble: Option<String>) -> Measured {
-        let (seconds, cpu_seconds) = match (self.first, self.done) {
-            (Some((first, before)), Some((done, after))) => {
+        let (timed, seconds, cpu_seconds) = match (self.first, self.done) {
+            (Some((first, held, before)), Some((done, after))) => {
                 let cpu = after.cpu.saturating_sub(before.cpu);
-                ((done - first).as_secs_f64(), cpu.as_secs_f64())
+                (copied.saturating_sub(held), (done - first).as_secs_f64(), cpu.as_secs_f64())
             }
-            _ => (0.0, 0.0),
+            _ => (0, 0.0, 0.0),
         };
+        let short = "everything was copied within one look: take more records".to_owned();
+        let trouble = trouble.or_else(|| (timed == 0).then_some(short));
         Measured {
             copied,
+            timed,
             seconds,
             cpu_seconds,
             broker_cpu_seconds: brokers.as_secs_f64(),
             memory: self.memory,
-            first_record_seconds: self.first.map(|(at, _)| (at - self.started).as_secs_f64()),
+            first_record_seconds: self.first.map(|(at, ..)| (at - self.started).as_secs_f64()),
             trouble,
         }
     }

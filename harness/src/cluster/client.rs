@@ -124,12 +124,20 @@ pub fn list_offsets(
     loop {
         // A leader that has just moved is asked again: this call, unlike others, does not do it.
         match try_list_offsets(reader, counts, which) {
-            Err(error) if is_passing(&error) && started.elapsed() < REQUEST_TIMEOUT => {
+            Err(error) if may_pass(&error) && started.elapsed() < REQUEST_TIMEOUT => {
                 std::thread::sleep(LEADER_MOVES);
             }
             found => return found.map_err(failed),
         }
     }
+}
+
+/// Whether a leader that is not yet, or no longer, the leader answers so.
+fn may_pass(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{KafkaStorageError, OffsetNotAvailable, ReplicaNotAvailable};
+    let code = error.rdkafka_error_code();
+    is_passing(error)
+        || matches!(code, Some(OffsetNotAvailable | ReplicaNotAvailable | KafkaStorageError))
 }
 
 fn try_list_offsets(

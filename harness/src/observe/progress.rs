@@ -168,7 +168,8 @@ impl Progress {
         self.look(topics, Duration::ZERO)
     }
 
-    /// The same for those who look often: a partition that has just been added may not be seen yet.
+    /// The same for those who look often: a partition of the source that has just been added may not
+    /// be seen yet.
     pub fn glance(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
         self.look(topics, KNOWN)
     }
@@ -193,6 +194,9 @@ impl Progress {
             self.rebalanced.push((event, Instant::now()));
         }
         let Some(committed) = self.committed(topics, oldest)? else { return Ok(None) };
+        // Positions that have moved may cover records in partitions that have just been added.
+        let moved = self.last.as_ref().is_none_or(|last| last.committed != committed);
+        let oldest = if moved { Duration::ZERO } else { oldest };
         let destination_ends = self.ends(topics, oldest)?;
         let stable = self.rebalances.as_ref().is_some_and(Rebalances::is_stable);
         for (event, seen) in &mut self.rebalanced {
@@ -202,7 +206,7 @@ impl Progress {
             }
         }
         let sample = CommitSample { committed: committed.clone(), destination_ends };
-        if self.last.as_ref().is_none_or(|last| last.committed != committed) {
+        if moved {
             self.samples.push(sample.clone());
             self.changed = Some(Instant::now());
         }

@@ -65,7 +65,6 @@ pub fn read_topics(
     isolation: Isolation,
     limit: Duration,
 ) -> Result<Vec<TopicRead>, ReadError> {
-    let started = Instant::now();
     let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
     let counts = client::partition_counts(&reader, bootstrap, topics.iter().map(String::as_str))?;
     let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
@@ -86,7 +85,7 @@ pub fn read_topics(
                 Some(reader) => reader,
                 None => client::reader(bootstrap, "mirrorproof-reader", isolation)?,
             };
-            let missing = follow(&reader, bootstrap, topic, &mut read, started, limit)?;
+            let missing = follow(&reader, bootstrap, topic, &mut read, limit)?;
             if !missing.is_empty() {
                 let (topic, address) = (topic.clone(), bootstrap.to_owned());
                 return Err(ReadError::Deadline { topic, address, missing, limit });
@@ -105,9 +104,9 @@ fn follow(
     bootstrap: &str,
     topic: &str,
     read: &mut TopicRead,
-    started: Instant,
     limit: Duration,
 ) -> Result<BTreeSet<u32>, ClusterError> {
+    let started = Instant::now();
     let bounds = &read.bounds;
     let filled = bounds.iter().filter(|(_, (low, end))| low < end);
     let mut open: BTreeSet<u32> = filled.map(|(partition, _)| *partition).collect();

@@ -27,7 +27,7 @@ use tokio::process::{Child, Command};
 /// How long a subject may take to stop after its stop signal.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long a command may take from its start until it runs.
-const STARTS: Duration = Duration::from_secs(5);
+const STARTS: Duration = Duration::from_secs(20);
 /// How long the end of its output is waited for once it is gone. Only a process that it left behind
 /// holds the output open for so long.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
@@ -93,8 +93,8 @@ impl Process {
 
     /// Asks the command to stop, by SIGTERM to the whole group.
     pub fn ask_to_stop(&self) {
-        // Not before it runs: the supervisor keeps signals for itself. Whatever comes, or nothing in
-        // time, the command runs, or it never will.
+        // Not before it runs: the supervisor keeps signals for itself. The end of the stream means
+        // that it never will.
         drop((&self.supervisor).read(&mut [0]));
         self.signal(Signal::SIGTERM);
     }

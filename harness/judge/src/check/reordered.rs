@@ -11,6 +11,10 @@
 //! scope `partition`). Records of one key in several source partitions have no order between them.
 //! Each record that comes too late is counted once.
 //!
+//! Where the order of a partition is promised, but its keys go to different places, equal records
+//! are told apart by their key's sequence alone. They then say something about the order within their
+//! key, and nothing about that between keys.
+//!
 //! A first copy is the first over all destination partitions: when a key has moved after growth, a
 //! replay into its new partition repeats what the old one has, and is no new order. And a
 //! copy is not reordered if another partition has a copy of the same record that may have been
@@ -37,7 +41,12 @@
 //! replay makes good what got lost on the way to another partition. A record with one place has no
 //! such excuse.
 
-use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
+use super::{
+    Check, Observation,
+    evidence::in_sequence,
+    scene::{Order, Scene},
+    tally::Tally,
+};
 use crate::{
     history::{DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
@@ -54,7 +63,7 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
 struct Reordered<'s> {
     scene: &'s Scene<'s>,
     /// For each shard the latest source record with a first copy, and that copy.
-    furthest: HashMap<(TopicPartition, TopicPartition, u32), (u32, u32)>,
+    furthest: HashMap<(TopicPartition, TopicPartition, Order), (u32, u32)>,
     /// For each source record that came too late: its copy, and the one that came too early.
     late: BTreeMap<u32, (u32, u32)>,
 }
@@ -120,18 +129,19 @@ impl Check for Reordered<'_> {
             return;
         }
         let scene = self.scene;
-        let Some(lane) = scene.lane(source) else { return };
         if scene.correspondence.unordered.contains(&source) {
             return;
         }
-        let shard = (scene.destination(destination).at, scene.source(source).at, lane);
-        let furthest = self.furthest.entry(shard).or_insert((source, destination));
-        match source.cmp(&furthest.0) {
-            Ordering::Greater => *furthest = (source, destination),
-            Ordering::Less if !scene.may_be_repeat(destination, source) => {
-                self.late.insert(source, (destination, furthest.1));
+        let (to, from) = (scene.destination(destination).at, scene.source(source).at);
+        for order in scene.orders(source) {
+            let furthest = self.furthest.entry((to, from, order)).or_insert((source, destination));
+            match source.cmp(&furthest.0) {
+                Ordering::Greater => *furthest = (source, destination),
+                Ordering::Less if !scene.may_be_repeat(destination, source) => {
+                    self.late.entry(source).or_insert((destination, furthest.1));
+                }
+                Ordering::Less | Ordering::Equal => {}
             }
-            Ordering::Less | Ordering::Equal => {}
         }
     }
 

@@ -13,6 +13,15 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashMap};
 
+/// An order that a source record belongs to within its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Order {
+    /// Of the records with this key.
+    OfKey(u32),
+    /// Of all records.
+    OfPartition,
+}
+
 /// A history with its correspondence.
 pub(crate) struct Scene<'h> {
     pub(crate) history: &'h History,
@@ -69,12 +78,23 @@ impl<'h> Scene<'h> {
         Some(self.correspondence.keys[source as usize]).filter(|key| *key != NONE)
     }
 
-    /// The number of the order that a source record belongs to within its partition, if any.
-    pub(crate) fn lane(&self, source: u32) -> Option<u32> {
-        match self.contract.order {
-            OrderScope::Key => self.key(source),
-            OrderScope::Partition => Some(0),
-        }
+    /// The orders within its partition that a source record belongs to, and says something about.
+    pub(crate) fn orders(&self, source: u32) -> impl Iterator<Item = Order> {
+        let key = self.key(source).map(Order::OfKey);
+        let partition = match self.contract.order {
+            OrderScope::Key => None,
+            OrderScope::Partition if self.is_told_by_key(source) => None,
+            OrderScope::Partition => Some(Order::OfPartition),
+        };
+        key.into_iter().chain(partition)
+    }
+
+    /// Whether only the sequence of its key tells which of several equal records a copy is of.
+    fn is_told_by_key(&self, source: u32) -> bool {
+        let record = self.source(source);
+        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
+        let whole = self.contract.partitioning == Partitioning::Preserve || counts[..] == [1];
+        !whole && self.correspondence.equal.contains(&source)
     }
 
     /// Whether completeness covers a source record: of a selected topic, and below the cut.

@@ -12,7 +12,8 @@
 //! replay by a subject that may put a key anywhere, or after growth), or may have been, where it would
 //! have expired since. While a replay may still be under way (the run did not end), what an event
 //! precedes is not called stale. That the beginning of its own partition has expired excuses nothing:
-//! the last copy is there, and so is a newer one before it.
+//! the last copy is there, and so is a newer one before it. But of several equal records without an id
+//! nobody knows then which one the last copy is of.
 //!
 //! On a compacted topic the newer copy may be gone, if another record of the key came later: only
 //! the very last copy of a key can be stale there, in its partition and, after an event, in all.
@@ -99,10 +100,28 @@ struct Shard {
 }
 
 impl Stale<'_> {
+    /// Whether nothing tells `last` apart from a record that came as late as `latest`, nor the sequence
+    /// of its key, whose beginning is gone.
+    fn may_be_of_a_later_equal(&self, last: u32, latest: u32) -> bool {
+        let scene = self.scene;
+        let old = scene.source(last);
+        scene.correspondence.equal.contains(&last)
+            && scene.may_have_expired(last)
+            && scene.history.source[latest as usize..].iter().any(|later| {
+                let (later_content, content) = (&later.content, &old.content);
+                later.at == old.at
+                    && later_content.key() == content.key()
+                    && later_content.value() == content.value()
+            })
+    }
+
     fn circumstance(&self, shard: &Shard) -> Option<Circumstance> {
         let (scene, (last, copy)) = (self.scene, shard.last);
         let (old, new) = (scene.source(last), scene.source(shard.latest));
         if last >= shard.latest || old.content.value() == new.content.value() {
+            return None;
+        }
+        if self.may_be_of_a_later_equal(last, shard.latest) {
             return None;
         }
         let record = scene.destination(copy);
