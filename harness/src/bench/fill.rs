@@ -121,10 +121,8 @@ pub(super) fn fill(
             .payload(record.value)
             .timestamp(timestamp);
         while let Err((error, back)) = producer.send(message) {
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(failed()(error));
-            }
-            if producer.context().failed.load(Ordering::Relaxed) > 0 {
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !is_full || producer.context().failed.load(Ordering::Relaxed) > 0 {
                 return Err(failed()(error));
             }
             producer.poll(Duration::from_millis(5));

@@ -12,6 +12,7 @@ mod tuning;
 use crate::{
     cluster::{
         self, ClusterError,
+        client::blocking,
         containers::{Capacity, EngineError, Topology},
         pool::{Needs, Pool},
     },
@@ -187,7 +188,7 @@ impl Bench {
         let fill = move || {
             let mut filled = digest::Digest::default();
             fill::fill(&bootstrap, TOPIC, load, &producer, Some(&mut filled), || {})?;
-            Ok(filled)
+            Ok::<_, ClusterError>(filled)
         };
         let filled = blocking(fill).await?;
         let ground = Ground { clusters, containers, filled };
@@ -231,15 +232,5 @@ impl Bench {
             return Ok(());
         }
         Err(BenchError::TooLarge { records, size, needed, room })
-    }
-}
-
-/// Runs calls of a blocking client aside.
-async fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, ClusterError> + Send + 'static,
-) -> Result<T, ClusterError> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -2,14 +2,15 @@
 //! copy compared with the source.
 
 use super::{
-    Bench, BenchError, Contender, Ground, Measured, TOPIC, Who, blocking,
+    Bench, BenchError, Contender, Ground, Measured, TOPIC, Who,
     digest::{self, Digest},
     limit::{Limit, Took},
     tuning,
 };
 use crate::{
     cluster::{
-        client::{self, Isolation},
+        ClusterError,
+        client::{self, Isolation, blocking},
         containers::{Pair, Reach, ToolSpec, Usage},
     },
     subject::{Kind, Launch, PROGRAM_IN_CONTAINER, Running, Spec, properties::Properties},
@@ -220,10 +221,11 @@ impl Watched {
                         counts = client::partition_counts(&reader, &bootstrap, [TOPIC])?;
                     }
                     let ends = client::list_offsets(&reader, &bootstrap, &counts, Offset::End)?;
-                    Ok((ends.values().map(|end| *end as u64).sum(), counts))
+                    let held = ends.values().map(|end| *end as u64).sum::<u64>();
+                    Ok::<_, ClusterError>((held, counts))
                 }
             };
-            let now: u64;
+            let now;
             (now, counts) = blocking(look).await?;
             let at = Instant::now();
             if now > 0 && self.first.is_none() {

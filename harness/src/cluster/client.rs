@@ -233,6 +233,16 @@ pub fn assign<'t>(
     reader.assign(&list).map_err(request_failed("assign partitions", bootstrap))
 }
 
+/// Runs calls of a blocking client without holding up what else is under way.
+pub(crate) async fn blocking<T: Send + 'static, E: Send + 'static>(
+    call: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// Wraps a client's error with what was asked, and whom.
 pub fn request_failed(
     operation: &'static str,

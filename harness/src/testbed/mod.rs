@@ -16,7 +16,7 @@ mod topics;
 mod translation;
 
 use crate::{
-    cluster::{ClusterError, Pair},
+    cluster::{ClusterError, Pair, client::blocking},
     observe::{
         completion::Limits,
         progress::{Progress, Store, Watched},
@@ -338,16 +338,6 @@ impl Testbed {
 
     fn new_progress(&self) -> Result<Progress, ClusterError> {
         Progress::new(self.store(), &self.pair)
-    }
-}
-
-/// Runs calls of a blocking client without holding up the other scenarios.
-async fn blocking<T: Send + 'static, E: Send + 'static>(
-    call: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E> {
-    match tokio::task::spawn_blocking(call).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
