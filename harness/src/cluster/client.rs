@@ -132,12 +132,26 @@ pub fn list_offsets(
     }
 }
 
-/// Whether a leader that is not yet, or no longer, the leader answers so.
+/// Whether a leader that is not yet, or no longer, the leader answers so; or a broker that has not
+/// yet heard of a topic that another one has told of: of three, each learns of it in its own time.
 fn may_pass(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{KafkaStorageError, OffsetNotAvailable, ReplicaNotAvailable};
+    use RDKafkaErrorCode::{
+        KafkaStorageError, OffsetNotAvailable, ReplicaNotAvailable, UnknownPartition, UnknownTopic,
+        UnknownTopicOrPartition,
+    };
     let code = error.rdkafka_error_code();
     is_passing(error)
-        || matches!(code, Some(OffsetNotAvailable | ReplicaNotAvailable | KafkaStorageError))
+        || matches!(
+            code,
+            Some(
+                OffsetNotAvailable
+                    | ReplicaNotAvailable
+                    | KafkaStorageError
+                    | UnknownPartition
+                    | UnknownTopic
+                    | UnknownTopicOrPartition
+            )
+        )
 }
 
 fn try_list_offsets(
@@ -250,4 +264,32 @@ pub fn request_failed(
 ) -> impl Fn(KafkaError) -> ClusterError + use<> {
     let address = bootstrap.to_owned();
     move |source| ClusterError::Request { operation, address: address.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
+
+    #[test]
+    fn a_broker_that_does_not_know_a_topic_yet_is_asked_again() {
+        let cluster = MockCluster::new(1).expect("a mock cluster");
+        cluster.create_topic("new", 2, 1).expect("a topic");
+        let bootstrap = cluster.bootstrap_servers();
+        let told = BTreeMap::from([("new".to_owned(), 2)]);
+        cluster
+            .topic_error("new", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            .expect("the mock takes it");
+        let asked = std::thread::spawn(move || {
+            let reader = reader(&bootstrap, "g", Isolation::ReadUncommitted)?;
+            list_offsets(&reader, &bootstrap, &told, Offset::End)
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!asked.is_finished(), "it gave up, or was not asked");
+        cluster
+            .topic_error("new", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+            .expect("the mock takes it");
+        let ends = asked.join().expect("no panic").expect("the ends");
+        assert_eq!(ends.len(), 2);
+    }
 }

@@ -14,7 +14,7 @@ pub struct Limits {
     pub deadline: Duration,
     /// Without a new record, after which the final read is made.
     pub stability: Duration,
-    /// For a read of one topic to its end.
+    /// Without a new record, after which the read of a topic is given up.
     pub read: Duration,
 }
 

@@ -19,8 +19,12 @@ use std::{
 /// harness sets.
 const EXPELLED: Duration = Duration::from_secs(8);
 
-/// How old the number of partitions may be that a look at the progress takes for true.
+/// How old the number of partitions may be that a glance at the progress takes for true, and the ends of
+/// the destination while no position moves.
 const KNOWN: Duration = Duration::from_millis(250);
+
+/// How old a look may be for those who only wait: somebody else looks all the time.
+const RECENT: Duration = Duration::from_millis(500);
 
 /// A topic to look at, under its names on both sides.
 #[derive(Clone, Debug)]
@@ -55,6 +59,9 @@ pub struct Progress {
     source: Side,
     destination: Side,
     last: Option<CommitSample>,
+    /// When `last` was taken, and when its ends were asked for.
+    looked: Option<Instant>,
+    ends_read: Option<Instant>,
     rebalances: Option<Rebalances>,
     /// Rebalances that were seen and not yet taken, bounded by the sample before each, and when.
     rebalanced: Vec<(Event, Instant)>,
@@ -85,6 +92,8 @@ impl Progress {
             destination: Side::new(destination, "mirrorproof-reader")?,
             store,
             last: None,
+            looked: None,
+            ends_read: None,
             changed: None,
             samples: Vec::new(),
         })
@@ -194,10 +203,18 @@ impl Progress {
             self.rebalanced.push((event, Instant::now()));
         }
         let Some(committed) = self.committed(topics, oldest)? else { return Ok(None) };
-        // Positions that have moved may cover records in partitions that have just been added.
+        let now = Instant::now();
         let moved = self.last.as_ref().is_none_or(|last| last.committed != committed);
-        let oldest = if moved { Duration::ZERO } else { oldest };
-        let destination_ends = self.ends(topics, oldest)?;
+        let recent = self.ends_read.is_some_and(|read| read.elapsed() < oldest);
+        let destination_ends = match &self.last {
+            Some(last) if !moved && recent => last.destination_ends.clone(),
+            _ => {
+                // Positions that have moved may cover records in partitions that have just been added.
+                let ends = self.ends(topics, if moved { Duration::ZERO } else { oldest })?;
+                self.ends_read = Some(now);
+                ends
+            }
+        };
         let stable = self.rebalances.as_ref().is_some_and(Rebalances::is_stable);
         for (event, seen) in &mut self.rebalanced {
             // A member that was expelled may not know it for as long as its session lasts.
@@ -210,8 +227,18 @@ impl Progress {
             self.samples.push(sample.clone());
             self.changed = Some(Instant::now());
         }
-        self.last = Some(sample);
+        (self.last, self.looked) = (Some(sample), Some(now));
         Ok(Some(committed))
+    }
+
+    /// The positions as they were seen last, if that is not long ago; else they are looked at.
+    pub fn recent(&mut self, topics: &[Watched]) -> Result<Option<Positions>, ClusterError> {
+        match (&self.last, self.looked) {
+            (Some(last), Some(looked)) if looked.elapsed() < RECENT => {
+                Ok(Some(last.committed.clone()))
+            }
+            _ => self.glance(topics),
+        }
     }
 
     /// Rebalances that were seen since the last call.

@@ -145,7 +145,7 @@ impl Testbed {
         let (committed, committed_at) = match &self.sampler {
             Some(sampler) => {
                 sampler
-                    .with(|progress, topics| Ok((progress.glance(topics)?, progress.changed)))
+                    .with(|progress, topics| Ok((progress.recent(topics)?, progress.changed)))
                     .await?
             }
             None => (None, None),

@@ -1,6 +1,6 @@
 //! Topics of a scenario: created, selected, filled beforehand.
 
-use super::{Testbed, TestbedError, blocking, counts};
+use super::{Testbed, TestbedError, blocking, counts, subject::POLL};
 use crate::{
     cluster::{
         Cluster, ClusterError,
@@ -12,7 +12,10 @@ use judge::{
     history::{Growth, RecordId, Topic, TopicConfig, TopicIndex},
     plan::Side,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// A contract that allows older metadata is not waited for: both partition counts are accepted.
 const LONGEST_AGE: Duration = Duration::from_secs(20);
@@ -164,7 +167,7 @@ impl Testbed {
     }
 
     /// Gives a topic more partitions. On the destination: waits until the subject's producer must
-    /// know of them, and notes what lay there by then.
+    /// know of them and has written what it had placed before, and notes what lay there by then.
     pub(super) async fn grow_topic(
         &mut self,
         side: Side,
@@ -180,9 +183,43 @@ impl Testbed {
             return Ok(());
         }
         tokio::time::sleep(age).await;
+        if !self.has_written_what_it_read().await? {
+            self.log("the subject is still at what it read before: both counts are accepted");
+            return Ok(());
+        }
         let settled = self.destination_ends().await?;
         self.history.grown.push(Growth { topic: index, partitions, settled });
         Ok(())
+    }
+
+    /// Waits until everything that lies on the source now is committed: no record of it waits in a
+    /// queue of the subject any more. A subject at which nothing moves has no such queue either.
+    /// False if the time runs out.
+    async fn has_written_what_it_read(&self) -> Result<bool, TestbedError> {
+        let (true, Some(sampler)) = (self.subject.is_some(), &self.sampler) else {
+            return Ok(true);
+        };
+        let ends = sampler.with(|progress, topics| progress.source_ends(topics)).await?;
+        let commit_interval = Duration::from_millis(self.contract().commit_interval_ms);
+        let (started, mut moved) = (Instant::now(), Instant::now());
+        let mut last = None;
+        while started.elapsed() < self.limits.deadline + commit_interval {
+            let now = sampler.with(|progress, topics| {
+                Ok((progress.glance(topics)?, progress.destination_ends(topics)?))
+            });
+            let now = now.await?;
+            let committed = |at, end| now.0.as_ref().is_some_and(|now| now.get(at) >= Some(end));
+            if ends.iter().all(|(at, end)| end.0 == 0 || committed(at, end)) {
+                return Ok(true);
+            }
+            if last.as_ref() != Some(&now) {
+                (last, moved) = (Some(now), Instant::now());
+            } else if moved.elapsed() > self.limits.stall + commit_interval {
+                return Ok(true);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(false)
     }
 
     /// The partition count of a topic of the destination as it is now; 0 if it does not exist.

@@ -23,6 +23,8 @@ use std::{
 
 /// How long the harness waits for its own records to be acknowledged.
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+/// How often delivery reports are looked for.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
 
 /// Collects one outcome for each record, by its number among those of a call.
 #[derive(Default)]
@@ -257,12 +259,15 @@ fn enqueue(
     }
 }
 
-/// Waits until every outcome is known. `BaseProducer::flush` sleeps 100 ms at a time.
+/// Waits until every outcome is known. `BaseProducer::flush` sleeps 100 ms at a time, and a poll with a
+/// timeout spins through its last millisecond (rdkafka 0.39).
 fn flush(producer: &BaseProducer<Outcomes>, expected: usize) {
     let started = Instant::now();
     let done =
         || producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner()).len() >= expected;
+    producer.poll(Duration::ZERO);
     while !done() && started.elapsed() < FLUSH_LIMIT {
-        producer.poll(Duration::from_millis(2));
+        std::thread::sleep(BETWEEN_REPORTS);
+        producer.poll(Duration::ZERO);
     }
 }

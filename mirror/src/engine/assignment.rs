@@ -20,7 +20,7 @@ use rdkafka::{
 use super::{
     EngineError, Reset,
     client::{self, Rebalance},
-    stream::{Stream, consume},
+    stream::{Drained, Stream, consume},
 };
 use crate::{
     progress::{Place, Progress},
@@ -119,22 +119,26 @@ impl Stream<'_> {
     }
 
     fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
-        let is_expelled = self.consumer.assignment_lost();
-        if is_expelled {
-            tracing::warn!(
-                "stream {} was expelled from the group: its partitions are read again by others",
-                self.index
-            );
-        } else {
-            if !self.drain(BEFORE_REVOKE)? {
+        let mut is_expelled = self.consumer.assignment_lost();
+        if !is_expelled {
+            let drained = self.drain(BEFORE_REVOKE)?;
+            is_expelled = drained == Drained::Expelled;
+            if drained == Drained::Silent {
                 tracing::warn!(
                     "stream {}: what is in flight will be copied again by another",
                     self.index
                 );
             }
-            if let Err(error) = self.commit_now() {
+            if !is_expelled && let Err(error) = self.commit_now() {
                 tracing::warn!("the commit before a rebalance failed: {}", client::reason(&error));
+                is_expelled = client::is_expulsion(&error);
             }
+        }
+        if is_expelled {
+            tracing::warn!(
+                "stream {} was expelled from the group: its partitions are read again by others",
+                self.index
+            );
         }
         let mut progress = self.notes.progress();
         progress.next_positions().into_iter().for_each(|next| self.notes.furthest.note(next));
@@ -146,7 +150,11 @@ impl Stream<'_> {
                 goal.reopen(partition.topic(), partition.partition());
             }
         }
+        let nothing_is_left = progress.in_flight() == 0;
         drop(progress);
+        if nothing_is_left {
+            self.forget_unsent();
+        }
         let all_are_taken = is_expelled || !self.is_cooperative();
         client::unassign(&self.consumer, partitions).map_err(consume)?;
         if all_are_taken {

@@ -162,6 +162,8 @@ pub(super) struct Notes {
     pub(super) holding: AtomicBool,
     /// For so long that reading is paused.
     pub(super) paused: AtomicBool,
+    /// A commit was refused because the group has gone on without us.
+    pub(super) expelled: AtomicBool,
     abort_on_send_failure: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,
@@ -382,6 +384,13 @@ pub(super) fn list(places: &[Place]) -> KafkaResult<TopicPartitionList> {
         list.add_partition_offset(&place.topic, place.partition, offset)?;
     }
     Ok(list)
+}
+
+/// Whether the group refuses a commit because others have the partitions by now.
+pub(super) fn is_expulsion(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{FencedInstanceId, IllegalGeneration, UnknownMemberId};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(IllegalGeneration | UnknownMemberId | FencedInstanceId))
 }
 
 /// librdkafka's words for an error, with its name.

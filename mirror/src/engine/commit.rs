@@ -4,7 +4,10 @@
 //! to be asked for again. So the former are synchronous ones on a thread of their own. There is one at most, and
 //! it has ended before the next commit begins, so that an older position never overwrites a newer one.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
 
 use rdkafka::{
     consumer::{CommitMode, Consumer},
@@ -65,11 +68,15 @@ impl Stream<'_> {
 impl Notes {
     /// Notes how a commit ended; one that failed is to be asked for again.
     fn committed(&self, result: Result<(), KafkaError>) -> Result<(), KafkaError> {
-        if result.is_ok() {
-            self.meters.commits.add(1);
-        } else {
-            self.meters.failed_commits.add(1);
-            self.progress().commit_failed();
+        match &result {
+            Ok(()) => self.meters.commits.add(1),
+            Err(error) => {
+                self.meters.failed_commits.add(1);
+                self.progress().commit_failed();
+                if client::is_expulsion(error) {
+                    self.expelled.store(true, Ordering::Relaxed);
+                }
+            }
         }
         result
     }

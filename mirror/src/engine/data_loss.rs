@@ -8,7 +8,7 @@ use rdkafka::consumer::Consumer;
 
 use super::{
     EngineError,
-    stream::{Stream, consume},
+    stream::{Drained, Stream, consume},
 };
 use crate::{cli::OnDataLoss, progress::Place};
 
@@ -46,7 +46,15 @@ impl Stream<'_> {
             "records are gone from the source before they were copied, going on: {lost}"
         );
         self.notes.meters.lost_ranges.add(jumps.len() as u64);
-        self.drain(BEFORE_JUMP)?;
+        match self.drain(BEFORE_JUMP)? {
+            Drained::All => {}
+            Drained::Expelled => return Ok(()),
+            Drained::Silent => {
+                // The jump would be committed over records that have not arrived.
+                let records = self.notes.progress().in_flight();
+                return Err(EngineError::Unfinished { records, waited: BEFORE_JUMP });
+            }
+        }
         let mut progress = self.notes.progress();
         for (jump, from) in jumps.iter().zip(from) {
             if let Some(goal) = self.notes.goal.get() {

@@ -81,6 +81,11 @@ impl World {
         self
     }
 
+    /// Takes back what was added to producer.properties, for the mirrors that start from now on.
+    pub(crate) fn plain_producer(&mut self) {
+        self.producer = format!("bootstrap.servers={}\n", self.destination.bootstrap_servers());
+    }
+
     /// Makes the producer write to the source.
     pub(crate) fn producer_to_source(&mut self) {
         self.producer = format!("bootstrap.servers={}\n", self.source.bootstrap_servers());
@@ -147,6 +152,16 @@ impl World {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(TOPIC, partition, Offset::Offset(offset)).unwrap();
         consumer(&self.source).commit(&list, CommitMode::Sync).unwrap();
+    }
+
+    /// Waits until all that lies on the source is committed.
+    pub(crate) fn wait_for_commits(&self, mirror: &Mirror) {
+        let deadline = Instant::now() + DEADLINE;
+        let ends = ends(&self.source, TOPIC);
+        while self.committed(ends.len() as i32) != ends {
+            assert!(Instant::now() < deadline, "not all is committed\n{}", mirror.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Everything on the destination once there are as many records as this.

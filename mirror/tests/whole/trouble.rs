@@ -169,3 +169,36 @@ fn a_stop_does_not_wait_for_a_record_that_found_no_room() {
     assert!(copied[&0] < 2000, "it was stopped too late to show anything");
     assert_eq!(world.committed(1), copied);
 }
+
+#[test]
+fn a_mirror_that_others_took_for_dead_does_not_write_late_copies() {
+    const RECORDS: usize = 250;
+    // One record at a time, so that most of them wait in the producer.
+    let mut world = world(1, 1)
+        .consumer("heartbeat.interval.ms=200")
+        .producer("batch.size=1\nmax.in.flight.requests.per.connection=1");
+    world.destination.broker_round_trip_time(1, Duration::from_millis(20)).unwrap();
+    produce(&world.source, TOPIC, &varied(RECORDS));
+    let arguments = ["--offset.commit.interval.ms", "100"];
+    let mut frozen = world.mirror(&arguments);
+    let before = world.wait_for(20, &mut frozen).len();
+    frozen.signal(Signal::SIGSTOP);
+    world.plain_producer();
+    let other = world.mirror(&arguments);
+    world.wait_for_commits(&other);
+    frozen.signal(Signal::SIGCONT);
+    frozen.wait_for_log("was expelled from the group");
+    // Both go on: whoever has the partition then, its producer still works.
+    produce(&world.source, TOPIC, &varied(50));
+    world.wait_for_commits(&other);
+    for mut mirror in [frozen, other] {
+        mirror.signal(Signal::SIGTERM);
+        let (code, log) = mirror.end();
+        assert_eq!(code, Some(0), "{log}");
+    }
+    let copied = ends(&world.destination, TOPIC)[&0];
+    // What was in its queue when it was frozen would come again, nearly all of it.
+    let all = (RECORDS + 50) as i64;
+    assert!(copied >= all, "{copied} of {all} copied");
+    assert!(copied - all < (RECORDS - before) as i64 / 2, "{} came again", copied - all);
+}
