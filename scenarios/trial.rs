@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where plans are performed one after the other, each in a folder of its own.
+/// Where plans of one subject are performed, each in a folder of its own.
 #[derive(Debug)]
 pub struct Stage {
     /// Where clusters come from.
@@ -36,37 +36,52 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Performs a plan. `number` is its own among those that share clusters at one time.
+    /// Performs a plan. `number` is its own among all that share clusters.
     pub async fn perform(&self, folder: &Path, number: usize, plan: &Plan) -> Trial {
-        let run_dir = match RunDir::create(folder) {
-            Ok(run_dir) => run_dir,
-            Err(error) => {
-                let outcome = Outcome::Failed(Failure::Broken(format!("failed to {error}")));
-                return Trial { outcome, seconds: 0.0 };
-            }
-        };
-        let mut subject = self.subject.clone();
-        if let Kind::Bad { seed, .. } = &mut subject.kind {
-            // The plan alone decides who the victim is, so that a replay has the same one.
-            *seed = plan.seed;
-        }
-        let settings = Arc::new(Settings { subject, seed: plan.seed, run_dir });
-        let limit = match self.pool.backend() {
-            Backend::Embedded => Duration::from_secs(5 * 60),
-            Backend::Containers => Duration::from_secs(20 * 60),
-        };
-        let performed = perform(&self.pool, &settings, NAME, number, plan);
-        // Every wait inside has a limit of its own: this one is for what nobody thought of.
-        let mut trial = tokio::time::timeout(limit, performed).await.unwrap_or_else(|_| {
-            let reason = format!("the plan did not end within {} s", limit.as_secs());
-            let outcome = Outcome::Failed(Failure::Inconclusive(reason));
-            Trial { outcome, seconds: limit.as_secs_f64() }
-        });
-        if let Some(failure) = settings.run_dir.failure() {
-            trial.outcome = Outcome::Failed(Failure::Broken(format!("failed to {failure}")));
-        }
-        trial
+        perform(&self.pool, self.subject.clone(), folder, number, plan).await
     }
+}
+
+/// Performs a plan on a pair of the pool, in a folder of its own. `number` is its own among all that
+/// share clusters.
+pub async fn perform(
+    pool: &Pool,
+    mut subject: Spec,
+    folder: &Path,
+    number: usize,
+    plan: &Plan,
+) -> Trial {
+    let started = Instant::now();
+    let run_dir = match RunDir::create(folder) {
+        Ok(run_dir) => run_dir,
+        Err(error) => {
+            let outcome = Outcome::Failed(Failure::Broken(format!("failed to {error}")));
+            return Trial { outcome, seconds: 0.0 };
+        }
+    };
+    if let Kind::Bad { seed, .. } = &mut subject.kind {
+        // The plan alone decides who the victim is, so that a replay has the same one.
+        *seed = plan.seed;
+    }
+    let settings = Arc::new(Settings { subject, seed: plan.seed, run_dir });
+    let limit = match pool.backend() {
+        Backend::Embedded => Duration::from_secs(5 * 60),
+        Backend::Containers => Duration::from_secs(20 * 60),
+    };
+    // Every wait inside has a limit of its own: this one is for what nobody thought of.
+    let judged = tokio::time::timeout(limit, judged(pool, &settings, number, plan)).await;
+    let mut outcome = match judged {
+        Ok(Ok(judgement)) => Outcome::Judged(Box::new(judgement)),
+        Ok(Err(failure)) => Outcome::Failed(failure),
+        Err(_) => {
+            let reason = format!("the plan did not end within {} s", limit.as_secs());
+            Outcome::Failed(Failure::Inconclusive(reason))
+        }
+    };
+    if let Some(failure) = settings.run_dir.failure() {
+        outcome = Outcome::Failed(Failure::Broken(format!("failed to {failure}")));
+    }
+    Trial { outcome, seconds: started.elapsed().as_secs_f64() }
 }
 
 /// What a plan that has a folder to itself is called there.
@@ -162,26 +177,9 @@ pub struct Trial {
     pub seconds: f64,
 }
 
-/// Performs a plan on a pair of the pool. `number` is its own within the run and `name` its folder.
-pub async fn perform(
-    pool: &Pool,
-    settings: &Arc<Settings>,
-    name: &str,
-    number: usize,
-    plan: &Plan,
-) -> Trial {
-    let started = Instant::now();
-    let outcome = match judged(pool, settings, name, number, plan).await {
-        Ok(judgement) => Outcome::Judged(Box::new(judgement)),
-        Err(failure) => Outcome::Failed(failure),
-    };
-    Trial { outcome, seconds: started.elapsed().as_secs_f64() }
-}
-
 async fn judged(
     pool: &Pool,
     settings: &Arc<Settings>,
-    name: &str,
     number: usize,
     plan: &Plan,
 ) -> Result<Judgement, Failure> {
@@ -191,7 +189,7 @@ async fn judged(
         .map_err(|error| Failure::Broken(format!("failed to {error}")))?;
     let prefix = lease.prefix(number);
     let limits = limits(pool.backend());
-    let mut testbed = Testbed::new(settings.clone(), name, plan.seed, prefix, limits, lease.pair());
+    let mut testbed = Testbed::new(settings.clone(), NAME, plan.seed, prefix, limits, lease.pair());
     let mut performed = Ok(());
     for action in &plan.actions {
         performed = testbed.apply(action.clone()).await;
@@ -203,7 +201,13 @@ async fn judged(
     let judgement = std::panic::catch_unwind(AssertUnwindSafe(|| testbed.judge()));
     if let Err(error) = testbed.close().await {
         // What was found is worth more than a topic that is left behind.
-        settings.run_dir.log(name, &format!("while closing: {error}"));
+        settings.run_dir.log(NAME, &format!("while closing: {error}"));
+    }
+    if let (true, Ok(judgement)) = (finished, &judgement)
+        && judgement.verdict == Verdict::Violated
+    {
+        // What was proven before something failed stays proven.
+        return Ok(judgement.clone());
     }
     performed?;
     if !finished {

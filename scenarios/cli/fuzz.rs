@@ -87,6 +87,7 @@ pub(super) async fn main(args: Args) -> ExitCode {
         extent: args.time.map_or(Extent::Runs(runs), Extent::For),
         jobs: args.jobs.map(usize::from),
         shrink_time: args.shrink,
+        tries: Default::default(),
     };
     let mut interrupts = Interrupts::watch();
     let code = execute(&fuzz, &args, &progress, &mut interrupts).await;
@@ -160,7 +161,7 @@ fn shown(fuzz: &Fuzz, args: &Args, smallest: &Failing, first: &Failing) -> Strin
         args.subject.repeat()
     );
     let trials = [(name, smallest.trial.clone())];
-    evidence(&fuzz.stage, &file, smallest.plan.seed, &repeat, &trials)
+    evidence(&fuzz.stage, &file, smallest.plan.seed, &repeat, &trials, trials.len())
 }
 
 /// Tells how it goes, neither too often nor too seldom.

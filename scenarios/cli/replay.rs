@@ -64,8 +64,10 @@ pub(super) async fn main(args: Args) -> ExitCode {
     let stage = Stage { pool, subject, folder };
     progress.begin(args.times.into());
     let mut interrupts = Interrupts::watch();
-    let trials = interrupts.unless(perform(&stage, &args, &plan, &progress)).await;
-    let trials = trials.unwrap_or_default();
+    let mut trials = Vec::new();
+    // What ended before a Ctrl-C is told all the same.
+    let performed = perform(&stage, &args, &plan, &progress, &mut trials);
+    let _ = interrupts.unless(performed).await;
     interrupts.while_closing(stage.pool.close()).await;
     progress.end();
     let file = args.plan.display().to_string();
@@ -75,8 +77,9 @@ pub(super) async fn main(args: Args) -> ExitCode {
         args.clusters,
         args.subject.repeat()
     );
-    print(&evidence(&stage, &file, plan.seed, &repeat, &trials));
-    let report = report(&stage, &file, plan.seed, &repeat, &trials);
+    let asked = args.times as usize;
+    print(&evidence(&stage, &file, plan.seed, &repeat, &trials, asked));
+    let report = report(&stage, &file, plan.seed, &repeat, &trials, asked);
     if let Err(error) = std::fs::write(stage.folder.join("report.json"), json::render(&report)) {
         print_error(&format!("failed to write report.json: {error}; give another --report DIR"));
     }
@@ -130,7 +133,8 @@ async fn perform(
     args: &Args,
     plan: &Plan,
     progress: &Progress,
-) -> Vec<(String, Trial)> {
+    ended: &mut Vec<(String, Trial)>,
+) {
     let trials = (1..=args.times).map(|time| async move {
         let name = match args.times {
             1 => "the plan".to_owned(),
@@ -146,20 +150,24 @@ async fn perform(
         progress.tried(&name, &said, trial.seconds);
         (name, trial)
     });
-    stream::iter(trials).buffered(AT_ONCE).collect().await
+    let mut trials = stream::iter(trials).buffer_unordered(AT_ONCE);
+    while let Some(trial) = trials.next().await {
+        ended.push(trial);
+    }
 }
 
-/// What was found, for people.
+/// What was found, for people; `asked`: how many trials there should be.
 pub(super) fn evidence(
     stage: &Stage,
     file: &str,
     seed: u64,
     repeat: &str,
     trials: &[(String, Trial)],
+    asked: usize,
 ) -> String {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let options = terminal::Options { color, width: 100, verbose: false };
-    terminal::render(&report(stage, file, seed, repeat, trials), options)
+    terminal::render(&report(stage, file, seed, repeat, trials, asked), options)
 }
 
 /// What was found, as reports have it: the plan is one promise.
@@ -169,6 +177,7 @@ fn report(
     seed: u64,
     repeat: &str,
     trials: &[(String, Trial)],
+    asked: usize,
 ) -> Report {
     let milliseconds = |seconds: f64| Duration::from_secs_f64(seconds).as_millis() as u64;
     let scenarios: Vec<ScenarioReport> = trials
@@ -192,7 +201,7 @@ fn report(
         subject: stage.subject.kind.name().to_owned(),
         started_unix: now.as_secs(),
         duration_ms: scenarios.iter().map(|one| one.duration_ms).sum(),
-        complete: !scenarios.is_empty(),
+        complete: scenarios.len() == asked,
         environment_failure: None,
         folder: stage.folder.display().to_string(),
         promises: vec![PromiseReport {

@@ -1,6 +1,7 @@
 //! The subject of `spec`, `fuzz` and `replay`.
 
 use super::{contract, print_error};
+use crate::selftest;
 use harness::{
     cluster::Backend,
     subject::{
@@ -59,7 +60,15 @@ impl SubjectArgs {
                 kind.name()
             ));
         }
-        let contract = self.contract.as_deref().map(contract::read).transpose()?;
+        let contract = match (&self.contract, &kind) {
+            (Some(file), _) => Some(contract::read(file)?),
+            // What is unusual about it is in its contract.
+            (None, Kind::Bad { fault, .. }) => {
+                let awkward = Awkward::ALL.iter().find(|awkward| awkward.name == fault);
+                awkward.map(selftest::contract_of)
+            }
+            (None, _) => None,
+        };
         Ok(subject::Spec { kind, executable, consumer, producer, contract })
     }
 

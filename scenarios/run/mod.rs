@@ -29,7 +29,7 @@ use harness::{
 };
 use judge::{
     report::{Report, ScenarioOutcome},
-    verdict::{Anomaly, Findings, Judgement, Verdict},
+    verdict::{Anomaly, Judgement, Verdict},
 };
 use progress::Progress;
 use std::{
@@ -234,37 +234,48 @@ fn outcome(
     world: &mut World,
 ) -> ScenarioOutcome {
     let failed = failed_step(feature, scenario, finished);
+    let finished_run = world.testbed.as_ref().filter(|bed| bed.history().completion.is_some());
+    // A checker that crashes is our bug, never a promise kept.
+    let judged =
+        finished_run.map(|testbed| std::panic::catch_unwind(AssertUnwindSafe(|| testbed.judge())));
+    let proven = matches!(&judged, Some(Ok(found)) if found.verdict == Verdict::Violated);
     match world.failure.take() {
-        Some(Failure::Broken(reason)) => return ScenarioOutcome::Broken { reason },
         Some(Failure::NotRun) => {
             return ScenarioOutcome::Skipped {
                 reason: "an earlier promise was violated: run on with --keep-going".into(),
             };
         }
+        // What was proven by then stays proven.
+        _ if proven => {}
+        Some(Failure::Broken(reason)) => return ScenarioOutcome::Broken { reason },
         Some(Failure::Inconclusive(reason)) => return ScenarioOutcome::Inconclusive { reason },
         None => {}
     }
-    let finished_run = world.testbed.as_ref().filter(|bed| bed.history().completion.is_some());
-    let Some(testbed) = finished_run else {
-        let reason = failed.map_or_else(|| "it asked nothing".into(), |step| step.1);
-        return ScenarioOutcome::Inconclusive { reason };
+    let judgement = match judged {
+        Some(Ok(judgement)) => judgement,
+        Some(Err(_)) => {
+            return ScenarioOutcome::Inconclusive { reason: "the judge crashed".into() };
+        }
+        None => {
+            let reason = failed.map_or_else(|| "it asked nothing".into(), |step| step.1);
+            return ScenarioOutcome::Inconclusive { reason };
+        }
     };
-    // A checker that crashes is our bug, never a promise kept.
-    let judged = std::panic::catch_unwind(AssertUnwindSafe(|| testbed.judge()));
-    let Ok(judgement) = judged else {
-        return ScenarioOutcome::Inconclusive { reason: "the judge crashed".into() };
-    };
-    if world.questions == 0 {
+    if world.questions == 0 && !proven {
         return ScenarioOutcome::Inconclusive { reason: "it asked nothing".into() };
     }
-    let judgement = if failed.is_some() { denied(judgement) } else { judgement };
+    let judgement = match &failed {
+        Some((_, said)) => denied(judgement, said),
+        None => judgement,
+    };
     let failed_step = failed.map(|(step, _)| step);
     ScenarioOutcome::Judged { judgement, failed_step }
 }
 
 /// A question was answered no although the contract tolerates what was found: the promise asked for
-/// more than the contract, such as no repeat at all.
-fn denied(judgement: Judgement) -> Judgement {
+/// more than the contract, such as no repeat at all. An answer for which there is no evidence is a
+/// doubt, and accuses nobody.
+fn denied(judgement: Judgement, said: &str) -> Judgement {
     if judgement.verdict == Verdict::Violated {
         return judgement;
     }
@@ -272,8 +283,13 @@ fn denied(judgement: Judgement) -> Judgement {
         .tolerated
         .into_iter()
         .partition(|one| matches!(one.finding.anomaly, Anomaly::Duplicated | Anomaly::Rewound));
-    let violations = Findings(repeats.into_iter().map(|one| one.finding).collect());
-    Judgement { verdict: Verdict::Violated, violations, tolerated, ..judgement }
+    let (mut violations, mut doubts) = (judgement.violations, judgement.doubts);
+    let verdict = if repeats.is_empty() { Verdict::Inconclusive } else { Verdict::Violated };
+    if repeats.is_empty() {
+        doubts.push(said.to_owned());
+    }
+    violations.0.extend(repeats.into_iter().map(|one| one.finding));
+    Judgement { verdict, violations, tolerated, doubts, ..judgement }
 }
 
 /// The step that failed, as `features/ordering.feature:12: Then …: 3 reordered`, and what it said.

@@ -115,9 +115,14 @@ fn awkward(awkward: &Awkward, seed: u64) -> Case {
     let kind = Kind::Bad { fault: awkward.name.into(), seed };
     let plan = plans::plan(awkward.forced_by, seed);
     Case {
-        contract: Some(Contract { idempotent: true, ..parse(awkward.contract) }),
+        contract: Some(contract_of(awkward)),
         ..Case::sound(awkward.name, awkward.does, kind, awkward.forced_by, plan)
     }
+}
+
+/// What an awkward mirror promises.
+pub fn contract_of(awkward: &Awkward) -> Contract {
+    Contract { idempotent: true, ..parse(awkward.contract) }
 }
 
 /// Unusual lives of a usual mirror.

@@ -17,17 +17,16 @@ use cases::{Case, Suspect, cases};
 use futures::{StreamExt, stream};
 use harness::{
     cluster::{Backend, pool::Pool},
-    run_dir::RunDir,
     subject::{
         Spec,
         bad::{Fault, Times},
         properties::Properties,
     },
-    testbed::Settings,
 };
 use judge::verdict::{Anomaly, Judgement, Verdict};
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
+pub use cases::contract_of;
 pub use table::{list, render};
 
 /// What the self test is about.
@@ -138,11 +137,9 @@ async fn rounds(test: &SelfTest, pool: &Pool, number: usize, case: Case) -> Row 
             _ => case.clone(),
         };
         let number = number + 1_000 * round as usize;
-        let (shown, seconds) = match trial(test, pool, &case, number).await {
-            Ok(trial) => (shown(&case, &trial.outcome), trial.seconds),
-            Err(reason) => (Shown::Broken(reason), 0.0),
-        };
-        times.push(seconds);
+        let trial = trial(test, pool, &case, number).await;
+        let shown = shown(&case, &trial.outcome);
+        times.push(trial.seconds);
         row.rounds += 1;
         row.passed += u32::from(shown.is_right());
         // The first that went wrong is shown, else the last.
@@ -155,9 +152,8 @@ async fn rounds(test: &SelfTest, pool: &Pool, number: usize, case: Case) -> Row 
     row
 }
 
-async fn trial(test: &SelfTest, pool: &Pool, case: &Case, number: usize) -> Result<Trial, String> {
+async fn trial(test: &SelfTest, pool: &Pool, case: &Case, number: usize) -> Trial {
     let folder = test.folder.join(format!("{number:04}-{}", case.name));
-    let run_dir = RunDir::create(&folder).map_err(|error| format!("failed to {error}"))?;
     let subject = Spec {
         kind: case.kind.clone(),
         executable: test.executable.clone(),
@@ -165,8 +161,7 @@ async fn trial(test: &SelfTest, pool: &Pool, case: &Case, number: usize) -> Resu
         producer: Properties::new(),
         contract: case.contract.clone(),
     };
-    let settings = Arc::new(Settings { subject, seed: case.plan.seed, run_dir });
-    Ok(perform(pool, &settings, "plan", number, &case.plan).await)
+    perform(pool, subject, &folder, number, &case.plan).await
 }
 
 /// Whether a case went as it should.
@@ -199,6 +194,7 @@ fn caught(fault: &Fault, judgement: &Judgement) -> Shown {
         .any(|(anomaly, _)| *anomaly != fault.found_as && !fault.entails.contains(anomaly));
     let miscounted = named.is_some_and(|(_, count)| match fault.times {
         Times::Exactly(times) => *count != times,
+        Times::With(times, other) => [*count, judgement.violations.count(other)] != [times, times],
         Times::Many => false,
     });
     match (judgement.verdict, named) {

@@ -1,7 +1,18 @@
 //! Programs in the place of a mirror, and what is said of them.
 
 use super::place::{BEFORE, PROGRAM, Place, SMALL};
-use std::process::Command;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use std::{
+    io::Read,
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    process::Command,
+};
 
 /// A command in the place of a mirror, and what is said of it.
 fn judged_as_violated(feature: &str, command: &str, words: &[&str]) {
@@ -48,6 +59,22 @@ fn a_subject_that_copies_half_of_the_records_is_violated() {
          --producer.config {{producer_config}} --whitelist first --offset.commit.interval.ms 200"
     );
     judged_as_violated(feature, &command, &["stalled", "200 source records without a copy"]);
+}
+
+#[test]
+fn a_program_is_not_asked_to_stop_before_it_listens() {
+    // It takes a while to say what SIGTERM shall do.
+    let command = "sleep 0.5; trap 'exit 7' TERM; while true; do sleep 0.05; done";
+    let (mut harness, other_end) = UnixStream::pair().unwrap();
+    let mut supervisor = Command::new(PROGRAM)
+        .args(["supervise", "--", "sh", "-c", command])
+        .stdin(OwnedFd::from(other_end))
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    harness.read_exact(&mut [0]).unwrap();
+    killpg(Pid::from_raw(supervisor.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(supervisor.wait().unwrap().code(), Some(7));
 }
 
 /// Whatever a record can carry, and every question that a mirror can fail.

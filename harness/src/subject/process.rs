@@ -28,6 +28,8 @@ use tokio::process::{Child, Command};
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long a command may take from its start until it runs.
 const STARTS: Duration = Duration::from_secs(20);
+/// How long a command may take from then until it handles its stop signal. Not every program does.
+const LISTENS: Duration = Duration::from_secs(2);
 /// How long the end of its output is waited for once it is gone. Only a process that it left behind
 /// holds the output open for so long.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
@@ -37,7 +39,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 pub struct Process {
     child: Child,
     group: Pid,
-    /// The supervisor says here that the command runs, and kills the group when this is closed.
+    /// The supervisor says here that the command listens, and kills the group when this is closed.
     supervisor: UnixStream,
     output: PathBuf,
     /// Ends when all output is in the file.
@@ -93,8 +95,8 @@ impl Process {
 
     /// Asks the command to stop, by SIGTERM to the whole group.
     pub fn ask_to_stop(&self) {
-        // Not before it runs: the supervisor keeps signals for itself. The end of the stream means
-        // that it never will.
+        // Not before it listens: a signal that is not handled yet would end it on the spot. The end
+        // of the stream means that it never will.
         drop((&self.supervisor).read(&mut [0]));
         self.signal(Signal::SIGTERM);
     }
@@ -175,7 +177,12 @@ pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let command = child.id();
     std::thread::spawn(move || {
+        let started = Instant::now();
+        while started.elapsed() < LISTENS && !handles_sigterm(command) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         drop(harness.write_all(&[1]));
         // Whatever the reason, an end of the pipe means that nobody is left to own this group.
         drop(harness.read_to_end(&mut Vec::new()));
@@ -191,6 +198,16 @@ pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether a process handles SIGTERM, or is gone (proc(5): `SigCgt` has a bit for each signal).
+fn handles_sigterm(process: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/status")) else {
+        return true;
+    };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_none_or(|mask| mask & (1 << (Signal::SIGTERM as u64 - 1)) != 0)
 }
 
 /// Installs handlers that do nothing, for as long as the process lives.

@@ -70,8 +70,13 @@ impl Stream<'_> {
     }
 
     fn assign(&self, partitions: &TopicPartitionList, stop: &Stop) -> Result<(), EngineError> {
-        self.check_destination(partitions, stop)?;
-        let Some(starts) = self.starts(partitions, stop)? else { return Ok(()) };
+        let starts =
+            self.check_destination(partitions, stop).and_then(|()| self.starts(partitions, stop));
+        let Ok(Some(starts)) = starts else {
+            // It is time to end, and the group waits for an answer.
+            client::give_back(&self.consumer, partitions);
+            return starts.map(drop);
+        };
         let mut progress = self.notes.progress();
         for Start { place, committed } in &starts {
             self.follow(&mut progress, place, *committed);
@@ -119,6 +124,8 @@ impl Stream<'_> {
     }
 
     fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
+        // One that waits for a coordinator would be sent later, as if of the next generation.
+        self.end_commit();
         let mut is_expelled = self.consumer.assignment_lost();
         if !is_expelled {
             let drained = self.drain(BEFORE_REVOKE)?;
@@ -217,7 +224,12 @@ impl Stream<'_> {
         partitions: &TopicPartitionList,
         stop: &Stop,
     ) -> Result<Option<Vec<Start>>, EngineError> {
-        let ask = || self.consumer.committed_offsets(partitions.clone(), QUESTION);
+        let ask = || {
+            let committed = self.consumer.committed_offsets(partitions.clone(), QUESTION)?;
+            // A partition of which the coordinator does not tell the offset is not one without an offset.
+            committed.elements().iter().try_for_each(|element| element.error())?;
+            Ok(committed)
+        };
         let Some(committed) = insist("committed offsets", stop, ask) else { return Ok(None) };
         let mut starts = Vec::new();
         let mut open = TopicPartitionList::new();

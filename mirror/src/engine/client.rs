@@ -191,15 +191,18 @@ impl Notes {
             );
             return;
         };
+        let code = error.rdkafka_error_code();
         let missing = matches!(
-            error.rdkafka_error_code(),
+            code,
             Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
         );
+        // The producer will send nothing more: that is no fault of this record.
+        let is_over = matches!(code, Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::State));
         let reason = reason(error);
         let shown = super::error::show(&place);
         if missing {
             self.fail(EngineError::MissingTopic { topic: topic.to_owned() });
-        } else if self.abort_on_send_failure {
+        } else if is_over || self.abort_on_send_failure {
             self.fail(EngineError::Send { place, reason });
         } else {
             tracing::error!("dropped the record {shown}: {reason}");
@@ -355,7 +358,7 @@ pub(super) fn leave(consumer: Arc<BaseConsumer<Source>>) {
 }
 
 /// Gives partitions back on the way out of the group.
-fn give_back(consumer: &BaseConsumer<Source>, partitions: &TopicPartitionList) {
+pub(super) fn give_back(consumer: &BaseConsumer<Source>, partitions: &TopicPartitionList) {
     // librdkafka drops what it is told after it has left, and its caller would wait for ever.
     if consumer.closed() {
         return;

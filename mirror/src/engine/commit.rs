@@ -57,7 +57,8 @@ impl Stream<'_> {
         self.notes.committed(client::list(&places).and_then(commit))
     }
 
-    fn end_commit(&self) {
+    /// Waits for a commit that is on its way.
+    pub(super) fn end_commit(&self) {
         if let Some(thread) = self.committing.borrow_mut().take() {
             // A thread that panicked has said so.
             let _ = thread.join();

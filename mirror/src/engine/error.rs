@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::Totals;
 use crate::{progress::Place, route::TooFewPartitions};
 
 /// Why a run cannot start or go on.
@@ -68,6 +69,11 @@ pub(crate) enum EngineError {
          will be copied at the next start, some perhaps again", waited.as_secs()
     )]
     Unfinished { records: usize, waited: Duration },
+
+    #[error(
+        "copy all that was there at the start: it was stopped before ({totals}); the next start goes on there"
+    )]
+    CutShort { totals: Totals },
 
     #[error(
         "stop cleanly: the source did not take the last commit ({reason}); some records will be copied again"

@@ -126,7 +126,12 @@ pub(crate) fn run(
 ) -> (Result<Totals, EngineError>, Option<Report>) {
     let mut goal = None;
     let ended = mirror(settings, meters, &mut goal, stop);
-    let report = goal.map(|goal| goal.report(ended.is_ok()));
+    let report = goal.as_ref().map(|goal| goal.report(ended.is_ok()));
+    let is_cut_short = settings.once && !goal.is_some_and(|goal| goal.is_reached());
+    let ended = match ended {
+        Ok(totals) if is_cut_short => Err(EngineError::CutShort { totals }),
+        ended => ended,
+    };
     (ended, report)
 }
 
@@ -167,9 +172,8 @@ fn mirror(
             .map(|stream| {
                 let subscription = &subscription;
                 scope.spawn(move || {
+                    let _ended = RequestOnDrop(stop);
                     let outcome = stream.run(subscription, stop);
-                    // The others finish what they have and commit it.
-                    stop.request();
                     (outcome, stream)
                 })
             })
@@ -198,6 +202,15 @@ fn mirror(
         leave(ended);
         failure.map_or(Ok(totals), Err)
     })
+}
+
+/// A stream ends, even by a panic: the others finish what they have and commit it.
+struct RequestOnDrop<'s>(&'s Stop);
+
+impl Drop for RequestOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.request();
+    }
 }
 
 /// Lets all streams leave the group at once. Everything is delivered and committed by now, so an answer
@@ -246,7 +259,7 @@ fn supervise(
         }
         if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {
             measured = Instant::now();
-            for notes in watched.notes {
+            for notes in watched.notes.iter().take_while(|_| !stop.requested()) {
                 if let Err(error) = notes.measure_lags_if_paused(look_out) {
                     let reason = client::reason(&error);
                     tracing::debug!("the source does not tell its end offsets now: {reason}");

@@ -227,18 +227,20 @@ fn sum(message: &BorrowedMessage<'_>, timestamp: Option<i64>) -> Sum {
     }
 }
 
+/// What was fetched is believed only when a fetch was answered: before, the next offset is where it begins.
 fn is_read(partition: &Partition, end: i64) -> bool {
-    partition.next_offset >= end && partition.fetchq_cnt == 0
+    partition.hi_offset >= 0 && partition.next_offset >= end && partition.fetchq_cnt == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn statistics(state: &str, next: i64, queued: i64) -> Statistics {
+    fn statistics(state: &str, high: i64, next: i64, queued: i64) -> Statistics {
         let partition = Partition {
             fetch_state: state.to_owned(),
             next_offset: next,
+            hi_offset: high,
             fetchq_cnt: queued,
             ..Partition::default()
         };
@@ -252,12 +254,19 @@ mod tests {
     #[test]
     fn a_partition_is_read_when_seen_so_twice_in_a_row() {
         let goal = Goal::new(&[Place { topic: "t".to_owned(), partition: 0, offset: 5 }]);
-        let looks = [("active", 5, 0), ("active", 5, 1), ("active", 5, 0), ("none", 0, 0)];
-        for (state, next, queued) in looks {
-            goal.look(&statistics(state, next, queued));
+        let looks = [
+            ("active", -1001, 5, 0),
+            ("active", -1001, 5, 0),
+            ("active", 5, 5, 0),
+            ("active", 5, 5, 1),
+            ("active", 5, 5, 0),
+            ("none", 5, 0, 0),
+        ];
+        for (state, high, next, queued) in looks {
+            goal.look(&statistics(state, high, next, queued));
             assert!(!goal.is_reached());
         }
-        goal.look(&statistics("active", 6, 0));
+        goal.look(&statistics("active", 6, 6, 0));
         assert!(goal.is_reached());
         goal.reopen("t", 0);
         assert!(!goal.is_reached(), "another has to look at it first");

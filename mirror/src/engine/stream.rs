@@ -307,7 +307,9 @@ impl<'a> Stream<'a> {
         let reported = || self.notes.meters.reported.get();
         let (mut before, mut last, mut committed) = (reported(), Instant::now(), Instant::now());
         self.notes.expelled.store(false, Ordering::Relaxed);
-        while self.notes.progress().in_flight() > 0 {
+        // A record that found no room in the producer is not on its way.
+        let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
+        while self.notes.progress().in_flight() > held {
             self.read_reports();
             self.notes.failure()?;
             if reported() != before {

@@ -175,6 +175,24 @@ fn a_killed_run_goes_on_where_its_last_commit_was() {
 }
 
 #[test]
+fn a_run_that_is_stopped_says_that_it_is_not_done() {
+    let world = world(1, 1).producer("queue.buffering.max.messages=10\nlinger.ms=0");
+    world.destination.broker_round_trip_time(1, Duration::from_millis(100)).unwrap();
+    produce(&world.source, TOPIC, &varied(1000));
+    let mut mirror = world.mirror(&["--once", "--json"]);
+    world.wait_for(10, &mut mirror);
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("it was stopped before"), "{log}");
+    let report: Value = serde_json::from_str(&mirror.output()).unwrap();
+    assert_eq!(report["complete"], false);
+    let copied = ends(&world.destination, TOPIC);
+    assert_eq!(numbers(&report, "/destination/records"), copied);
+    assert_eq!(world.committed(1), copied, "the next start goes on there");
+}
+
+#[test]
 fn dropped_records_are_reported() {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));

@@ -134,8 +134,8 @@ fn unfinished(history: &History) -> Option<String> {
         Some(Completion::Unobservable { reason }) => {
             Some(format!("the clusters could not be observed: {reason}"))
         }
-        Some(Completion::Completed | Completion::Idle { .. } | Completion::Exited { .. })
-        | None => None,
+        None => Some("the end of the run was not awaited".into()),
+        Some(Completion::Completed | Completion::Idle { .. } | Completion::Exited { .. }) => None,
     }
 }
 

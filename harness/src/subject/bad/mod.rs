@@ -85,6 +85,8 @@ pub enum Shows {
 pub enum Times {
     /// So often, and no more: anything else would be a false alarm beside it.
     Exactly(u64),
+    /// So often, and another anomaly beside it as often: counts are equal.
+    With(u64, Anomaly),
     /// As often as there are records that it spoils.
     Many,
 }

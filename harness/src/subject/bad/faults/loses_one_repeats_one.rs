@@ -13,7 +13,7 @@ pub(super) const FAULT: Fault = Fault {
     forced_by: Force::Load,
     shows: Shows::Everywhere,
     found_as: Anomaly::Lost,
-    times: Times::Exactly(1),
+    times: Times::With(1, Anomaly::Duplicated),
     entails: &[Anomaly::CommitAhead, Anomaly::Duplicated, Anomaly::Stale],
     defect,
 };
