@@ -231,10 +231,6 @@ fn topology(plan: &Plan) -> Topology {
             matches!(action, Action::CreateTopic { side: on, topic, .. } if *on == side && topic == name)
         })
     };
-    let broker = plan.actions.iter().map(|action| match action {
-        Action::KillBroker { broker, .. } | Action::StartBroker { broker, .. } => *broker,
-        _ => 1,
-    });
     let in_article = |action: &Action| matches!(action, Action::StartSubject(options) if options.as_in_the_article);
     if plan.actions.iter().any(in_article) {
         return Topology::walkthrough();
@@ -244,12 +240,10 @@ fn topology(plan: &Plan) -> Topology {
         _ => None,
     });
     let auto_create_topics = topics.any(|topic| !created(Side::Destination, topic));
-    match broker.max() {
-        Some(2..) => {
-            Topology { zookeepers: 3, brokers: 3, auto_create_topics, ..Topology::default() }
-        }
-        _ => Topology { auto_create_topics, ..Topology::default() },
-    }
+    // Whichever broker dies, others have to go on.
+    let dies = |action: &Action| matches!(action, Action::KillBroker { .. });
+    let nodes = if plan.actions.iter().any(dies) { 3 } else { 1 };
+    Topology { zookeepers: nodes, brokers: nodes, auto_create_topics, ..Topology::default() }
 }
 
 /// Why a plan cannot be performed on these clusters, if so.

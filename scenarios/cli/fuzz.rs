@@ -37,6 +37,9 @@ pub(super) struct Args {
     clusters: String,
     #[command(flatten)]
     subject: subject::SubjectArgs,
+    /// Only plans in which nothing happens to the mirror: it is started once, copies, and is stopped.
+    #[arg(long)]
+    calm: bool,
     /// How many plans are performed at once.
     #[arg(long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
@@ -86,6 +89,7 @@ pub(super) async fn main(args: Args) -> ExitCode {
         seed,
         extent: args.time.map_or(Extent::Runs(runs), Extent::For),
         jobs: args.jobs.map(usize::from),
+        calm: args.calm,
         shrink_time: args.shrink,
         tries: Default::default(),
     };

@@ -54,11 +54,9 @@ impl Space {
         Space {
             real_brokers: backend == Backend::Containers,
             from_latest: contract.start == Start::Latest,
-            preserve: match &subject.contract {
-                Some(contract) => Some(contract.partitioning == Partitioning::Preserve),
-                None if ours => None,
-                None => Some(false),
-            },
+            // Ours can do both.
+            preserve: (!ours || subject.contract.is_some())
+                .then_some(contract.partitioning == Partitioning::Preserve),
             events: events.into_iter().chain(grow.into_iter().flatten()).collect(),
             turns: 0..=3,
         }
@@ -312,6 +310,14 @@ mod tests {
         assert!(share(&plans, disturbed) >= 60, "{}", share(&plans, disturbed));
         let slow = share(&plans, waits);
         assert!((40..=75).contains(&slow), "{slow}");
+    }
+
+    #[test]
+    fn nothing_happens_to_the_mirror_in_a_calm_plan() {
+        let calm = plans(&Space { turns: 0..=0, ..embedded() });
+        let starts = |action: &&Action| matches!(action, Action::StartSubject(_));
+        assert!(calm.iter().all(|plan| plan.actions.iter().filter(starts).count() == 1));
+        assert_eq!(share(&calm, disturbed), 0);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Fuzz {
     pub seed: u64,
     /// How many.
     pub extent: Extent,
+    /// Whether nothing happens to the subject.
+    pub calm: bool,
     /// How many at once; `None`: what the backend bears.
     pub jobs: Option<usize>,
     /// How long a failing plan is made smaller.
@@ -95,7 +97,8 @@ struct Done {
 impl Fuzz {
     /// Which plans are drawn.
     pub fn space(&self) -> Space {
-        Space::of(self.stage.pool.backend(), &self.stage.subject)
+        let space = Space::of(self.stage.pool.backend(), &self.stage.subject);
+        if self.calm { Space { turns: 0..=0, ..space } } else { space }
     }
 
     /// Performs plans until there have been enough, one is violated, or the environment fails.

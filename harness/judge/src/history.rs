@@ -185,7 +185,7 @@ impl Event {
 
 /// Committed positions, and the destination's end offsets read *after* them: every source record
 /// below a committed position must lie below those ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitSample {
     /// Positions that the subject had committed.
     pub committed: Positions,

@@ -59,6 +59,8 @@ pub struct Progress {
     source: Side,
     destination: Side,
     last: Option<CommitSample>,
+    /// What was there when the subject was started, until its group was seen.
+    started: Option<CommitSample>,
     /// When `last` was taken, and when its ends were asked for.
     looked: Option<Instant>,
     ends_read: Option<Instant>,
@@ -92,6 +94,7 @@ impl Progress {
             destination: Side::new(destination, "mirrorproof-reader")?,
             store,
             last: None,
+            started: None,
             looked: None,
             ends_read: None,
             changed: None,
@@ -137,6 +140,28 @@ impl Progress {
         self.ends(topics, Duration::ZERO)
     }
 
+    /// Low watermark and end offset of each partition of topics of the destination.
+    pub fn destination_bounds(
+        &mut self,
+        topics: &[Watched],
+    ) -> Result<BTreeMap<TopicPartition, (DestinationOffset, DestinationOffset)>, ClusterError>
+    {
+        let lows = self.destination.lows(topics, |topic| &topic.destination)?;
+        let lows = by_index(topics, |topic| &topic.destination, lows, DestinationOffset);
+        let ends = self.destination_ends(topics)?;
+        Ok(lows.into_iter().filter_map(|(at, low)| Some((at, (low, *ends.get(&at)?)))).collect())
+    }
+
+    /// How many partitions these topics have on the destination now; those that do not exist are left out.
+    pub fn destination_counts(
+        &mut self,
+        topics: &[Watched],
+    ) -> Result<BTreeMap<TopicIndex, u32>, ClusterError> {
+        let counts = self.destination.counts(topics, |topic| &topic.destination, Duration::ZERO)?;
+        let count = |topic: &Watched| Some((topic.index, *counts.get(&topic.destination)?));
+        Ok(topics.iter().filter_map(count).collect())
+    }
+
     fn ends(&mut self, topics: &[Watched], oldest: Duration) -> Result<Ends, ClusterError> {
         let ends = self.destination.ends(topics, |topic| &topic.destination, oldest)?;
         Ok(by_index(topics, |topic| &topic.destination, ends, DestinationOffset))
@@ -150,7 +175,8 @@ impl Progress {
         }
         let committed = self.committed(topics, Duration::ZERO)?.unwrap_or_default();
         let destination_ends = self.destination_ends(topics)?;
-        self.last = Some(CommitSample { committed, destination_ends: destination_ends.clone() });
+        let sample = CommitSample { committed, destination_ends: destination_ends.clone() };
+        (self.last, self.started) = (Some(sample.clone()), Some(sample));
         Ok(destination_ends)
     }
 
@@ -194,17 +220,13 @@ impl Progress {
         };
         if rebalanced {
             // It began after the last sample: whatever came later may be its work.
-            let (committed, destination_ends) = self.last.clone().map_or_else(
-                || (Positions::new(), Ends::new()),
-                |last| (last.committed, last.destination_ends),
-            );
-            let kind = EventKind::Rebalance;
-            let event = Event { kind, destination_ends, committed, over: None };
-            self.rebalanced.push((event, Instant::now()));
+            self.note_rebalance(self.last.clone().unwrap_or_default());
         }
         let Some(committed) = self.committed(topics, oldest)? else { return Ok(None) };
         let now = Instant::now();
         let moved = self.last.as_ref().is_none_or(|last| last.committed != committed);
+        let missed = self.rebalances.as_mut().is_some_and(Rebalances::may_have_missed_one);
+        let oldest = if missed { Duration::ZERO } else { oldest };
         let recent = self.ends_read.is_some_and(|read| read.elapsed() < oldest);
         let destination_ends = match &self.last {
             Some(last) if !moved && recent => last.destination_ends.clone(),
@@ -215,6 +237,13 @@ impl Progress {
                 ends
             }
         };
+        if missed
+            && let Some(started) = self.started.take()
+            && started.destination_ends != destination_ends
+        {
+            // A generation that nobody saw has copied something.
+            self.note_rebalance(started);
+        }
         let stable = self.rebalances.as_ref().is_some_and(Rebalances::is_stable);
         for (event, seen) in &mut self.rebalanced {
             // A member that was expelled may not know it for as long as its session lasts.
@@ -229,6 +258,14 @@ impl Progress {
         }
         (self.last, self.looked) = (Some(sample), Some(now));
         Ok(Some(committed))
+    }
+
+    /// A rebalance of which the beginning lies behind this sample.
+    fn note_rebalance(&mut self, before: CommitSample) {
+        let CommitSample { committed, destination_ends } = before;
+        let kind = EventKind::Rebalance;
+        let event = Event { kind, destination_ends, committed, over: None };
+        self.rebalanced.push((event, Instant::now()));
     }
 
     /// The positions as they were seen last, if that is not long ago; else they are looked at.
@@ -277,6 +314,15 @@ impl Side {
         let counts = client::partition_counts(&self.reader, &self.address, names)?;
         self.known = Some((asked, counts.clone()));
         Ok(counts)
+    }
+
+    fn lows(
+        &mut self,
+        topics: &[Watched],
+        name: impl Fn(&Watched) -> &String,
+    ) -> Result<Offsets, ClusterError> {
+        let counts = self.counts(topics, name, Duration::ZERO)?;
+        client::list_offsets(&self.reader, &self.address, &counts, Offset::Beginning)
     }
 
     fn ends(

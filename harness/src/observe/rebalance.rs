@@ -3,7 +3,9 @@
 //!
 //! Kafka tells nobody a group's generation but its members. So it is seen from outside: on a mock
 //! by the requests that it received, on real brokers by the group's state and members. The first
-//! generation after a start is none: nothing was copied before it.
+//! generation after a start is none: nothing was copied before it. But on real brokers the first that
+//! is seen need not have been the first, if it has several members: they come one after the other, and
+//! who looks now and then misses the generation of the first alone.
 
 use crate::cluster::{
     Cluster, ClusterError, REQUEST_TIMEOUT,
@@ -28,6 +30,8 @@ pub struct Rebalances {
     running: bool,
     /// How many rebalances were seen.
     count: u32,
+    /// Several members have just been seen to share the partitions, for the first time since the start.
+    formed: Option<bool>,
 }
 
 enum Watch {
@@ -68,12 +72,12 @@ impl Rebalances {
                 members: Members::new(),
             },
         };
-        Ok(Rebalances { watch, stable: false, running: false, count: 0 })
+        Ok(Rebalances { watch, stable: false, running: false, count: 0, formed: None })
     }
 
     /// The subject starts: its next generation is its first.
     pub fn subject_starts(&mut self) -> Result<(), ClusterError> {
-        (self.stable, self.running) = (false, true);
+        (self.stable, self.running, self.formed) = (false, true, None);
         match &mut self.watch {
             Watch::Mock(cluster) => drop(requests(cluster)),
             Watch::Brokers { reader, address, group, dead, .. } => {
@@ -105,6 +109,13 @@ impl Rebalances {
         Ok(seen)
     }
 
+    /// Whether a generation may have gone by before one was seen. True once after a start at most.
+    pub fn may_have_missed_one(&mut self) -> bool {
+        let formed = self.formed == Some(true);
+        self.formed = self.formed.map(|_| false);
+        formed
+    }
+
     fn look(&mut self) -> Result<bool, ClusterError> {
         match &mut self.watch {
             Watch::Mock(cluster) => {
@@ -120,9 +131,12 @@ impl Rebalances {
             }
             Watch::Brokers { reader, address, group, dead, members } => {
                 let (stable, found) = describe(reader, address, group)?;
-                let alive = found.keys().any(|member| !dead.contains(member));
+                let alive = found.keys().filter(|member| !dead.contains(*member)).count();
                 let seen = self.stable && (!stable || found != *members);
-                self.stable = stable && alive;
+                self.stable = stable && alive > 0;
+                if self.stable {
+                    self.formed.get_or_insert(alive > 1);
+                }
                 *members = found;
                 Ok(seen)
             }

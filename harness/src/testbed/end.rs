@@ -3,7 +3,7 @@
 use super::{Testbed, TestbedError, blocking, subject::POLL};
 use crate::{
     cluster::{
-        Cluster, ClusterError,
+        Cluster,
         client::{self, Isolation},
     },
     observe::{
@@ -11,13 +11,13 @@ use crate::{
         read::{TopicRead, read_topics},
         sentinel::Sentinel,
     },
-    workload::produce::produce_sentinels,
+    workload::produce::Sentinels,
 };
 use judge::{
     contract::Partitioning,
     history::{
         Completion, DestinationBounds, DestinationOffset, DestinationRecord, Positions,
-        SourceOffset, SourceRecord, Topic, TopicIndex, TopicPartition,
+        SourceOffset, SourceRecord, TopicIndex, TopicPartition,
     },
 };
 use std::{
@@ -72,10 +72,15 @@ impl Testbed {
     /// One sentinel for each pair of source and destination partition that a record can take.
     async fn send_sentinels(&mut self) -> Result<BTreeSet<u64>, TestbedError> {
         let partitioning = self.contract().partitioning;
+        let counts = match &self.sampler {
+            Some(sampler) => sampler.with(|progress, topics| progress.destination_counts(topics)),
+            None => return Ok(BTreeSet::new()),
+        };
+        let counts = counts.await?;
         let (mut expected, mut sentinels) = (BTreeSet::new(), Vec::new());
         for index in self.selected() {
             let reach = match partitioning {
-                Partitioning::Murmur2 => self.destination_partitions_now(index).await?,
+                Partitioning::Murmur2 => counts.get(&index).copied().unwrap_or(0),
                 Partitioning::Preserve | Partitioning::Crc32 | Partitioning::Any => 0,
             };
             for partition in 0..self.source_partitions(index) {
@@ -296,23 +301,6 @@ impl Testbed {
     }
 }
 
-/// Watermarks of one topic of the destination.
-pub(super) async fn destination_bounds(
-    bootstrap: &str,
-    index: usize,
-    topic: &Topic,
-) -> Result<BTreeMap<TopicPartition, (i64, i64)>, ClusterError> {
-    let (bootstrap, name) = (bootstrap.to_owned(), topic.destination.clone());
-    let bounds = blocking(move || {
-        let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
-        client::watermarks(&reader, &bootstrap, &name)
-    })
-    .await?;
-    let topic = index as TopicIndex;
-    let at = |partition| TopicPartition { topic, partition };
-    Ok(bounds.into_iter().map(|(partition, bounds)| (at(partition), bounds)).collect())
-}
-
 /// The offset of the last data record of each source partition that the subject should copy.
 fn last_data_offsets(
     read: &[(TopicIndex, TopicRead)],
@@ -357,7 +345,7 @@ async fn canary_passes(cluster: &Cluster) -> Result<(), TestbedError> {
         let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
         let end = |bounds: BTreeMap<u32, (i64, i64)>| bounds.get(&0).map_or(0, |(_, end)| *end);
         let before = end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?);
-        produce_sentinels(&bootstrap, &[(CANARY_TOPIC, Sentinel::new(0, 0, None))])?;
+        Sentinels::to(&bootstrap)?.produce(&[(CANARY_TOPIC, Sentinel::new(0, 0, None))])?;
         let started = Instant::now();
         while end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?) <= before {
             if started.elapsed() > Duration::from_secs(10) {

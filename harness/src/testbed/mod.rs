@@ -25,7 +25,10 @@ use crate::{
     },
     run_dir::RunDir,
     subject::{Running, Spec, SubjectError},
-    workload::{self, produce::Transactions},
+    workload::{
+        self,
+        produce::{Sentinels, Transactions},
+    },
 };
 use judge::{
     contract::{self, Contract},
@@ -98,6 +101,7 @@ pub struct Testbed {
     others: Vec<Running>,
     tail: Option<Tail>,
     sampler: Option<Sampler>,
+    sentinels: Option<Arc<Sentinels>>,
     /// What the subject is asked to mirror, as `--whitelist` takes it.
     pattern: Option<String>,
     options: SubjectOptions,
@@ -148,6 +152,7 @@ impl Testbed {
             others: Vec::new(),
             tail: None,
             sampler: None,
+            sentinels: None,
             pattern: None,
             options: SubjectOptions::default(),
             incarnation: 0,
@@ -251,7 +256,7 @@ impl Testbed {
             subject.kill().await;
         }
         // Their clients take up to a tenth of a second each to end.
-        let followers = (self.tail.take(), self.sampler.take());
+        let followers = (self.tail.take(), self.sampler.take(), self.sentinels.take());
         blocking(move || {
             drop(followers);
             Ok::<_, TestbedError>(())
@@ -309,8 +314,13 @@ impl Testbed {
     }
 
     fn watched(&self) -> Vec<Watched> {
-        let selected = self.history.topics.iter().enumerate().filter(|(_, topic)| topic.selected);
-        selected
+        self.watched_if(|topic| topic.selected)
+    }
+
+    fn watched_if(&self, wanted: impl Fn(&judge::history::Topic) -> bool) -> Vec<Watched> {
+        let topics = self.history.topics.iter().enumerate();
+        topics
+            .filter(|(_, topic)| wanted(topic))
             .map(|(index, topic)| Watched {
                 index: index as TopicIndex,
                 source: topic.source.clone(),

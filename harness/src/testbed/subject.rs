@@ -5,17 +5,15 @@ use crate::{
     cluster::Backend,
     observe::{sentinel::Sentinel, tail::Tail},
     subject::{Ended, Running},
-    workload::produce::produce_sentinels,
+    workload::produce::Sentinels,
 };
 use judge::{
-    history::{
-        DestinationBounds, DestinationOffset, Ends, Event, EventKind, SourceBounds, SourceOffset,
-        TopicIndex,
-    },
+    history::{DestinationBounds, Ends, Event, EventKind, SourceBounds, SourceOffset, TopicIndex},
     plan::SubjectOptions,
 };
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -76,15 +74,13 @@ impl Testbed {
         let sampler = Sampler::start(self.new_progress()?, self.watched(), interval);
         let mut ends = Ends::new();
         // Topics that are not selected are watched as well: what appears there is leaked.
-        let destination = self.pair.destination.bootstrap().to_owned();
-        for (index, topic) in self.history.topics.iter().enumerate() {
-            let topic_ends = super::end::destination_bounds(&destination, index, topic).await?;
-            for (at, (low, end)) in topic_ends {
-                let (low, end) = (DestinationOffset(low), DestinationOffset(end));
-                ends.insert(at, end);
-                let bounds = DestinationBounds { low_baseline: low, baseline: end, low, end };
-                self.history.destination_bounds.insert(at, bounds);
-            }
+        let all = self.watched_if(|_| true);
+        for (at, (low, end)) in
+            sampler.with(move |progress, _| progress.destination_bounds(&all)).await?
+        {
+            ends.insert(at, end);
+            let bounds = DestinationBounds { low_baseline: low, baseline: end, low, end };
+            self.history.destination_bounds.insert(at, bounds);
         }
         let tail = Tail::start(self.pair.destination.bootstrap(), ends)?;
         for (index, topic) in self.history.topics.iter().enumerate() {
@@ -145,7 +141,7 @@ impl Testbed {
     }
 
     pub(super) async fn produce_sentinels(
-        &self,
+        &mut self,
         sentinels: Vec<(TopicIndex, Sentinel)>,
     ) -> Result<(), TestbedError> {
         let topics = &self.history.topics;
@@ -153,8 +149,14 @@ impl Testbed {
             .into_iter()
             .map(|(index, sentinel)| (topics[usize::from(index)].source.clone(), sentinel))
             .collect();
-        let bootstrap = self.pair.source.bootstrap().to_owned();
-        Ok(blocking(move || produce_sentinels(&bootstrap, &named)).await?)
+        let writer = match &self.sentinels {
+            Some(writer) => writer.clone(),
+            None => {
+                let writer = Arc::new(Sentinels::to(self.pair.source.bootstrap())?);
+                self.sentinels.insert(writer).clone()
+            }
+        };
+        Ok(blocking(move || writer.produce(&named)).await?)
     }
 
     /// Whether the subject, or an instance of it, has ended by itself.

@@ -222,15 +222,6 @@ impl Testbed {
         Ok(false)
     }
 
-    /// The partition count of a topic of the destination as it is now; 0 if it does not exist.
-    pub(super) async fn destination_partitions_now(
-        &self,
-        index: TopicIndex,
-    ) -> Result<u32, TestbedError> {
-        let name = &self.history.topics[usize::from(index)].destination;
-        Ok(partitions_now(&self.pair.destination, name).await?)
-    }
-
     /// How many records a topic of the destination held at the final read.
     pub fn records_on_destination(&self, logical: &str) -> usize {
         let Ok(index) = self.topic(logical) else { return 0 };

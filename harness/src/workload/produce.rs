@@ -79,6 +79,8 @@ fn producer(
         // Larger batches: the mock reads one batch a fetch.
         .set("linger.ms", "5")
         .set("message.timeout.ms", "30000")
+        // A broker that comes back is found soon.
+        .set("reconnect.backoff.max.ms", "500")
         .set("topic.metadata.refresh.fast.interval.ms", "20")
         .create_with_context(Outcomes::default())
         .map_err(request_failed("create a producer", bootstrap))
@@ -208,12 +210,40 @@ fn outcomes(producer: &BaseProducer<Outcomes>, records: &[&Generated]) -> Vec<(R
     records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect()
 }
 
-/// Writes sentinels to their topics and partitions and waits until all are acknowledged.
-pub fn produce_sentinels<Topic: AsRef<str>>(
+/// Writes sentinels to one cluster.
+pub struct Sentinels {
+    producer: BaseProducer<Outcomes>,
+    bootstrap: String,
+}
+
+impl std::fmt::Debug for Sentinels {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Sentinels").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Sentinels {
+    /// Connects to a cluster.
+    pub fn to(bootstrap: &str) -> Result<Sentinels, ClusterError> {
+        let producer = producer(bootstrap, "mirrorproof-sentinel", None)?;
+        Ok(Sentinels { producer, bootstrap: bootstrap.to_owned() })
+    }
+
+    /// Writes sentinels to their topics and partitions and waits until all are acknowledged.
+    pub fn produce<Topic: AsRef<str>>(
+        &self,
+        sentinels: &[(Topic, Sentinel)],
+    ) -> Result<(), ClusterError> {
+        produce_sentinels(&self.producer, &self.bootstrap, sentinels)
+    }
+}
+
+fn produce_sentinels<Topic: AsRef<str>>(
+    producer: &BaseProducer<Outcomes>,
     bootstrap: &str,
     sentinels: &[(Topic, Sentinel)],
 ) -> Result<(), ClusterError> {
-    let producer = producer(bootstrap, "mirrorproof-sentinel", None)?;
+    producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner()).clear();
     for (index, (topic, sentinel)) in sentinels.iter().enumerate() {
         let text = sentinel.text();
         let mark = Header { key: Content::SENTINEL_HEADER, value: Some(text.as_bytes()) };
@@ -222,9 +252,9 @@ pub fn produce_sentinels<Topic: AsRef<str>>(
             .key(&sentinel.key)
             .payload(text.as_bytes())
             .headers(OwnedHeaders::new().insert(mark));
-        enqueue(&producer, message).map_err(request_failed("produce a sentinel", bootstrap))?;
+        enqueue(producer, message).map_err(request_failed("produce a sentinel", bootstrap))?;
     }
-    flush(&producer, sentinels.len());
+    flush(producer, sentinels.len());
     let known = producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner());
     let acknowledged = known.values().filter(|outcome| **outcome == Outcome::Acknowledged).count();
     if acknowledged == sentinels.len() {
