@@ -11,7 +11,7 @@ use crate::{
         read::{TopicRead, read_topics},
         sentinel::Sentinel,
     },
-    workload::produce::Sentinels,
+    workload::produce::Producers,
 };
 use judge::{
     contract::Partitioning,
@@ -345,7 +345,8 @@ async fn canary_passes(cluster: &Cluster) -> Result<(), TestbedError> {
         let reader = client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadUncommitted)?;
         let end = |bounds: BTreeMap<u32, (i64, i64)>| bounds.get(&0).map_or(0, |(_, end)| *end);
         let before = end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?);
-        Sentinels::to(&bootstrap)?.produce(&[(CANARY_TOPIC, Sentinel::new(0, 0, None))])?;
+        let canary = (CANARY_TOPIC, Sentinel::new(0, 0, None));
+        Producers::to(&bootstrap).produce_sentinels(&[canary])?;
         let started = Instant::now();
         while end(client::watermarks(&reader, &bootstrap, CANARY_TOPIC)?) <= before {
             if started.elapsed() > Duration::from_secs(10) {

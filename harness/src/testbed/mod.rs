@@ -27,7 +27,7 @@ use crate::{
     subject::{Running, Spec, SubjectError},
     workload::{
         self,
-        produce::{Sentinels, Transactions},
+        produce::{Producers, Transactions},
     },
 };
 use judge::{
@@ -101,7 +101,8 @@ pub struct Testbed {
     others: Vec<Running>,
     tail: Option<Tail>,
     sampler: Option<Sampler>,
-    sentinels: Option<Arc<Sentinels>>,
+    /// Who writes to the source.
+    producers: Arc<Producers>,
     /// What the subject is asked to mirror, as `--whitelist` takes it.
     pattern: Option<String>,
     options: SubjectOptions,
@@ -152,7 +153,7 @@ impl Testbed {
             others: Vec::new(),
             tail: None,
             sampler: None,
-            sentinels: None,
+            producers: Arc::new(Producers::to(pair.source.bootstrap())),
             pattern: None,
             options: SubjectOptions::default(),
             incarnation: 0,
@@ -256,9 +257,11 @@ impl Testbed {
             subject.kill().await;
         }
         // Their clients take up to a tenth of a second each to end.
-        let followers = (self.tail.take(), self.sampler.take(), self.sentinels.take());
+        let (followers, producers) =
+            ((self.tail.take(), self.sampler.take()), self.producers.clone());
         blocking(move || {
             drop(followers);
+            producers.close();
             Ok::<_, TestbedError>(())
         })
         .await?;
@@ -289,15 +292,13 @@ impl Testbed {
             partitions,
             i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
         );
-        let bootstrap = self.pair.source.bootstrap().to_owned();
         // A record without a readable id is in the truth, but cannot be looked up in the log.
         let named: BTreeSet<RecordId> =
             records.iter().filter(|record| record.carries_id()).map(|record| record.id).collect();
         let transactions = Transactions::of(workload);
         self.aborted |= workload.aborted_transactions > 0;
-        let log =
-            blocking(move || workload::produce::produce(&bootstrap, &name, &records, transactions))
-                .await?;
+        let producers = self.producers.clone();
+        let log = blocking(move || producers.produce(&name, &records, transactions)).await?;
         let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
         self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));
         let named = log.into_iter().filter(|(id, _)| named.contains(id));

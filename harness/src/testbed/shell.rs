@@ -24,7 +24,8 @@ impl Testbed {
             .map_err(ClusterError::from)?;
         self.log(&format!("{command}: exit {}\n{}{}", output.exit, output.stdout, output.stderr));
         self.shell_output = output.stdout;
-        Ok(())
+        // It may have created, changed or deleted some.
+        self.forget_topics().await
     }
 
     /// What the last command wrote to its standard output.

@@ -5,7 +5,6 @@ use crate::{
     cluster::Backend,
     observe::{sentinel::Sentinel, tail::Tail},
     subject::{Ended, Running},
-    workload::produce::Sentinels,
 };
 use judge::{
     history::{DestinationBounds, Ends, Event, EventKind, SourceBounds, SourceOffset, TopicIndex},
@@ -13,7 +12,6 @@ use judge::{
 };
 use std::{
     collections::BTreeSet,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -141,7 +139,7 @@ impl Testbed {
     }
 
     pub(super) async fn produce_sentinels(
-        &mut self,
+        &self,
         sentinels: Vec<(TopicIndex, Sentinel)>,
     ) -> Result<(), TestbedError> {
         let topics = &self.history.topics;
@@ -149,14 +147,8 @@ impl Testbed {
             .into_iter()
             .map(|(index, sentinel)| (topics[usize::from(index)].source.clone(), sentinel))
             .collect();
-        let writer = match &self.sentinels {
-            Some(writer) => writer.clone(),
-            None => {
-                let writer = Arc::new(Sentinels::to(self.pair.source.bootstrap())?);
-                self.sentinels.insert(writer).clone()
-            }
-        };
-        Ok(blocking(move || writer.produce(&named)).await?)
+        let producers = self.producers.clone();
+        Ok(blocking(move || producers.produce_sentinels(&named)).await?)
     }
 
     /// Whether the subject, or an instance of it, has ended by itself.

@@ -6,7 +6,7 @@ use crate::{
         Cluster, ClusterError,
         client::{self, Isolation},
     },
-    workload::{generate::Generated, produce::produce},
+    workload::{generate::Generated, produce::Producers},
 };
 use judge::{
     history::{Growth, RecordId, Topic, TopicConfig, TopicIndex},
@@ -122,7 +122,7 @@ impl Testbed {
             })
             .collect();
         let bootstrap = self.pair.destination.bootstrap().to_owned();
-        blocking(move || produce(&bootstrap, &name, &foreign, None)).await?;
+        blocking(move || Producers::to(&bootstrap).produce(&name, &foreign, None)).await?;
         Ok(())
     }
 
@@ -177,6 +177,7 @@ impl Testbed {
         let index = self.topic(logical)?;
         let name = self.name_on(side, index);
         self.pair.side(side).grow_topic(&name, partitions).await?;
+        self.forget_topics().await?;
         counts(&mut self.history.topics[usize::from(index)], side).push(partitions);
         let age = Duration::from_millis(self.contract().metadata_age_ms);
         if side == Side::Source || age > LONGEST_AGE {
@@ -190,6 +191,16 @@ impl Testbed {
         let settled = self.destination_ends().await?;
         self.history.grown.push(Growth { topic: index, partitions, settled });
         Ok(())
+    }
+
+    /// Our own producers look at a topic when they first meet it: those of old ones are of no more use.
+    pub(super) async fn forget_topics(&self) -> Result<(), TestbedError> {
+        let producers = self.producers.clone();
+        blocking(move || {
+            producers.close();
+            Ok(())
+        })
+        .await
     }
 
     /// Waits until everything that lies on the source now is committed: no record of it waits in a

@@ -17,7 +17,7 @@ use rdkafka::{
 };
 use std::{
     collections::BTreeMap,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -109,61 +109,128 @@ impl Transactions {
     }
 }
 
-/// Writes `records` to `topic`, each producer's in order, all producers at once, in transactions if
-/// that is asked for; returns what became of each. An error means that the environment failed; a
-/// record that the broker refused is an outcome, and so is an aborted one: it failed.
-pub fn produce(
-    bootstrap: &str,
-    topic: &str,
-    records: &[Generated],
-    transaction: Option<Transactions>,
-) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
-    let mut by_producer: BTreeMap<u16, Vec<&Generated>> = BTreeMap::new();
-    for record in records {
-        by_producer.entry(record.id.producer).or_default().push(record);
-    }
-    let logs = std::thread::scope(|scope| {
-        let running: Vec<_> = by_producer
-            .into_iter()
-            .map(|(number, records)| {
-                scope.spawn(move || send(bootstrap, topic, number, &records, transaction))
-            })
-            .collect();
-        running
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Result<Vec<_>, _>>()
-    })?;
-    Ok(logs.into_iter().flatten().collect())
+/// The producers of one cluster. A client that has done its work is kept for the next: to make one and
+/// to connect it is what takes most of the time.
+pub struct Producers {
+    bootstrap: String,
+    idle: Mutex<BTreeMap<String, BaseProducer<Outcomes>>>,
 }
 
-fn send(
-    bootstrap: &str,
-    topic: &str,
-    number: u16,
-    records: &[&Generated],
-    transactions: Option<Transactions>,
-) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
-    let name = format!("mirrorproof-producer-{number}");
-    let id = format!("{topic}-{number}");
-    let producer = producer(bootstrap, &name, transactions.map(|_| id.as_str()))?;
-    let failed = || request_failed("produce in a transaction", bootstrap);
-    let Some(transactions) = transactions else {
+impl std::fmt::Debug for Producers {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Producers").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Producers {
+    /// Nothing is connected yet.
+    pub fn to(bootstrap: &str) -> Producers {
+        Producers { bootstrap: bootstrap.to_owned(), idle: Mutex::default() }
+    }
+
+    /// Ends the clients, which may take a moment.
+    pub fn close(&self) {
+        self.idle().clear();
+    }
+
+    /// Writes `records` to `topic`, each producer's in order, all producers at once, in transactions if
+    /// that is asked for; returns what became of each. An error means that the environment failed; a
+    /// record that the broker refused is an outcome, and so is an aborted one: it failed.
+    pub fn produce(
+        &self,
+        topic: &str,
+        records: &[Generated],
+        transaction: Option<Transactions>,
+    ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
+        let mut by_producer: BTreeMap<u16, Vec<&Generated>> = BTreeMap::new();
+        for record in records {
+            by_producer.entry(record.id.producer).or_default().push(record);
+        }
+        let logs = std::thread::scope(|scope| {
+            let running: Vec<_> = by_producer
+                .into_iter()
+                .map(|(number, records)| {
+                    scope.spawn(move || self.send(topic, number, &records, transaction))
+                })
+                .collect();
+            running
+                .into_iter()
+                .map(|thread| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(logs.into_iter().flatten().collect())
+    }
+
+    /// Writes sentinels to their topics and partitions and waits until all are acknowledged.
+    pub fn produce_sentinels<Topic: AsRef<str>>(
+        &self,
+        sentinels: &[(Topic, Sentinel)],
+    ) -> Result<(), ClusterError> {
+        let name = "mirrorproof-sentinel".to_owned();
+        let producer = self.take(&name)?;
+        write_sentinels(&producer, &self.bootstrap, sentinels)?;
+        self.idle().insert(name, producer);
+        Ok(())
+    }
+
+    fn send(
+        &self,
+        topic: &str,
+        number: u16,
+        records: &[&Generated],
+        transactions: Option<Transactions>,
+    ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
+        let name = format!("mirrorproof-producer-{number}");
+        if let Some(transactions) = transactions {
+            let id = format!("{topic}-{number}");
+            let producer = producer(&self.bootstrap, &name, Some(&id))?;
+            return send_in_transactions(&producer, &self.bootstrap, topic, records, transactions);
+        }
+        let producer = self.take(&name)?;
         for (index, record) in records.iter().enumerate() {
-            send_one(&producer, bootstrap, topic, index, record)?;
+            send_one(&producer, &self.bootstrap, topic, index, record)?;
         }
         flush(&producer, records.len());
-        return Ok(outcomes(&producer, records));
-    };
+        let outcomes = outcomes(&producer, records);
+        if !outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Indeterminate) {
+            // Else a late report could be taken for one of the next records.
+            self.idle().insert(name, producer);
+        }
+        Ok(outcomes)
+    }
+
+    /// A client of this name that has nothing to do.
+    fn take(&self, name: &str) -> Result<BaseProducer<Outcomes>, ClusterError> {
+        let idle = self.idle().remove(name);
+        let producer = idle.map_or_else(|| producer(&self.bootstrap, name, None), Ok)?;
+        producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner()).clear();
+        Ok(producer)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, BTreeMap<String, BaseProducer<Outcomes>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn send_in_transactions(
+    producer: &BaseProducer<Outcomes>,
+    bootstrap: &str,
+    topic: &str,
+    records: &[&Generated],
+    transactions: Transactions,
+) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
+    let failed = || request_failed("produce in a transaction", bootstrap);
     producer.init_transactions(REQUEST_TIMEOUT).map_err(failed())?;
     let mut aborted = vec![false; records.len()];
     for (transaction, chunk) in records.chunks(transactions.records).enumerate() {
         producer.begin_transaction().map_err(failed())?;
         let first = transaction * transactions.records;
         for (index, record) in chunk.iter().enumerate() {
-            send_one(&producer, bootstrap, topic, first + index, record)?;
+            send_one(producer, bootstrap, topic, first + index, record)?;
         }
-        flush(&producer, first + chunk.len());
+        flush(producer, first + chunk.len());
         if transactions.is_aborted(transaction) {
             producer.abort_transaction(REQUEST_TIMEOUT).map_err(failed())?;
             aborted[first..first + chunk.len()].fill(true);
@@ -171,7 +238,7 @@ fn send(
             producer.commit_transaction(REQUEST_TIMEOUT).map_err(failed())?;
         }
     }
-    let told = outcomes(&producer, records).into_iter().zip(aborted);
+    let told = outcomes(producer, records).into_iter().zip(aborted);
     let told = told.map(|((id, told), aborted)| (id, if aborted { Outcome::Failed } else { told }));
     Ok(told.collect())
 }
@@ -210,40 +277,11 @@ fn outcomes(producer: &BaseProducer<Outcomes>, records: &[&Generated]) -> Vec<(R
     records.iter().enumerate().map(|(index, record)| (record.id, outcome(index))).collect()
 }
 
-/// Writes sentinels to one cluster.
-pub struct Sentinels {
-    producer: BaseProducer<Outcomes>,
-    bootstrap: String,
-}
-
-impl std::fmt::Debug for Sentinels {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Sentinels").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
-    }
-}
-
-impl Sentinels {
-    /// Connects to a cluster.
-    pub fn to(bootstrap: &str) -> Result<Sentinels, ClusterError> {
-        let producer = producer(bootstrap, "mirrorproof-sentinel", None)?;
-        Ok(Sentinels { producer, bootstrap: bootstrap.to_owned() })
-    }
-
-    /// Writes sentinels to their topics and partitions and waits until all are acknowledged.
-    pub fn produce<Topic: AsRef<str>>(
-        &self,
-        sentinels: &[(Topic, Sentinel)],
-    ) -> Result<(), ClusterError> {
-        produce_sentinels(&self.producer, &self.bootstrap, sentinels)
-    }
-}
-
-fn produce_sentinels<Topic: AsRef<str>>(
+fn write_sentinels<Topic: AsRef<str>>(
     producer: &BaseProducer<Outcomes>,
     bootstrap: &str,
     sentinels: &[(Topic, Sentinel)],
 ) -> Result<(), ClusterError> {
-    producer.context().0.lock().unwrap_or_else(|lock| lock.into_inner()).clear();
     for (index, (topic, sentinel)) in sentinels.iter().enumerate() {
         let text = sentinel.text();
         let mark = Header { key: Content::SENTINEL_HEADER, value: Some(text.as_bytes()) };
