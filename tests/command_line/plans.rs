@@ -88,6 +88,9 @@ fn random_plans_hold_and_leave_nothing_behind() {
     said.ended(0, &["seed 7", "plans        3 in", "holds        3"]);
     assert!(said.stderr.starts_with("mirrorproof: seed 7"), "{said:#?}");
     assert_eq!(fs::read_dir(place.path("report")).unwrap().count(), 0);
+    let calm =
+        call(&place, &["fuzz", "--calm", "--seed", "7", "--runs", "3", "--report", "report"]);
+    calm.ended(0, &["disturbed    0 stopped", "holds        3"]);
 }
 
 #[test]
@@ -97,15 +100,31 @@ fn a_bad_mirror_is_found_by_random_plans_and_its_plan_is_made_small() {
     let words = ["fuzz", "--seed", "7", "--shrink", "20s", "--report", "report"];
     let said = call(&place, &[&words[..], &bad].concat());
     said.ended(1, &["corrupted", "made smaller", "mirrorproof replay", "--fault drops-headers"]);
-    let stored = fs::read_dir(place.path("report")).unwrap().map(|entry| entry.unwrap().path());
-    let smallest = stored.map(|folder| folder.join("plan.json")).min_by_key(|file| {
-        let plan: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-        plan["actions"].as_array().unwrap().len()
-    });
-    let smallest = smallest.unwrap().display().to_string();
+    let smallest = smallest(&place).1;
     let again = ["replay", smallest.as_str()];
     call(&place, &[&again[..], &bad].concat()).ended(1, &["corrupted"]);
     call(&place, &again).ended(0, &["holds"]);
+}
+
+#[test]
+fn a_position_that_runs_ahead_is_found_by_random_plans_and_made_small() {
+    let place = Place::with(SMALL);
+    let words = ["fuzz", "--seed", "7", "--for", "3m", "--shrink", "15s", "--report", "report"];
+    let bad = ["--subject", "bad", "--fault", "commits-highest"];
+    call(&place, &[&words[..], &bad].concat()).ended(1, &["commit-ahead"]);
+    let (actions, plan) = smallest(&place);
+    assert!(actions < 10, "{actions} actions in {plan}");
+}
+
+/// The smallest plan that was stored: how many actions it has, and its file.
+fn smallest(place: &Place) -> (usize, String) {
+    let stored = fs::read_dir(place.path("report")).unwrap().map(|entry| entry.unwrap().path());
+    let sizes = stored.map(|folder| {
+        let file = folder.join("plan.json");
+        let plan: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        (plan["actions"].as_array().unwrap().len(), file.display().to_string())
+    });
+    sizes.min().unwrap()
 }
 
 #[test]

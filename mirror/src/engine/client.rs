@@ -18,7 +18,7 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::DeliveryResult,
     metadata::Metadata,
-    producer::{NoCustomPartitioner, ProducerContext},
+    producer::{BaseProducer, NoCustomPartitioner, ProducerContext},
     types::RDKafkaRespErr,
 };
 
@@ -41,8 +41,10 @@ pub(super) fn make<Context: ClientContext, Client: FromClientConfigAndContext<Co
     context: Context,
 ) -> Result<Client, EngineError> {
     let mut client_config = ClientConfig::new();
-    // What is shown is decided by our own log filter.
-    client_config.set_log_level(RDKafkaLogLevel::Info);
+    // What is shown is decided by our own log filter. Who sets `debug` wants to see what it says.
+    let is_debugged = settings.get("debug").is_some();
+    let level = if is_debugged { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info };
+    client_config.set_log_level(level);
     for setting in settings.effective() {
         client_config.set(&setting.name, &setting.value);
     }
@@ -74,6 +76,14 @@ pub(super) fn look_out(settings: &Settings) -> Result<BaseConsumer<Quiet>, Engin
     let id = format!("{group}-topics");
     let more = [("client.id", id.as_str()), ("auto.offset.reset", "error")];
     make(&consumer, &more, &settings.consumer_file, Quiet::new("source"))
+}
+
+/// A producer that writes nothing, to ask the destination with. A stream's own would keep the answer: the
+/// first record of a topic would be placed by a number of partitions as old as the start.
+pub(super) fn look_at_destination(
+    settings: &Settings,
+) -> Result<BaseProducer<Destination>, EngineError> {
+    make(&settings.producers[0], &[], &settings.producer_file, Destination::new(Arc::default()))
 }
 
 /// The names of all topics listed.

@@ -148,7 +148,7 @@ fn mirror(
         streams.push(stream::Stream::new(settings, index, meters, Arc::clone(&furthest))?);
     }
     let look_out = client::look_out(settings)?;
-    let Some(topics) = preflight::check(settings, &look_out, &streams, stop)? else {
+    let Some(topics) = preflight::check(settings, &look_out, stop)? else {
         return Ok(Totals::default());
     };
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {

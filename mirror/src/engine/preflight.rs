@@ -21,7 +21,6 @@ use rdkafka::{
 use super::{
     EngineError, Settings,
     client::{self, Quiet, Troubles},
-    stream::Stream,
 };
 use crate::shutdown::Stop;
 
@@ -34,10 +33,9 @@ const ATTEMPT: Duration = Duration::from_millis(500);
 pub(super) fn check(
     settings: &Settings,
     look_out: &BaseConsumer<Quiet>,
-    streams: &[Stream<'_>],
     stop: &Stop,
 ) -> Result<Option<Vec<String>>, EngineError> {
-    let producer = streams[0].producer();
+    let producer = client::look_at_destination(settings)?;
     let (source, destination) = thread::scope(|scope| {
         let destination = scope.spawn(|| {
             let serve = || producer.poll(Duration::ZERO);
@@ -50,6 +48,8 @@ pub(super) fn check(
             answer("source", &settings.consumers[0], look_out.client(), serve, troubles, stop);
         (source, destination.join().unwrap_or(Err(EngineError::Panicked)))
     });
+    // Its end takes a moment, and nobody needs to wait for it.
+    thread::spawn(move || drop(producer));
     let (Some(source), Some(destination)) = (source?, destination?) else { return Ok(None) };
     if let (Some(one), Some(other)) = (&source.cluster, &destination.cluster)
         && one == other

@@ -112,10 +112,6 @@ impl<'a> Stream<'a> {
         let _ = self.notes.goal.set(Arc::clone(goal));
     }
 
-    pub(super) fn producer(&self) -> &BaseProducer<Destination> {
-        &self.producer
-    }
-
     /// Copies until a stop is requested, then finishes.
     pub(super) fn run(
         &self,
