@@ -20,7 +20,8 @@ use rdkafka::{
 use super::{
     EngineError, Reset,
     client::{self, Rebalance},
-    stream::{Drained, Stream, consume},
+    drain::Drained,
+    stream::{Stream, consume},
 };
 use crate::{
     progress::{Place, Progress},

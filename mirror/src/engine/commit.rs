@@ -14,10 +14,7 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use super::{
-    client::{self, Notes},
-    stream::Stream,
-};
+use super::{client, notes::Notes, stream::Stream};
 
 impl Stream<'_> {
     /// Commits what is acknowledged, and does not wait; nothing happens if the last one is still on its way.

@@ -8,7 +8,8 @@ use rdkafka::consumer::Consumer;
 
 use super::{
     EngineError,
-    stream::{Drained, Stream, consume},
+    drain::Drained,
+    stream::{Stream, consume},
 };
 use crate::{cli::OnDataLoss, progress::Place};
 

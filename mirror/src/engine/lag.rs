@@ -12,10 +12,7 @@ use rdkafka::{
     statistics,
 };
 
-use super::{
-    assignment,
-    client::{Notes, Quiet},
-};
+use super::{assignment, client::Quiet, notes::Notes};
 use crate::{meters::Lags, progress::Place};
 
 /// One question to the source.

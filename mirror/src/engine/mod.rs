@@ -11,8 +11,10 @@ mod assignment;
 mod client;
 mod commit;
 mod data_loss;
+mod drain;
 mod error;
 mod lag;
+mod notes;
 mod once;
 mod preflight;
 mod stream;
@@ -236,7 +238,7 @@ fn leave(streams: Vec<stream::Stream<'_>>) {
 /// What the supervisor looks at.
 struct Watched<'w> {
     goal: Option<&'w once::Goal>,
-    notes: &'w [Arc<client::Notes>],
+    notes: &'w [Arc<notes::Notes>],
 }
 
 /// Looks for new topics until it is time to stop.

@@ -16,13 +16,14 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage},
-    producer::{BaseProducer, BaseRecord, Producer, PurgeConfig},
+    producer::{BaseProducer, BaseRecord, Producer},
 };
 
 use super::{
     EngineError, Settings, Subscription, Totals,
     assignment::Furthest,
-    client::{self, Destination, Notes, Source},
+    client::{self, Destination, Source},
+    notes::Notes,
     once,
 };
 use crate::{meters::StreamMeters, progress::Token, route::Partitioning, shutdown::Stop};
@@ -35,16 +36,6 @@ const IDLE: Duration = Duration::from_millis(50);
 const FULL: Duration = Duration::from_millis(10);
 /// Waiting longer than this for room, the consumer is paused and polled, or the group would expel it.
 const STAY_IN_GROUP: Duration = Duration::from_secs(5);
-/// A destination that acknowledges nothing for so long does not keep the mirror from stopping.
-const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(30);
-/// How often reports are looked for when there is nothing else to do.
-const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
-/// How often it is committed while waiting for what is in flight. A refused commit is also the only word that the
-/// group did not wait: librdkafka keeps an expulsion to itself while a rebalance is unanswered (2.12).
-const WHILE_DRAINING: Duration = Duration::from_millis(500);
-/// How long a graceful stop tries to commit.
-const LAST_COMMIT: Duration = Duration::from_secs(10);
-
 /// A consumer and a producer, tied together.
 pub(super) struct Stream<'a> {
     pub(super) settings: &'a Settings,
@@ -54,17 +45,6 @@ pub(super) struct Stream<'a> {
     pub(super) committing: RefCell<Option<JoinHandle<()>>>,
     pub(super) producer: BaseProducer<Destination>,
     pub(super) notes: Arc<Notes>,
-}
-
-/// How waiting for what is in flight ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Drained {
-    /// All is acknowledged.
-    All,
-    /// The destination acknowledged nothing any more.
-    Silent,
-    /// The group has given the partitions to others.
-    Expelled,
 }
 
 /// A record on its way, with the token that its acknowledgement will bring back.
@@ -292,75 +272,6 @@ impl<'a> Stream<'a> {
             self.producer.poll(Duration::ZERO);
             if self.notes.meters.reported.get() == before {
                 return;
-            }
-        }
-    }
-
-    /// Waits until all in flight is acknowledged, and commits meanwhile: others who get the partitions begin
-    /// where that got to. It ends early if the destination goes silent for `patience`, or if the group says
-    /// that it did not wait for us.
-    pub(super) fn drain(&self, patience: Duration) -> Result<Drained, EngineError> {
-        let reported = || self.notes.meters.reported.get();
-        let (mut before, mut last, mut committed) = (reported(), Instant::now(), Instant::now());
-        self.notes.expelled.store(false, Ordering::Relaxed);
-        // A record that found no room in the producer is not on its way.
-        let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
-        while self.notes.progress().in_flight() > held {
-            self.read_reports();
-            self.notes.failure()?;
-            if reported() != before {
-                (before, last) = (reported(), Instant::now());
-            } else if last.elapsed() > patience {
-                return Ok(Drained::Silent);
-            } else {
-                // A poll with a timeout would spin through its last millisecond.
-                std::thread::sleep(BETWEEN_REPORTS);
-            }
-            if committed.elapsed() > WHILE_DRAINING {
-                committed = Instant::now();
-                self.commit_soon();
-            }
-            if self.notes.expelled.load(Ordering::Relaxed) {
-                return Ok(Drained::Expelled);
-            }
-        }
-        Ok(Drained::All)
-    }
-
-    /// Drops what has not been sent: others copy it by now, and a late copy could end as a key's last one.
-    pub(super) fn forget_unsent(&self) {
-        if self.producer.in_flight_count() > 0 {
-            self.producer.purge(PurgeConfig::default().queue());
-        }
-    }
-
-    /// The graceful end: everything read is delivered and committed.
-    fn finish(&self) -> Result<(), EngineError> {
-        let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
-        self.notes.progress().commit_failed();
-        let deadline = Instant::now() + LAST_COMMIT;
-        while let Err(error) = self.commit_now() {
-            let reason = client::reason(&error);
-            if client::is_expulsion(&error) {
-                tracing::warn!(
-                    "others read our partitions by now, the last commit is theirs: {reason}"
-                );
-                break;
-            }
-            if Instant::now() > deadline {
-                return Err(EngineError::Uncommitted { reason });
-            }
-            std::thread::sleep(FULL);
-        }
-        match drained {
-            Drained::All => Ok(()),
-            Drained::Expelled => {
-                self.forget_unsent();
-                Ok(())
-            }
-            Drained::Silent => {
-                let records = self.notes.progress().in_flight();
-                Err(EngineError::Unfinished { records, waited: LAST_ACKNOWLEDGEMENT })
             }
         }
     }

@@ -1,0 +1,105 @@
+//! The end of what is in flight: before partitions go to others, before a jump, and when all is over.
+
+use std::{
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::producer::{Producer, PurgeConfig};
+
+use super::{EngineError, client, stream::Stream};
+
+/// A destination that acknowledges nothing for so long does not keep the mirror from stopping.
+const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(30);
+/// How often reports are looked for when there is nothing else to do.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
+/// How often it is committed while waiting for what is in flight. A refused commit is also the only word that the
+/// group did not wait: librdkafka keeps an expulsion to itself while a rebalance is unanswered (2.12).
+const WHILE_DRAINING: Duration = Duration::from_millis(500);
+/// How long a graceful stop tries to commit.
+const LAST_COMMIT: Duration = Duration::from_secs(10);
+/// Pause before a commit is tried again.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// How waiting for what is in flight ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// All is acknowledged.
+    All,
+    /// The destination acknowledged nothing any more.
+    Silent,
+    /// The group has given the partitions to others.
+    Expelled,
+}
+
+impl Stream<'_> {
+    /// Waits until all in flight is acknowledged, and commits meanwhile: others who get the partitions begin
+    /// where that got to. It ends early if the destination goes silent for `patience`, or if the group says
+    /// that it did not wait for us.
+    pub(super) fn drain(&self, patience: Duration) -> Result<Drained, EngineError> {
+        let reported = || self.notes.meters.reported.get();
+        let (mut before, mut last, mut committed) = (reported(), Instant::now(), Instant::now());
+        self.notes.expelled.store(false, Ordering::Relaxed);
+        // A record that found no room in the producer is not on its way.
+        let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
+        while self.notes.progress().in_flight() > held {
+            self.read_reports();
+            self.notes.failure()?;
+            if reported() != before {
+                (before, last) = (reported(), Instant::now());
+            } else if last.elapsed() > patience {
+                return Ok(Drained::Silent);
+            } else {
+                // A poll with a timeout would spin through its last millisecond.
+                thread::sleep(BETWEEN_REPORTS);
+            }
+            if committed.elapsed() > WHILE_DRAINING {
+                committed = Instant::now();
+                self.commit_soon();
+            }
+            if self.notes.expelled.load(Ordering::Relaxed) {
+                return Ok(Drained::Expelled);
+            }
+        }
+        Ok(Drained::All)
+    }
+
+    /// Drops what has not been sent: others copy it by now, and a late copy could end as a key's last one.
+    pub(super) fn forget_unsent(&self) {
+        if self.producer.in_flight_count() > 0 {
+            self.producer.purge(PurgeConfig::default().queue());
+        }
+    }
+
+    /// The graceful end: everything read is delivered and committed.
+    pub(super) fn finish(&self) -> Result<(), EngineError> {
+        let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
+        self.notes.progress().commit_failed();
+        let deadline = Instant::now() + LAST_COMMIT;
+        while let Err(error) = self.commit_now() {
+            let reason = client::reason(&error);
+            if client::is_expulsion(&error) {
+                tracing::warn!(
+                    "others read our partitions by now, the last commit is theirs: {reason}"
+                );
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(EngineError::Uncommitted { reason });
+            }
+            thread::sleep(AGAIN);
+        }
+        match drained {
+            Drained::All => Ok(()),
+            Drained::Expelled => {
+                self.forget_unsent();
+                Ok(())
+            }
+            Drained::Silent => {
+                let records = self.notes.progress().in_flight();
+                Err(EngineError::Unfinished { records, waited: LAST_ACKNOWLEDGEMENT })
+            }
+        }
+    }
+}

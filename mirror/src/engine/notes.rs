@@ -1,0 +1,94 @@
+//! What a stream's callbacks note, and the stream reads: all of it happens on the stream's own thread, but for a
+//! commit's end.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{EngineError, assignment::Furthest, client, once::Goal};
+use crate::{
+    meters::StreamMeters,
+    progress::{Progress, Token},
+};
+
+/// What a stream's callbacks note and the stream reads.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) progress: Mutex<Progress>,
+    pub(super) meters: Arc<StreamMeters>,
+    /// Shared by all streams.
+    pub(super) furthest: Arc<Furthest>,
+    pub(super) goal: OnceLock<Arc<Goal>>,
+    /// A record is read and not yet handed to the producer, which is full.
+    pub(super) holding: AtomicBool,
+    /// For so long that reading is paused.
+    pub(super) paused: AtomicBool,
+    /// A commit was refused because the group has gone on without us.
+    pub(super) expelled: AtomicBool,
+    abort_on_send_failure: bool,
+    failed: AtomicBool,
+    failure: Mutex<Option<EngineError>>,
+}
+
+impl Notes {
+    pub(super) fn new(
+        abort_on_send_failure: bool,
+        meters: Arc<StreamMeters>,
+        furthest: Arc<Furthest>,
+    ) -> Arc<Self> {
+        Arc::new(Self { abort_on_send_failure, meters, furthest, ..Self::default() })
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.progress)
+    }
+
+    /// The record was not delivered, for good.
+    pub(super) fn not_sent(&self, token: Token, topic: &str, error: &KafkaError) {
+        let mut progress = self.progress();
+        let Some(place) = progress.place(token) else {
+            tracing::debug!(
+                "a record of {topic} that another mirror copies by now failed: {error}"
+            );
+            return;
+        };
+        let code = error.rdkafka_error_code();
+        let missing = matches!(
+            code,
+            Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
+        );
+        // The producer will send nothing more: that is no fault of this record.
+        let is_over = matches!(code, Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::State));
+        let reason = client::reason(error);
+        let shown = super::error::show(&place);
+        if missing {
+            self.fail(EngineError::MissingTopic { topic: topic.to_owned() });
+        } else if is_over || self.abort_on_send_failure {
+            self.fail(EngineError::Send { place, reason });
+        } else {
+            tracing::error!("dropped the record {shown}: {reason}");
+            progress.acknowledged(token);
+            self.meters.dropped.add(1);
+        }
+    }
+
+    fn fail(&self, error: EngineError) {
+        lock(&self.failure).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// The first failure that ends the stream.
+    pub(super) fn failure(&self) -> Result<(), EngineError> {
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
