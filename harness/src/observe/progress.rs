@@ -131,7 +131,8 @@ impl Progress {
 
     /// End offsets of the source now.
     pub fn source_ends(&mut self, topics: &[Watched]) -> Result<Positions, ClusterError> {
-        let ends = self.source.ends(topics, |topic| &topic.source, Duration::ZERO)?;
+        let ends =
+            self.source.offsets(topics, |topic| &topic.source, Duration::ZERO, Offset::End)?;
         Ok(by_index(topics, |topic| &topic.source, ends, SourceOffset))
     }
 
@@ -146,7 +147,12 @@ impl Progress {
         topics: &[Watched],
     ) -> Result<BTreeMap<TopicPartition, (DestinationOffset, DestinationOffset)>, ClusterError>
     {
-        let lows = self.destination.lows(topics, |topic| &topic.destination)?;
+        let lows = self.destination.offsets(
+            topics,
+            |topic| &topic.destination,
+            Duration::ZERO,
+            Offset::Beginning,
+        )?;
         let lows = by_index(topics, |topic| &topic.destination, lows, DestinationOffset);
         let ends = self.destination_ends(topics)?;
         Ok(lows.into_iter().filter_map(|(at, low)| Some((at, (low, *ends.get(&at)?)))).collect())
@@ -163,7 +169,8 @@ impl Progress {
     }
 
     fn ends(&mut self, topics: &[Watched], oldest: Duration) -> Result<Ends, ClusterError> {
-        let ends = self.destination.ends(topics, |topic| &topic.destination, oldest)?;
+        let ends =
+            self.destination.offsets(topics, |topic| &topic.destination, oldest, Offset::End)?;
         Ok(by_index(topics, |topic| &topic.destination, ends, DestinationOffset))
     }
 
@@ -316,23 +323,16 @@ impl Side {
         Ok(counts)
     }
 
-    fn lows(
-        &mut self,
-        topics: &[Watched],
-        name: impl Fn(&Watched) -> &String,
-    ) -> Result<Offsets, ClusterError> {
-        let counts = self.counts(topics, name, Duration::ZERO)?;
-        client::list_offsets(&self.reader, &self.address, &counts, Offset::Beginning)
-    }
-
-    fn ends(
+    /// Where the partitions begin (`Beginning`) or end (`End`), with counts no older than `oldest`.
+    fn offsets(
         &mut self,
         topics: &[Watched],
         name: impl Fn(&Watched) -> &String,
         oldest: Duration,
+        which: Offset,
     ) -> Result<Offsets, ClusterError> {
         let counts = self.counts(topics, name, oldest)?;
-        client::list_offsets(&self.reader, &self.address, &counts, Offset::End)
+        client::list_offsets(&self.reader, &self.address, &counts, which)
     }
 }
 

@@ -2,13 +2,18 @@
 //! commit's end.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{EngineError, assignment::Furthest, client, once::Goal};
+use super::{
+    EngineError,
+    assignment::Furthest,
+    client::{self, lock},
+    once::Goal,
+};
 use crate::{
     meters::StreamMeters,
     progress::{Progress, Token},
@@ -87,8 +92,4 @@ impl Notes {
         }
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
