@@ -262,6 +262,9 @@ pub fn unfit(plan: &Plan, backend: Backend) -> Option<String> {
         Action::Produce { workload, .. } if workload.transaction_records.is_some() => {
             Some("writes transactions")
         }
+        Action::StartSubject(options) if options.exactly_once => {
+            Some("runs a mirror that writes transactions")
+        }
         Action::StartSubject(options) if options.as_in_the_article => {
             Some("runs the subject as the article does")
         }

@@ -67,6 +67,10 @@ pub struct Args {
     #[arg(long)]
     pub once: bool,
 
+    /// Copy each record once, whatever is killed: in transactions on the destination, for readers of committed records.
+    #[arg(long)]
+    pub exactly_once: bool,
+
     /// Print the report of --once as JSON.
     #[arg(long)]
     pub json: bool,
@@ -149,6 +153,14 @@ pub enum UsageError {
         "print JSON: --json is the format of the report that --once prints; add --once, or remove --json"
     )]
     JsonOfNothing,
+    /// --exactly-once with a flag that asks for less.
+    #[error("copy exactly once with {flag}: {reason}; remove one of the two")]
+    NotExactlyOnce {
+        /// The other flag.
+        flag: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The include list does not compile.
     #[error(transparent)]
     BadFilter(#[from] BadFilter),
@@ -161,8 +173,22 @@ impl Args {
         if self.json && !self.once {
             return Err(UsageError::JsonOfNothing);
         }
+        self.check_exactly_once()?;
         let list = self.include.as_ref().or(self.whitelist.as_ref()).ok_or(UsageError::NoTopics)?;
         Ok(TopicFilter::parse(list)?)
+    }
+
+    fn check_exactly_once(&self) -> Result<(), UsageError> {
+        let drops =
+            "a transaction is committed with all its records or not at all, so none can be dropped";
+        let strict = "MirrorMaker has no such promise";
+        let (flag, reason) = match self {
+            Self { exactly_once: false, .. } => return Ok(()),
+            Self { abort_on_send_failure: false, .. } => ("--abort.on.send.failure false", drops),
+            Self { strict_mm1: true, .. } => ("--strict-mm1", strict),
+            _ => return Ok(()),
+        };
+        Err(UsageError::NotExactlyOnce { flag, reason })
     }
 }
 
@@ -298,5 +324,8 @@ mod tests {
         assert!(refused(&["--blacklist=a"]).contains("--include '(?!"));
         assert!(refused(&[]).contains("--whitelist"));
         assert!(refused(&["--whitelist=*"]).contains("'.*'"));
+        let less = ["--whitelist=a", "--exactly-once", "--abort.on.send.failure=false"];
+        assert!(refused(&less).contains("--abort.on.send.failure false"), "{}", refused(&less));
+        assert!(refused(&["--whitelist=a", "--exactly-once", "--strict-mm1"]).contains("--strict"));
     }
 }

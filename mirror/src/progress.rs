@@ -23,12 +23,20 @@ pub struct Token(usize);
 const _: () = assert!(usize::BITS == 64, "a token packs two 32-bit numbers into a pointer's width");
 
 impl Token {
+    /// Of what is no record of the source.
+    pub const NONE: Self = Self(usize::MAX);
+
     fn new(slot: Slot, sequence: u32) -> Self {
         Self((slot.0 as usize) << 32 | sequence as usize)
     }
 
     fn parts(self) -> (usize, u32) {
         (self.0 >> 32, self.0 as u32)
+    }
+
+    /// The assignment that the record was received in.
+    pub fn slot(self) -> Slot {
+        Slot(self.parts().0 as u32)
     }
 
     /// The word that travels with the record.
@@ -131,6 +139,11 @@ impl Progress {
     /// The slot of a partition, if it is assigned.
     pub fn slot(&self, topic: &str, partition: i32) -> Option<Slot> {
         *self.by_topic.get(topic)?.get(usize::try_from(partition).ok()?)?
+    }
+
+    /// Is the assignment still ours?
+    pub fn is_current(&self, slot: Slot) -> bool {
+        self.slots.get(slot.0 as usize).is_some_and(Option::is_some)
     }
 
     /// Counts records below `offset` as read again.

@@ -43,6 +43,21 @@ async fn killed(world: &mut World) -> Step {
     world.act(Action::KillSubject).await
 }
 
+#[given("the mirror copies exactly once")]
+async fn exactly_once(world: &mut World) {
+    world.options.exactly_once = true;
+}
+
+#[when("the mirror is frozen")]
+async fn frozen(world: &mut World) -> Step {
+    world.act(Action::FreezeSubject).await
+}
+
+#[when(expr = "the mirror goes on after {int} seconds")]
+async fn thawed(world: &mut World, seconds: u64) -> Step {
+    world.act(Action::ThawSubject { after_ms: seconds * 1000 }).await
+}
+
 #[when("another instance of the mirror joins")]
 async fn joined(world: &mut World) -> Step {
     let options = world.options.clone();

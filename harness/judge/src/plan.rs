@@ -106,6 +106,13 @@ pub enum Action {
     StopSubject,
     /// Kills the subject.
     KillSubject,
+    /// Freezes the subject by SIGSTOP: it holds its connections, and its group takes it for gone in time.
+    FreezeSubject,
+    /// Lets a frozen subject go on.
+    ThawSubject {
+        /// How long it has been frozen by then, at least, in milliseconds.
+        after_ms: u64,
+    },
     /// Starts one more instance of the subject, in the same group.
     AddInstance(SubjectOptions),
     /// Asks the instance that was added last to stop, and waits until it is gone.
@@ -203,6 +210,9 @@ pub struct SubjectOptions {
     /// comes out of the order of the source where many records go to one partition.
     #[serde(default)]
     pub small_batches: bool,
+    /// `--exactly-once`, which is our mirror's own.
+    #[serde(default)]
+    pub exactly_once: bool,
 }
 
 impl Default for SubjectOptions {
@@ -215,6 +225,7 @@ impl Default for SubjectOptions {
             preserve: false,
             as_in_the_article: false,
             small_batches: false,
+            exactly_once: false,
         }
     }
 }

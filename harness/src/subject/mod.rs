@@ -12,7 +12,7 @@ mod running;
 use crate::cluster::containers::{self, EngineError};
 
 use judge::{
-    contract::{Contract, OrderScope, Partitioning, Progress, Start},
+    contract::{Contract, Delivery, OrderScope, Partitioning, Progress, Start},
     plan::SubjectOptions,
 };
 use properties::Properties;
@@ -128,6 +128,12 @@ impl Spec {
                 } else {
                     Partitioning::Murmur2
                 },
+                delivery: if options.exactly_once {
+                    Delivery::ExactlyOnce
+                } else {
+                    Delivery::AtLeastOnce
+                },
+                fenced: options.exactly_once,
                 idempotent: true,
                 commit_interval_ms: options.commit_interval_ms.unwrap_or(5_000),
                 metadata_age_ms: METADATA_AGE_MS,
@@ -190,6 +196,9 @@ impl Spec {
                 line.extend(arguments());
                 if launch.options.preserve {
                     line.extend(["--partitioning".into(), "preserve".into()]);
+                }
+                if launch.options.exactly_once {
+                    line.push("--exactly-once".into());
                 }
                 Ok(line)
             }

@@ -101,6 +101,17 @@ impl Process {
         self.signal(Signal::SIGTERM);
     }
 
+    /// Freezes the whole group. If the harness ends meanwhile, the system lets it go on (setpgid(2): an orphaned
+    /// group), and its supervisor ends it.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets the group go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     fn signal(&self, signal: Signal) {
         // The group may have ended meanwhile: then there is nobody to tell.
         let _ = killpg(self.group, signal);

@@ -106,6 +106,24 @@ impl Running {
         }
     }
 
+    /// Freezes it by SIGSTOP.
+    pub async fn freeze(&self) -> Result<(), SubjectError> {
+        match self {
+            Running::Process(process) => process.freeze(),
+            Running::Container(tool) => drop(tool.signal(containers::Signal::Stop).await?),
+        }
+        Ok(())
+    }
+
+    /// Lets it go on by SIGCONT.
+    pub async fn thaw(&self) -> Result<(), SubjectError> {
+        match self {
+            Running::Process(process) => process.thaw(),
+            Running::Container(tool) => drop(tool.signal(containers::Signal::Continue).await?),
+        }
+        Ok(())
+    }
+
     /// Kills it by SIGKILL. Returns the end of its output, too.
     pub async fn kill(mut self) -> (Ended, String) {
         let status = match &mut self {

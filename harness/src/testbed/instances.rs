@@ -54,7 +54,7 @@ impl Testbed {
     }
 
     /// A rebalance that is caused is an event also where none can be seen.
-    async fn note_unseen_rebalance(&mut self) -> Result<(), TestbedError> {
+    pub(super) async fn note_unseen_rebalance(&mut self) -> Result<(), TestbedError> {
         if self.sees_rebalances().await? {
             return Ok(());
         }

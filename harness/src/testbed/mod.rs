@@ -5,6 +5,7 @@
 //! the history will show.
 
 mod end;
+mod freeze;
 mod instances;
 mod launch;
 mod offsets;
@@ -44,7 +45,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 /// What all scenarios of a run share.
@@ -97,6 +98,8 @@ pub struct Testbed {
     limits: Limits,
     /// Clients come before the clusters that they talk to: fields are dropped in this order.
     subject: Option<Running>,
+    /// Since when the subject is frozen, if it is.
+    frozen: Option<Instant>,
     /// Further instances of the subject, in the order of their start.
     others: Vec<Running>,
     tail: Option<Tail>,
@@ -150,6 +153,7 @@ impl Testbed {
             prefix,
             limits,
             subject: None,
+            frozen: None,
             others: Vec::new(),
             tail: None,
             sampler: None,
@@ -194,6 +198,10 @@ impl Testbed {
             Action::AwaitReady => self.await_ready().await,
             Action::StopSubject => self.stop_subject().await,
             Action::KillSubject => self.kill_subject().await,
+            Action::FreezeSubject => self.freeze_subject().await,
+            Action::ThawSubject { after_ms } => {
+                self.thaw_subject(Duration::from_millis(after_ms)).await
+            }
             Action::AddInstance(options) => self.add_instance(options).await,
             Action::RemoveInstance => self.remove_instance().await,
             Action::GrowTopic { side, topic, partitions } => {

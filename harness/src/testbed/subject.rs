@@ -181,6 +181,7 @@ impl Testbed {
         if self.note_exit().await? {
             return Ok(());
         }
+        self.thaw_before_the_end().await?;
         let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.subject_ends().await?;
         let mut graceful = self.stop_gracefully(subject).await;

@@ -127,6 +127,27 @@ pub(super) fn producer(settings: &mut Settings, strict_mm1: bool) {
     keep_cache_beyond_refresh(settings);
 }
 
+/// What transactions need, whatever the user wrote. Both sides' defaults are there already.
+pub(super) fn exactly_once(consumer: &mut Settings, producer: &mut Settings) {
+    force(consumer, "isolation.level", "read_committed", "what may yet be aborted is not copied");
+    force(producer, "acks", "all", "a transaction needs it");
+    force(producer, "enable.idempotence", "true", "a transaction needs it");
+    let in_flight = producer.get("max.in.flight.requests.per.connection");
+    if in_flight.and_then(|n| n.parse::<u32>().ok()).is_none_or(|n| n > 5) {
+        let reason = "the most that a transaction allows; the order is kept";
+        force(producer, "max.in.flight.requests.per.connection", "5", reason);
+    }
+    add(producer, &[("transaction.timeout.ms", "60000", "one that is left open is aborted")]);
+    let timeout = producer.get("transaction.timeout.ms").unwrap_or_default().to_owned();
+    let reason =
+        "as transaction.timeout.ms: what is not delivered by then is sent again in another";
+    force(producer, "message.timeout.ms", &timeout, reason);
+    let lane = ("queue.buffering.max.kbytes", "32768", "at most 32 MiB a partition wait");
+    if producer.effective().any(|s| s.name == lane.0 && s.origin == Origin::Default) {
+        force(producer, lane.0, lane.1, lane.2);
+    }
+}
+
 fn add(settings: &mut Settings, entries: &[Entry]) {
     for (name, value, reason) in entries {
         settings.set_default(Setting::new(name, value, Origin::Default, *reason));

@@ -25,6 +25,8 @@ use crate::{cli::Args, engine, topics::TopicFilter, zookeeper::Endpoint};
 
 /// Our commit interval: what a crash may repeat, against a request a stream.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+/// The same in transactions: readers of committed records wait for so long.
+const COMMIT_INTERVAL_EXACTLY_ONCE: Duration = Duration::from_secs(1);
 /// MirrorMaker's commit interval.
 const COMMIT_INTERVAL_STRICT: Duration = Duration::from_secs(60);
 /// Java's default for zookeeper.connection.timeout.ms.
@@ -117,8 +119,15 @@ impl Config {
         }
         defaults::consumer(&mut consumer, args.strict_mm1);
         defaults::producer(&mut producer, args.strict_mm1);
+        if args.exactly_once {
+            defaults::exactly_once(&mut consumer, &mut producer);
+        }
         let interval = args.offset_commit_interval_ms.map(Duration::from_millis);
-        let default = if args.strict_mm1 { COMMIT_INTERVAL_STRICT } else { COMMIT_INTERVAL };
+        let default = match args {
+            Args { strict_mm1: true, .. } => COMMIT_INTERVAL_STRICT,
+            Args { exactly_once: true, .. } => COMMIT_INTERVAL_EXACTLY_ONCE,
+            _ => COMMIT_INTERVAL,
+        };
         Ok(Self { consumer, producer, zookeeper, commit_interval: interval.unwrap_or(default) })
     }
 
@@ -165,6 +174,7 @@ impl Config {
             commit_interval: self.commit_interval,
             topic_refresh: Duration::from_millis(age.unwrap_or(30_000).max(100)),
             once: args.once,
+            exactly_once: args.exactly_once,
             statistics: args.statistics_interval(),
         }
     }

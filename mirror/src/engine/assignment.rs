@@ -24,7 +24,7 @@ use super::{
     stream::{Stream, consume},
 };
 use crate::{
-    progress::{Place, Progress},
+    progress::{Place, Progress, Slot},
     route::{self, Partitioning},
     shutdown::Stop,
 };
@@ -73,17 +73,15 @@ impl Stream<'_> {
     fn assign(&self, partitions: &TopicPartitionList, stop: &Stop) -> Result<(), EngineError> {
         let starts =
             self.check_destination(partitions, stop).and_then(|()| self.starts(partitions, stop));
-        let Ok(Some(starts)) = starts else {
+        let places = starts.and_then(|starts| match starts {
+            Some(starts) => self.follow_all(starts),
+            None => Ok(None),
+        });
+        let Ok(Some(places)) = places else {
             // It is time to end, and the group waits for an answer.
             client::give_back(&self.consumer, partitions);
-            return starts.map(drop);
+            return places.map(drop);
         };
-        let mut progress = self.notes.progress();
-        for Start { place, committed } in &starts {
-            self.follow(&mut progress, place, *committed);
-        }
-        drop(progress);
-        let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
         let list = client::list(&places).map_err(consume)?;
         if self.is_cooperative() {
             self.consumer.incremental_assign(&list).map_err(consume)?;
@@ -96,16 +94,40 @@ impl Stream<'_> {
         Ok(())
     }
 
+    /// Follows partitions from where they begin; with `--exactly-once` that is their stored position.
+    fn follow_all(&self, starts: Vec<Start>) -> Result<Option<Vec<Place>>, EngineError> {
+        if let Some(lanes) = &self.lanes {
+            let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
+            return self.follow_in_lanes(lanes, &places);
+        }
+        let mut progress = self.notes.progress();
+        for Start { place, committed } in &starts {
+            self.follow(&mut progress, place, *committed);
+        }
+        drop(progress);
+        Ok(Some(starts.into_iter().map(|start| start.place).collect()))
+    }
+
     /// Follows a partition from this place on, and keeps an account of it if one is wanted.
-    pub(super) fn follow(&self, progress: &mut Progress, from: &Place, committed: Option<i64>) {
+    pub(super) fn follow(
+        &self,
+        progress: &mut Progress,
+        from: &Place,
+        committed: Option<i64>,
+    ) -> Slot {
         let Place { topic, partition, offset } = from;
+        let former = progress.slot(topic, *partition);
         let slot = progress.assign(topic, *partition, *offset, committed);
+        if let (Some(lanes), Some(former)) = (&self.lanes, former) {
+            lanes.follow(former, slot, *offset);
+        }
         progress.expect_again(slot, self.notes.furthest.of(topic, *partition));
         if let Some(goal) = self.notes.goal.get()
             && let Some(account) = goal.account(topic, *partition)
         {
             progress.keep_account(slot, account);
         }
+        slot
     }
 
     /// Begins anew where some of our partitions have jumped to. A partition that went out of range is no
@@ -137,6 +159,9 @@ impl Stream<'_> {
                     self.index
                 );
             }
+            if !is_expelled {
+                self.complete(Some(BEFORE_REVOKE))?;
+            }
             if !is_expelled && let Err(error) = self.commit_now() {
                 tracing::warn!("the commit before a rebalance failed: {}", client::reason(&error));
                 is_expelled = client::is_expulsion(&error);
@@ -159,6 +184,9 @@ impl Stream<'_> {
             }
         }
         let nothing_is_left = progress.in_flight() == 0;
+        if let Some(lanes) = &self.lanes {
+            lanes.close(|slot| progress.is_current(slot));
+        }
         drop(progress);
         if nothing_is_left {
             self.forget_unsent();

@@ -109,6 +109,8 @@ impl Troubles {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!("{side}: {facility}: {message}");
             }
+            // Where a producer takes over from one that died, its predecessor's transaction is ended first.
+            _ if facility == "GETPID" => tracing::debug!("{side}: {facility}: {message}"),
             // librdkafka tries again whatever it calls an error.
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
                 tracing::warn!("{side}: {facility}: {message}");
@@ -134,7 +136,7 @@ impl Troubles {
 pub(super) struct Quiet(Troubles);
 
 impl Quiet {
-    fn new(side: &'static str) -> Self {
+    pub(super) fn new(side: &'static str) -> Self {
         Self(Troubles::new(side))
     }
 
@@ -182,6 +184,10 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
 
     fn delivery(&self, result: &DeliveryResult<'_>, word: usize) {
         let token = Token::from_word(word);
+        if token == Token::NONE {
+            // A position; whether it has arrived is said by the commit of its transaction.
+            return;
+        }
         self.notes.meters.reported.add(1);
         match result {
             Ok(message) => {
@@ -324,6 +330,25 @@ pub(super) fn is_expulsion(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{FencedInstanceId, IllegalGeneration, UnknownMemberId};
     let code = error.rdkafka_error_code();
     matches!(code, Some(IllegalGeneration | UnknownMemberId | FencedInstanceId))
+}
+
+/// Whether asking again cannot help.
+pub(super) fn is_refusal(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed,
+        SaslAuthenticationFailed, TopicAuthorizationFailed, TransactionalIdAuthorizationFailed,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Authentication
+                | ClusterAuthorizationFailed
+                | GroupAuthorizationFailed
+                | SaslAuthenticationFailed
+                | TopicAuthorizationFailed
+                | TransactionalIdAuthorizationFailed
+        )
+    )
 }
 
 /// librdkafka's words for an error, with its name.

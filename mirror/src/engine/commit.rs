@@ -14,12 +14,15 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use super::{client, notes::Notes, stream::Stream};
+use super::{client, exactly_once::Lanes, notes::Notes, stream::Stream};
 
 impl Stream<'_> {
     /// Commits what is acknowledged, and does not wait; nothing happens if the last one is still on its way.
     pub(super) fn commit_soon(&self) {
         if self.committing.borrow().as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        if self.is_in_transaction() {
             return;
         }
         self.end_commit();
@@ -46,12 +49,20 @@ impl Stream<'_> {
     /// Commits what is acknowledged, and waits for the answer.
     pub(super) fn commit_now(&self) -> Result<(), KafkaError> {
         self.end_commit();
+        if self.is_in_transaction() {
+            return Ok(());
+        }
         let places = self.notes.progress().take_commits();
         if places.is_empty() {
             return Ok(());
         }
         let commit = |list| self.consumer.commit(&list, CommitMode::Sync);
         self.notes.committed(client::list(&places).and_then(commit))
+    }
+
+    /// What is acknowledged within a transaction does not count before that is committed.
+    fn is_in_transaction(&self) -> bool {
+        self.lanes.as_ref().is_some_and(Lanes::is_open)
     }
 
     /// Waits for a commit that is on its way.

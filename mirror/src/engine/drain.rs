@@ -75,6 +75,7 @@ impl Stream<'_> {
     /// The graceful end: everything read is delivered and committed.
     pub(super) fn finish(&self) -> Result<(), EngineError> {
         let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
+        self.complete(Some(LAST_ACKNOWLEDGEMENT))?;
         self.notes.progress().commit_failed();
         let deadline = Instant::now() + LAST_COMMIT;
         while let Err(error) = self.commit_now() {
@@ -89,6 +90,9 @@ impl Stream<'_> {
                 return Err(EngineError::Uncommitted { reason });
             }
             thread::sleep(AGAIN);
+        }
+        if let Some(aborted) = self.aborted() {
+            return Err(aborted);
         }
         match drained {
             Drained::All => Ok(()),

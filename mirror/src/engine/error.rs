@@ -80,6 +80,26 @@ pub(crate) enum EngineError {
     )]
     Uncommitted { reason: String },
 
+    #[error(
+        "copy exactly once: {reason}; it needs transactions on the destination (Kafka 0.11 or later, and ACLs to write \
+         with transactional ids that begin with mirror/ and to create, describe and write the topic {}.<group>); \
+         without --exactly-once a restart may repeat records",
+        super::exactly_once::positions::PREFIX
+    )]
+    NoTransactions { reason: String },
+
+    #[error(
+        "read how far each partition is copied exactly once: the topic {topic} of the destination, which holds it: \
+         {reason}"
+    )]
+    Positions { topic: String, reason: String },
+
+    #[error(
+        "stop cleanly: the last transaction of {topic} [{partition}] was aborted ({reason}); readers of committed \
+         records see nothing of it, and the next start copies it"
+    )]
+    Aborted { topic: String, partition: i32, reason: String },
+
     #[error("go on: a stream panicked, which is a bug of the mirror; see the log above")]
     Panicked,
 }

@@ -13,6 +13,7 @@ mod commit;
 mod data_loss;
 mod drain;
 mod error;
+mod exactly_once;
 mod lag;
 mod notes;
 mod once;
@@ -74,6 +75,8 @@ pub(crate) struct Settings {
     /// How often the source's topics are listed.
     pub(crate) topic_refresh: Duration,
     pub(crate) once: bool,
+    /// In transactions on the destination.
+    pub(crate) exactly_once: bool,
     /// How often librdkafka tells how far it has read, if somebody wants to know.
     pub(crate) statistics: Option<Duration>,
 }
@@ -150,9 +153,15 @@ fn mirror(
         streams.push(stream::Stream::new(settings, index, meters, Arc::clone(&furthest))?);
     }
     let look_out = client::look_out(settings)?;
-    let Some(topics) = preflight::check(settings, &look_out, stop)? else {
+    let Some(source) = preflight::check(settings, &look_out, stop)? else {
         return Ok(Totals::default());
     };
+    if settings.exactly_once {
+        let origin = exactly_once::prepare(settings, source.cluster)?;
+        let lanes = || exactly_once::Lanes::new(origin.clone(), stop.clone());
+        streams.iter_mut().for_each(|stream| stream.write_in(lanes()));
+    }
+    let topics = source.topics;
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
         let list = settings.filter.list();
         tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");

@@ -9,9 +9,10 @@ use std::sync::{
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::{
-    EngineError,
+    EngineError, Settings,
     assignment::Furthest,
     client::{self, lock},
+    exactly_once,
     once::Goal,
 };
 use crate::{
@@ -34,17 +35,22 @@ pub(super) struct Notes {
     /// A commit was refused because the group has gone on without us.
     pub(super) expelled: AtomicBool,
     abort_on_send_failure: bool,
+    /// Are records sent in transactions?
+    exactly_once: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,
 }
 
 impl Notes {
     pub(super) fn new(
-        abort_on_send_failure: bool,
+        settings: &Settings,
         meters: Arc<StreamMeters>,
         furthest: Arc<Furthest>,
     ) -> Arc<Self> {
-        Arc::new(Self { abort_on_send_failure, meters, furthest, ..Self::default() })
+        let (abort_on_send_failure, exactly_once) =
+            (settings.abort_on_send_failure, settings.exactly_once);
+        let new = Self { abort_on_send_failure, exactly_once, ..Self::default() };
+        Arc::new(Self { meters, furthest, ..new })
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -61,6 +67,10 @@ impl Notes {
             return;
         };
         let code = error.rdkafka_error_code();
+        if self.exactly_once && exactly_once::is_of_the_transaction(code) {
+            tracing::debug!("a record of {topic} is sent again in another transaction: {error}");
+            return;
+        }
         let missing = matches!(
             code,
             Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)

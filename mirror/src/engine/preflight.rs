@@ -29,12 +29,12 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// One attempt; short, so that a signal is seen.
 const ATTEMPT: Duration = Duration::from_millis(500);
 
-/// The source's topics, once everything is in order; `None` if a stop was requested meanwhile.
+/// What the source says, once everything is in order; `None` if a stop was requested meanwhile.
 pub(super) fn check(
     settings: &Settings,
     look_out: &BaseConsumer<Quiet>,
     stop: &Stop,
-) -> Result<Option<Vec<String>>, EngineError> {
+) -> Result<Option<Answer>, EngineError> {
     let producer = client::look_at_destination(settings)?;
     let (source, destination) = thread::scope(|scope| {
         let destination = scope.spawn(|| {
@@ -56,13 +56,14 @@ pub(super) fn check(
     {
         return Err(EngineError::SameCluster { cluster: one.clone() });
     }
-    Ok(Some(source.topics))
+    Ok(Some(source))
 }
 
 /// What a cluster says of itself.
-struct Answer {
-    cluster: Option<String>,
-    topics: Vec<String>,
+pub(super) struct Answer {
+    /// `None` before Kafka 0.10.1 (KIP-78).
+    pub(super) cluster: Option<String>,
+    pub(super) topics: Vec<String>,
 }
 
 /// Asks until there is an answer and a broker can be reached, or until the deadline.

@@ -6,6 +6,7 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use super::{
     EngineError, Settings, Subscription, Totals,
     assignment::Furthest,
     client::{self, Destination, Source},
+    exactly_once::Lanes,
     notes::Notes,
     once,
 };
@@ -34,8 +36,11 @@ const RECORDS_BETWEEN_CHORES: usize = 1000;
 const IDLE: Duration = Duration::from_millis(50);
 /// How long to wait for room in the producer before trying again.
 const FULL: Duration = Duration::from_millis(10);
+/// How long a failing stream waits for its last transactions.
+const LAST_TRANSACTION: Duration = Duration::from_secs(10);
 /// Waiting longer than this for room, the consumer is paused and polled, or the group would expel it.
-const STAY_IN_GROUP: Duration = Duration::from_secs(5);
+pub(super) const STAY_IN_GROUP: Duration = Duration::from_secs(5);
+
 /// A consumer and a producer, tied together.
 pub(super) struct Stream<'a> {
     pub(super) settings: &'a Settings,
@@ -43,7 +48,12 @@ pub(super) struct Stream<'a> {
     pub(super) consumer: Arc<BaseConsumer<Source>>,
     /// A commit on its way.
     pub(super) committing: RefCell<Option<JoinHandle<()>>>,
+    /// With `--exactly-once` it writes nothing; the lanes do.
     pub(super) producer: BaseProducer<Destination>,
+    /// With `--exactly-once`.
+    pub(super) lanes: Option<Lanes>,
+    /// What the consumer said while nobody could attend to it.
+    deferred: RefCell<VecDeque<KafkaError>>,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -63,7 +73,7 @@ impl<'a> Stream<'a> {
         meters: Arc<StreamMeters>,
         furthest: Arc<Furthest>,
     ) -> Result<Self, EngineError> {
-        let notes = Notes::new(settings.abort_on_send_failure, meters, furthest);
+        let notes = Notes::new(settings, meters, furthest);
         let statistics = settings.statistics.map(|interval| interval.as_millis().to_string());
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
         let mut more = vec![("auto.offset.reset", "error")];
@@ -82,8 +92,15 @@ impl<'a> Stream<'a> {
             &settings.producer_file,
             Destination::new(Arc::clone(&notes)),
         )?;
-        let (consumer, committing) = (Arc::new(consumer), RefCell::default());
-        Ok(Self { settings, index, consumer, committing, producer, notes })
+        let consumer = Arc::new(consumer);
+        let (committing, deferred) = (RefCell::default(), RefCell::default());
+        let lanes = None;
+        Ok(Self { settings, index, consumer, committing, producer, lanes, deferred, notes })
+    }
+
+    /// Writes in transactions.
+    pub(super) fn write_in(&mut self, lanes: Lanes) {
+        self.lanes = Some(lanes);
     }
 
     /// Counts what it reads towards a goal.
@@ -101,6 +118,9 @@ impl<'a> Stream<'a> {
         let copied = self.copy(subscription, stop).and_then(|()| self.finish());
         if copied.is_err() {
             // What was acknowledged is worth a commit even now; the failure is what gets reported.
+            if let Err(error) = self.complete(Some(LAST_TRANSACTION)) {
+                tracing::warn!("the last transactions are aborted: {error}");
+            }
             if let Err(error) = self.commit_now() {
                 tracing::warn!("the last commit failed: {}", client::reason(&error));
             }
@@ -176,12 +196,14 @@ impl<'a> Stream<'a> {
             headers: message.headers().map(BorrowedHeaders::detach),
             delivery_opaque: held.token.to_word(),
         };
-        match self.producer.send(record) {
+        let sent = match &self.lanes {
+            None => self.producer.send(record).map_err(|(error, _)| error),
+            Some(lanes) => lanes.send(held.token, message.offset(), record),
+        };
+        match sent {
             Ok(()) => self.notes.meters.sent.add(1),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                return Some(held);
-            }
-            Err((error, _)) => self.notes.not_sent(held.token, held.message.topic(), &error),
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => return Some(held),
+            Err(error) => self.notes.not_sent(held.token, held.message.topic(), &error),
         }
         if held.is_last {
             self.has_sent_all(held.message.topic(), held.message.partition());
@@ -218,25 +240,34 @@ impl<'a> Stream<'a> {
                     tracing::warn!("stream {}: the destination takes nothing, waiting", self.index);
                 }
                 paused = true;
-                self.notes.paused.store(true, Ordering::Relaxed);
-                self.pause_all()?;
-                if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-                    self.on_consumer_error(&error)?;
-                }
+                self.stay_in_group()?;
             }
         }
         self.notes.holding.store(false, Ordering::Relaxed);
         if paused {
-            self.notes.paused.store(false, Ordering::Relaxed);
-            let assigned = self.consumer.assignment().map_err(consume)?;
-            self.consumer.resume(&assigned).map_err(consume)?;
+            self.resume_all()?;
         }
         Ok(())
     }
 
-    fn pause_all(&self) -> Result<(), EngineError> {
+    /// Pauses reading, and polls, or the group would expel us. What the consumer says is attended to later.
+    pub(super) fn stay_in_group(&self) -> Result<(), EngineError> {
+        self.notes.paused.store(true, Ordering::Relaxed);
         let assigned = self.consumer.assignment().map_err(consume)?;
-        if assigned.count() > 0 { self.consumer.pause(&assigned).map_err(consume) } else { Ok(()) }
+        if assigned.count() > 0 {
+            self.consumer.pause(&assigned).map_err(consume)?;
+        }
+        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+            self.deferred.borrow_mut().push_back(error);
+        }
+        Ok(())
+    }
+
+    /// Reads again.
+    pub(super) fn resume_all(&self) -> Result<(), EngineError> {
+        self.notes.paused.store(false, Ordering::Relaxed);
+        let assigned = self.consumer.assignment().map_err(consume)?;
+        self.consumer.resume(&assigned).map_err(consume)
     }
 
     /// What is to be done now and then: reports, failures, rebalances, topics, commits.
@@ -247,9 +278,13 @@ impl<'a> Stream<'a> {
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
         }
+        while let Some(error) = self.next_deferred() {
+            self.on_consumer_error(&error)?;
+        }
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
             self.rebalance(rebalance, stop)?;
         }
+        self.mend_lanes()?;
         if let Some(topics) = chores.subscription.news(&mut chores.seen) {
             if topics.is_empty() {
                 self.consumer.unsubscribe();
@@ -259,10 +294,15 @@ impl<'a> Stream<'a> {
             }
         }
         if chores.committed.elapsed() >= self.settings.commit_interval {
+            self.complete(None)?;
             chores.committed = Instant::now();
             self.commit_soon();
         }
         Ok(())
+    }
+
+    fn next_deferred(&self) -> Option<KafkaError> {
+        self.deferred.borrow_mut().pop_front()
     }
 
     /// Reads every report that is there; a poll of the producer reads one batch of them.
@@ -270,6 +310,7 @@ impl<'a> Stream<'a> {
         loop {
             let before = self.notes.meters.reported.get();
             self.producer.poll(Duration::ZERO);
+            self.lanes.iter().for_each(Lanes::poll);
             if self.notes.meters.reported.get() == before {
                 return;
             }

@@ -202,3 +202,13 @@ fn a_mirror_that_others_took_for_dead_does_not_write_late_copies() {
     assert!(copied >= all, "{copied} of {all} copied");
     assert!(copied - all < (RECORDS - before) as i64 / 2, "{} came again", copied - all);
 }
+
+#[test]
+fn exactly_once_is_refused_where_it_cannot_be() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    // The mock makes no topics on request, so there is none that could keep the positions.
+    let words = ["copy exactly once", "__mirror_positions.", "transactions on the destination"];
+    world.mirror(&["--exactly-once"]).fails(1, &words);
+    assert_eq!(ends(&world.destination, TOPIC).values().sum::<i64>(), 0, "nothing is copied");
+}

@@ -1,0 +1,41 @@
+//! A subject that stands still while the world goes on: a long pause of its machine, as a virtual machine that
+//! is moved or a collector of garbage makes it. When it goes on it believes that nothing has happened.
+
+use super::{Testbed, TestbedError, subject::POLL};
+use judge::history::EventKind;
+use std::time::{Duration, Instant};
+
+impl Testbed {
+    /// Freezes the instance that was started first.
+    pub(super) async fn freeze_subject(&mut self) -> Result<(), TestbedError> {
+        if self.note_exit().await? {
+            return Ok(());
+        }
+        let began = self.destination_ends().await?;
+        if let Some(subject) = &self.subject {
+            subject.freeze().await?;
+            self.frozen = Some(Instant::now());
+        }
+        self.note_event(EventKind::Freeze, began).await
+    }
+
+    /// Lets it go on once it has been frozen for so long.
+    pub(super) async fn thaw_subject(&mut self, after: Duration) -> Result<(), TestbedError> {
+        let Some(frozen) = self.frozen.take() else {
+            return Err(TestbedError::Plan("it thaws a subject that was not frozen".into()));
+        };
+        while frozen.elapsed() < after {
+            tokio::time::sleep(POLL).await;
+        }
+        if let Some(subject) = &self.subject {
+            subject.thaw().await?;
+        }
+        // What its group did meanwhile explains repeats, too.
+        self.note_unseen_rebalance().await
+    }
+
+    /// A frozen process hears no signal that asks it to stop.
+    pub(super) async fn thaw_before_the_end(&mut self) -> Result<(), TestbedError> {
+        if self.frozen.is_some() { self.thaw_subject(Duration::ZERO).await } else { Ok(()) }
+    }
+}

@@ -1,0 +1,252 @@
+//! One source partition's way to the destination: a producer whose transactional id belongs to the partition.
+//!
+//! Whoever gets the partition next makes a producer of the same id, and the destination refuses the former one
+//! from then on (KIP-98), whatever it still believes. So a zombie writes nothing that anybody reads.
+
+use std::time::Duration;
+
+use rdkafka::{
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+
+use super::{
+    super::{
+        EngineError, Settings,
+        client::{self, Destination},
+        stream::Stream,
+    },
+    positions::{self, Origin},
+};
+use crate::progress::{Place, Token};
+
+/// One try to become the only writer, or to end a transaction; both go on where they were when called again.
+const TRY: Duration = Duration::from_secs(1);
+
+/// One source partition's way to the destination.
+pub(super) struct Lane {
+    topic: String,
+    partition: i32,
+    key: String,
+    positions: String,
+    producer: BaseProducer<Destination>,
+    /// Is a transaction open?
+    open: bool,
+    /// The source offset after the last record sent.
+    next: i64,
+    /// The same, as of the last transaction that was committed.
+    committed: i64,
+    /// Why nothing of the open transaction can be committed any more.
+    broken: Option<String>,
+}
+
+/// Is it done (or will it never be), or must it be tried again?
+pub(super) enum Tried {
+    Done,
+    Again,
+}
+
+impl Tried {
+    pub(super) fn done_if(done: bool) -> Self {
+        if done { Self::Done } else { Self::Again }
+    }
+}
+
+impl Lane {
+    /// A producer for the partition, which may not write yet.
+    pub(super) fn new(
+        stream: &Stream<'_>,
+        settings: &Settings,
+        origin: &Origin,
+        place: &Place,
+    ) -> Result<Self, EngineError> {
+        let Place { topic, partition, offset } = place;
+        let id = origin.transactional_id(topic, *partition);
+        let producer = client::make(
+            &settings.producers[stream.index],
+            &[("transactional.id", &id)],
+            &settings.producer_file,
+            Destination::new(stream.notes.clone()),
+        )?;
+        let (key, positions) = (origin.key(topic, *partition), origin.topic());
+        let (topic, partition) = (topic.clone(), *partition);
+        let (next, committed) = (*offset, *offset);
+        let (open, broken) = (false, None);
+        Ok(Self { topic, partition, key, positions, producer, open, next, committed, broken })
+    }
+
+    /// Makes this the only writer of its id: what another has open is aborted.
+    pub(super) fn fence(&self) -> Result<Tried, EngineError> {
+        match self.producer.init_transactions(TRY) {
+            Ok(()) => Ok(Tried::Done),
+            Err(error) if may_be_tried_again(&error) => {
+                tracing::debug!("{}: {}", self.name(), client::reason(&error));
+                Ok(Tried::Again)
+            }
+            Err(error) => Err(EngineError::NoTransactions {
+                reason: format!("{}: {}", self.name(), client::reason(&error)),
+            }),
+        }
+    }
+
+    /// Where it begins.
+    pub(super) fn begin_at(&mut self, offset: i64) {
+        (self.next, self.committed) = (offset, offset);
+    }
+
+    /// Hands a record over. An error that is not of this record breaks the lane, and is no error here.
+    pub(super) fn send(
+        &mut self,
+        offset: i64,
+        record: BaseRecord<'_, [u8], [u8], usize>,
+    ) -> Result<(), KafkaError> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        if !self.open {
+            if let Err(error) = self.producer.begin_transaction() {
+                self.breaks(&error);
+                return Ok(());
+            }
+            self.open = true;
+        }
+        match self.producer.send(record) {
+            Ok(()) => {
+                self.next = offset + 1;
+                Ok(())
+            }
+            Err((error, _)) if is_of_the_transaction(error.rdkafka_error_code()) => {
+                self.breaks(&error);
+                Ok(())
+            }
+            Err((error, _)) => Err(error),
+        }
+    }
+
+    /// Reads the reports that are there.
+    pub(super) fn poll(&mut self) {
+        self.producer.poll(Duration::ZERO);
+        if self.broken.is_none()
+            && let Some((code, reason)) = self.producer.client().fatal_error()
+        {
+            self.broken = Some(format!("{reason} ({code:?})"));
+        }
+    }
+
+    /// Is there something to commit?
+    pub(super) fn is_open(&self) -> bool {
+        self.open && self.broken.is_none()
+    }
+
+    /// Has it begun a transaction that is not committed?
+    pub(super) fn has_transaction(&self) -> bool {
+        self.open
+    }
+
+    /// How many records wait for their acknowledgement.
+    pub(super) fn in_flight(&self) -> i32 {
+        self.producer.in_flight_count()
+    }
+
+    /// Writes the position into the open transaction.
+    pub(super) fn send_position(&mut self) -> Tried {
+        let value = positions::value(self.next);
+        let position = BaseRecord {
+            topic: self.positions.as_str(),
+            partition: Some(0),
+            payload: Some(value.as_str()),
+            key: Some(self.key.as_str()),
+            timestamp: None,
+            headers: None,
+            delivery_opaque: Token::NONE.to_word(),
+        };
+        match self.producer.send(position) {
+            Ok(()) => Tried::Done,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Tried::Again,
+            Err((error, _)) => {
+                self.breaks(&error);
+                Tried::Done
+            }
+        }
+    }
+
+    /// Commits the transaction: its records and its position are there for readers, or none of them.
+    pub(super) fn commit(&mut self) -> Tried {
+        match self.producer.commit_transaction(TRY) {
+            Ok(()) => (self.open, self.committed) = (false, self.next),
+            Err(error) if may_be_tried_again(&error) => return Tried::Again,
+            Err(error) => self.breaks(&error),
+        }
+        Tried::Done
+    }
+
+    /// Why it is broken, if it is.
+    pub(super) fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// Its partition, at the offset to go on at.
+    pub(super) fn place(&self) -> Place {
+        Place { topic: self.topic.clone(), partition: self.partition, offset: self.next }
+    }
+
+    /// Its partition, behind the last transaction that was committed.
+    pub(super) fn committed(&self) -> Place {
+        Place { offset: self.committed, ..self.place() }
+    }
+
+    /// The destination was silent for too long.
+    pub(super) fn give_up(&mut self) {
+        self.broken.get_or_insert_with(|| "the destination does not acknowledge it".to_owned());
+    }
+
+    /// The key of its position.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn name(&self) -> String {
+        format!("{} [{}]", self.topic, self.partition)
+    }
+
+    fn breaks(&mut self, error: &KafkaError) {
+        self.broken.get_or_insert_with(|| client::reason(error));
+    }
+}
+
+/// A call that went on for too long, or that librdkafka says may be repeated.
+fn may_be_tried_again(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => {
+            error.is_retriable() && !error.txn_requires_abort() && !error.is_fatal()
+        }
+        // rdkafka flushes before it commits.
+        KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => true,
+        _ => false,
+    }
+}
+
+/// Does this error end the transaction, rather than say something of one record? Everything is then read and
+/// sent again, so that it must not be taken for a record that cannot be sent.
+pub(in super::super) fn is_of_the_transaction(code: Option<RDKafkaErrorCode>) -> bool {
+    use RDKafkaErrorCode::{
+        ClusterAuthorizationFailed, InvalidRecord, InvalidTopic, MessageBatchTooLarge,
+        MessageSizeTooLarge, QueueFull, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
+        UnknownTopicOrPartition,
+    };
+    !matches!(
+        code,
+        Some(
+            QueueFull
+                | MessageSizeTooLarge
+                | MessageBatchTooLarge
+                | InvalidRecord
+                | InvalidTopic
+                | UnknownTopic
+                | UnknownPartition
+                | UnknownTopicOrPartition
+                | TopicAuthorizationFailed
+                | ClusterAuthorizationFailed
+        )
+    )
+}

@@ -1,0 +1,332 @@
+//! Exactly once: a transaction on the destination carries the records and the source's position.
+//!
+//! ```text
+//!  assign: fence (lane) -> read the stored positions (positions) -> begin there
+//!  copy:   begin, records, ... position, commit      one transaction a source partition and commit interval
+//!  broken: drop the producer, fence again, begin behind the last transaction that was committed
+//! ```
+//! Each source partition has a producer of its own, whose transactional id is the partition's: ownership and
+//! fencing go with the partition, not with the stream that has it for now. What the group has committed on the
+//! source says how far the mirror is, to those who look at its lag; it is read only where no position is stored.
+
+mod lane;
+pub(super) mod positions;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(super) use lane::is_of_the_transaction;
+use lane::{Lane, Tried};
+pub(super) use positions::Origin;
+use rdkafka::{
+    consumer::{CommitMode, Consumer},
+    error::KafkaError,
+    producer::BaseRecord,
+};
+
+use super::{
+    EngineError, Settings, client,
+    stream::{STAY_IN_GROUP, Stream, consume},
+};
+use crate::{
+    progress::{Place, Slot, Token},
+    shutdown::Stop,
+};
+
+/// Pause between two looks at what is in flight.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Sees to the topic of the positions, and says whose they are.
+pub(super) fn prepare(settings: &Settings, cluster: Option<String>) -> Result<Origin, EngineError> {
+    let Some(cluster) = cluster else {
+        let reason = "the source does not tell its cluster id (Kafka 0.10.1 and later do), by which the positions of \
+                      two mirrors are told apart";
+        return Err(EngineError::NoTransactions { reason: reason.to_owned() });
+    };
+    let group = settings.consumers[0].get("group.id").unwrap_or_default().to_owned();
+    let origin = Origin { group, cluster };
+    positions::prepare(settings, &origin)?;
+    Ok(origin)
+}
+
+/// The lanes of a stream's partitions.
+pub(super) struct Lanes {
+    origin: Origin,
+    stop: Stop,
+    by_slot: RefCell<HashMap<Slot, Lane>>,
+    /// Those whose transaction can no longer be committed; they are to be opened anew.
+    broken: RefCell<Vec<Lane>>,
+}
+
+impl Lanes {
+    pub(super) fn new(origin: Origin, stop: Stop) -> Self {
+        Self { origin, stop, by_slot: RefCell::default(), broken: RefCell::default() }
+    }
+
+    /// Hands a record to its partition's lane.
+    pub(super) fn send(
+        &self,
+        token: Token,
+        offset: i64,
+        record: BaseRecord<'_, [u8], [u8], usize>,
+    ) -> Result<(), KafkaError> {
+        let mut lanes = self.by_slot.borrow_mut();
+        // Without a lane it is a record of an assignment that is gone.
+        lanes.get_mut(&token.slot()).map_or(Ok(()), |lane| lane.send(offset, record))
+    }
+
+    /// Reads the reports that are there, of all lanes.
+    pub(super) fn poll(&self) {
+        self.by_slot.borrow_mut().values_mut().for_each(Lane::poll);
+    }
+
+    /// Is anything sent that is not part of a committed transaction?
+    pub(super) fn is_open(&self) -> bool {
+        self.by_slot.borrow().values().any(Lane::has_transaction)
+    }
+
+    /// A partition is followed anew, from this offset on.
+    pub(super) fn follow(&self, former: Slot, now: Slot, offset: i64) {
+        let mut lanes = self.by_slot.borrow_mut();
+        if let Some(mut lane) = lanes.remove(&former) {
+            lane.begin_at(offset);
+            lanes.insert(now, lane);
+        }
+    }
+
+    /// Gives up the lanes of assignments that are gone; an open transaction is aborted by whoever is next.
+    pub(super) fn close(&self, is_ours: impl Fn(Slot) -> bool) {
+        let mut lanes = self.by_slot.borrow_mut();
+        let closed: Vec<Lane> = lanes.extract_if(|slot, _| !is_ours(*slot)).map(|l| l.1).collect();
+        end(closed);
+    }
+}
+
+impl Stream<'_> {
+    /// Makes us the only writer of these partitions. Each lane begins at its stored position, if there is one,
+    /// else where its place says. `None` if it is time to stop.
+    fn open_lanes(
+        &self,
+        lanes: &Lanes,
+        places: &[Place],
+    ) -> Result<Option<Vec<Lane>>, EngineError> {
+        let new = |place| Lane::new(self, self.settings, &lanes.origin, place);
+        let mut opened = places.iter().map(new).collect::<Result<Vec<_>, _>>()?;
+        let mut waiting: Vec<&mut Lane> = opened.iter_mut().collect();
+        let fenced = self.persist(lanes, None, || {
+            let tried = at_once(&mut waiting, |lane| lane.fence());
+            let mut again = Vec::new();
+            for (lane, tried) in waiting.drain(..).zip(tried) {
+                if let Tried::Again = tried? {
+                    again.push(lane);
+                }
+            }
+            waiting = again;
+            Ok(Tried::done_if(waiting.is_empty()))
+        })?;
+        if !fenced {
+            return Ok(None);
+        }
+        // Only now: what a former owner could still have committed is committed or aborted.
+        let Some(stored) = positions::read(self.settings, &lanes.origin, &lanes.stop)? else {
+            return Ok(None);
+        };
+        for lane in &mut opened {
+            if let Some(offset) = stored.get(lane.key()) {
+                lane.begin_at(*offset);
+            }
+        }
+        Ok(Some(opened))
+    }
+
+    /// Opens lanes for partitions, and follows them from where they go on. `None` if it is time to stop.
+    pub(super) fn follow_in_lanes(
+        &self,
+        lanes: &Lanes,
+        places: &[Place],
+    ) -> Result<Option<Vec<Place>>, EngineError> {
+        let Some(opened) = self.open_lanes(lanes, places)? else { return Ok(None) };
+        let places = opened.iter().map(Lane::place).collect();
+        let mut progress = self.notes.progress();
+        for lane in opened {
+            let slot = self.follow(&mut progress, &lane.place(), None);
+            lanes.by_slot.borrow_mut().insert(slot, lane);
+        }
+        Ok(Some(places))
+    }
+
+    /// Commits the open transactions with their positions. One that cannot be committed, or is not within
+    /// `patience`, is given up: nothing of it counts, and [`Stream::mend_lanes`] begins anew.
+    pub(super) fn complete(&self, patience: Option<Duration>) -> Result<(), EngineError> {
+        let Some(lanes) = &self.lanes else { return Ok(()) };
+        let mut all = lanes.by_slot.borrow_mut();
+        let mut open: Vec<&mut Lane> = all.values_mut().filter(|lane| lane.is_open()).collect();
+        let ended = self.send_positions(lanes, patience, &mut open)?
+            && self.deliver(lanes, patience, &mut open)?
+            && self.commit_lanes(lanes, patience, &mut open)?;
+        if !ended {
+            open.iter_mut().for_each(|lane| lane.give_up());
+        }
+        drop(open);
+        drop(all);
+        self.give_up_broken(lanes);
+        Ok(())
+    }
+
+    fn send_positions(
+        &self,
+        lanes: &Lanes,
+        patience: Option<Duration>,
+        open: &mut [&mut Lane],
+    ) -> Result<bool, EngineError> {
+        let mut unsent: Vec<usize> = (0..open.len()).collect();
+        self.persist(lanes, patience, || {
+            open.iter_mut().for_each(|lane| lane.poll());
+            unsent.retain(|index| matches!(open[*index].send_position(), Tried::Again));
+            Ok(Tried::done_if(unsent.is_empty()))
+        })
+    }
+
+    fn deliver(
+        &self,
+        lanes: &Lanes,
+        patience: Option<Duration>,
+        open: &mut [&mut Lane],
+    ) -> Result<bool, EngineError> {
+        self.persist(lanes, patience, || {
+            open.iter_mut().for_each(|lane| lane.poll());
+            Ok(Tried::done_if(open.iter().all(|lane| !lane.is_open() || lane.in_flight() == 0)))
+        })
+    }
+
+    fn commit_lanes(
+        &self,
+        lanes: &Lanes,
+        patience: Option<Duration>,
+        open: &mut Vec<&mut Lane>,
+    ) -> Result<bool, EngineError> {
+        self.persist(lanes, patience, || {
+            open.retain(|lane| lane.is_open());
+            let tried = at_once(open, |lane| lane.commit());
+            Ok(Tried::done_if(tried.iter().all(|tried| matches!(tried, Tried::Done))))
+        })
+    }
+
+    /// What was sent by a broken lane counts for nothing.
+    fn give_up_broken(&self, lanes: &Lanes) {
+        let mut all = lanes.by_slot.borrow_mut();
+        for (_, lane) in all.extract_if(|_, lane| lane.broken().is_some()) {
+            let Place { topic, partition, .. } = lane.place();
+            self.notes.progress().revoke(&topic, partition);
+            lanes.broken.borrow_mut().push(lane);
+        }
+    }
+
+    /// Begins anew with each partition whose transaction could not be committed, if the group still says that it
+    /// is ours: behind the last one that was.
+    pub(super) fn mend_lanes(&self) -> Result<(), EngineError> {
+        let Some(lanes) = &self.lanes else { return Ok(()) };
+        self.give_up_broken(lanes);
+        let broken = lanes.broken.take();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let assigned = self.consumer.assignment().map_err(consume)?;
+        let is_ours =
+            |place: &Place| assigned.find_partition(&place.topic, place.partition).is_some();
+        let places: Vec<Place> = broken.iter().map(Lane::committed).filter(is_ours).collect();
+        for lane in &broken {
+            let Place { topic, partition, .. } = lane.place();
+            let reason = lane.broken().unwrap_or_default();
+            tracing::warn!(
+                "{topic} [{partition}]: a transaction is aborted, its records are copied again: {reason}"
+            );
+        }
+        end(broken);
+        if places.is_empty() || !self.is_member(&places) {
+            tracing::warn!("stream {}: others have its partitions by now", self.index);
+            return Ok(());
+        }
+        let Some(places) = self.follow_in_lanes(lanes, &places)? else { return Ok(()) };
+        let all = self.notes.progress().next_positions();
+        self.begin_again(&places, &all)
+    }
+
+    /// Why a transaction of ours was not committed in the end, if one was not.
+    pub(super) fn aborted(&self) -> Option<EngineError> {
+        let broken = self.lanes.as_ref()?.broken.borrow();
+        let lane = broken.first()?;
+        let Place { topic, partition, .. } = lane.place();
+        let reason = lane.broken().unwrap_or_default().to_owned();
+        Some(EngineError::Aborted { topic, partition, reason })
+    }
+
+    /// Does the group still take our commits? What is committed is what it has already.
+    fn is_member(&self, places: &[Place]) -> bool {
+        self.end_commit();
+        let commit = |list| self.consumer.commit(&list, CommitMode::Sync);
+        match client::list(places).and_then(commit) {
+            Ok(()) => true,
+            Err(error) => !client::is_expulsion(&error),
+        }
+    }
+
+    /// Tries until it is done, and stays in the group meanwhile. False if it is given up: after `patience`, or,
+    /// without one, when it is time to stop.
+    fn persist(
+        &self,
+        lanes: &Lanes,
+        patience: Option<Duration>,
+        mut attempt: impl FnMut() -> Result<Tried, EngineError>,
+    ) -> Result<bool, EngineError> {
+        let since = Instant::now();
+        let mut paused = false;
+        let done = loop {
+            if let Tried::Done = attempt()? {
+                break true;
+            }
+            let is_over = match patience {
+                Some(patience) => since.elapsed() > patience,
+                None => lanes.stop.requested(),
+            };
+            if is_over {
+                break false;
+            }
+            if since.elapsed() > STAY_IN_GROUP {
+                paused = true;
+                self.stay_in_group()?;
+            }
+            thread::sleep(LOOK);
+        };
+        if paused {
+            self.resume_all()?;
+        }
+        Ok(done)
+    }
+}
+
+/// Does something with all lanes side by side: each call waits for the destination.
+fn at_once<T: Send>(lanes: &mut [&mut Lane], of: impl Fn(&mut Lane) -> T + Sync) -> Vec<T> {
+    if let [lane] = lanes {
+        return vec![of(lane)];
+    }
+    thread::scope(|scope| {
+        let of = &of;
+        let threads: Vec<_> = lanes.iter_mut().map(|lane| scope.spawn(move || of(lane))).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, T>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
+/// The end of a producer takes a moment, and nobody needs to wait for it.
+fn end(lanes: Vec<Lane>) {
+    if !lanes.is_empty() {
+        thread::spawn(move || drop(lanes));
+    }
+}

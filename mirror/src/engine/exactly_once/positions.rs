@@ -1,0 +1,339 @@
+//! The topic on the destination that keeps how far each source partition is copied.
+//!
+//! A position is written in the transaction that carries the records before it, so both are there or neither is.
+//! The topic is compacted: the last position of a partition stays, the others go in time.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    admin::{
+        AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication,
+    },
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    EngineError, Settings,
+    client::{self, Quiet},
+};
+use crate::{config, shutdown::Stop};
+
+/// What its name begins with: internal by its two underscores, so no include list ever selects it.
+pub(crate) const PREFIX: &str = "__mirror_positions";
+/// All positions are read at each assignment, so the log is kept short: compaction leaves only the segment in use.
+const SEGMENT_BYTES: &str = "16777216";
+/// As many replicas as Kafka's own internal topics have, where there are brokers for them.
+const REPLICAS: usize = 3;
+/// One question to the destination.
+const QUESTION: Duration = Duration::from_secs(10);
+/// How often it is looked whether the transactions of others have ended.
+const LOOK: Duration = Duration::from_millis(20);
+/// After how long it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whose positions they are: two mirrors of one name may come from two clusters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The mirror's consumer group.
+    pub(crate) group: String,
+    /// The source's cluster id.
+    pub(crate) cluster: String,
+}
+
+impl Origin {
+    /// The topic that keeps its positions: one for each group, since readers of committed records see no further
+    /// than the transaction that another mirror left open when it died.
+    pub(super) fn topic(&self) -> String {
+        /// Kafka's topics have 249 characters at most.
+        const GROUP: usize = 200;
+        // Should two groups come out alike, their keys are still apart.
+        let allowed =
+            |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let group: String = self.group.chars().take(GROUP).map(allowed).collect();
+        format!("{PREFIX}.{group}")
+    }
+
+    /// The transactional id of the only producer that may write what this partition holds.
+    pub(super) fn transactional_id(&self, topic: &str, partition: i32) -> String {
+        format!("mirror/{}/{}/{topic}/{partition}", self.cluster, self.group)
+    }
+
+    /// The key of a partition's position.
+    pub(super) fn key(&self, topic: &str, partition: i32) -> String {
+        let key = Key { group: &self.group, cluster: &self.cluster, topic, partition };
+        serde_json::to_string(&key).expect("a struct of strings and numbers is JSON")
+    }
+}
+
+#[derive(Serialize)]
+struct Key<'k> {
+    group: &'k str,
+    cluster: &'k str,
+    topic: &'k str,
+    partition: i32,
+}
+
+/// The value of a position.
+#[derive(Debug, Serialize, Deserialize)]
+struct Position {
+    /// 1.
+    version: u32,
+    /// The source offset to go on at.
+    offset: i64,
+}
+
+/// The value that says to go on at this source offset.
+pub(super) fn value(offset: i64) -> String {
+    serde_json::to_string(&Position { version: 1, offset }).expect("numbers are JSON")
+}
+
+fn offset_of(value: &[u8]) -> Result<i64, String> {
+    match serde_json::from_slice(value) {
+        Ok(Position { version: 1, offset }) => Ok(offset),
+        Ok(Position { version, .. }) => {
+            Err(format!("a newer mirror wrote it (version {version}); use that one"))
+        }
+        Err(error) => Err(format!("it is no position of ours: {error}")),
+    }
+}
+
+/// Makes the topic, or sees that the one that is there keeps positions for ever.
+pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), EngineError> {
+    let name = origin.topic();
+    let refused = |reason: &str| refused(&name, reason);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| refused(&format!("no runtime to ask with: {error}")))?;
+    let producer = &settings.producers[0];
+    let admin: AdminClient<DefaultClientContext> =
+        client::make(&connection(producer), &[], &settings.producer_file, DefaultClientContext)?;
+    let brokers = admin
+        .inner()
+        .fetch_metadata(None, QUESTION)
+        .map_err(|error| refused(&client::reason(&error)))?
+        .brokers()
+        .len();
+    let replicas = TopicReplication::Fixed(brokers.clamp(1, REPLICAS) as i32);
+    let topic = NewTopic::new(&name, 1, replicas)
+        .set("cleanup.policy", "compact")
+        .set("segment.bytes", SEGMENT_BYTES);
+    let options = AdminOptions::new().request_timeout(Some(QUESTION));
+    let made = runtime.block_on(admin.create_topics([&topic], &options));
+    match made.map(|mut topics| topics.pop()) {
+        Ok(Some(Ok(_))) => {
+            tracing::info!("made the topic {name} on the destination: it keeps the positions");
+            Ok(())
+        }
+        // Whoever may not create topics may use one that is there.
+        Ok(Some(Err((_, code)))) => runtime.block_on(check(&admin, &options, &name, code)),
+        Ok(None) => Err(refused("the destination did not say whether it made the topic")),
+        Err(error) => Err(refused(&client::reason(&error))),
+    }
+}
+
+/// A topic that was there, or that could not be made: is it one that keeps positions?
+async fn check(
+    admin: &AdminClient<DefaultClientContext>,
+    options: &AdminOptions,
+    name: &str,
+    code: RDKafkaErrorCode,
+) -> Result<(), EngineError> {
+    let refused = |reason: &str| refused(name, reason);
+    let since = Instant::now();
+    let described = loop {
+        let asked = admin.describe_configs([&ResourceSpecifier::Topic(name)], options).await;
+        let described = asked.ok().and_then(|mut answers| answers.pop()).and_then(Result::ok);
+        // Another mirror may be making it: not every broker knows it at once.
+        let is_making = code == RDKafkaErrorCode::TopicAlreadyExists && since.elapsed() < QUESTION;
+        if described.is_some() || !is_making {
+            break described;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    match described.as_ref().and_then(|config| config.get("cleanup.policy")) {
+        Some(ConfigEntry { value: Some(policy), .. }) if policy == "compact" => Ok(()),
+        Some(ConfigEntry { value, .. }) => Err(refused(&format!(
+            "its cleanup.policy is {}, so positions would expire; set it to compact",
+            value.as_deref().unwrap_or("unknown")
+        ))),
+        None if code == RDKafkaErrorCode::TopicAlreadyExists => Err(refused(
+            "it is there, but its cleanup.policy may not be read: allow the mirror to describe its configuration",
+        )),
+        None => Err(refused(&format!("it was not made: {code} ({code:?})"))),
+    }
+}
+
+fn refused(topic: &str, reason: &str) -> EngineError {
+    EngineError::NoTransactions { reason: format!("the topic {topic} cannot be used: {reason}") }
+}
+
+/// What a consumer or admin client needs of a producer's settings to reach the same cluster.
+fn connection(producer: &config::Settings) -> config::Settings {
+    const PREFIXES: [&str; 9] = [
+        "bootstrap.",
+        "security.",
+        "ssl.",
+        "sasl.",
+        "socket.",
+        "broker.",
+        "enable.ssl.",
+        "client.",
+        "debug",
+    ];
+    let mut settings = config::Settings::default();
+    let of_connection = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    producer
+        .effective()
+        .filter(|setting| of_connection(&setting.name))
+        .for_each(|setting| settings.set(setting.clone()));
+    settings
+}
+
+/// The stored positions of our partitions, by their keys, as they are once every transaction that was open
+/// when we asked has ended. `None` if it is time to stop.
+pub(super) fn read(
+    settings: &Settings,
+    origin: &Origin,
+    stop: &Stop,
+) -> Result<Option<BTreeMap<String, i64>>, EngineError> {
+    let topic = origin.topic();
+    let unreadable = |error| unreadable(&topic, &error);
+    let producer = connection(&settings.producers[0]);
+    // librdkafka assigns nothing without a group; nothing is committed in it here.
+    let reader = |isolation| {
+        let more = [
+            ("group.id", origin.group.as_str()),
+            ("isolation.level", isolation),
+            ("enable.partition.eof", "true"),
+            ("enable.auto.commit", "false"),
+            ("auto.offset.reset", "error"),
+        ];
+        let quiet = Quiet::new("destination");
+        client::make::<_, BaseConsumer<Quiet>>(&producer, &more, &settings.producer_file, quiet)
+    };
+    let uncommitted = reader("read_uncommitted")?;
+    let Some((_, end)) = ask(&topic, stop, || uncommitted.fetch_watermarks(&topic, 0, QUESTION))?
+    else {
+        return Ok(None);
+    };
+    let committed = reader("read_committed")?;
+    if !others_have_ended(&committed, &topic, end, stop)? {
+        return Ok(None);
+    }
+    let mut start = TopicPartitionList::new();
+    start.add_partition_offset(&topic, 0, Offset::Beginning).map_err(unreadable)?;
+    committed.assign(&start).map_err(unreadable)?;
+    let mut positions = BTreeMap::new();
+    while !stop.requested() {
+        match committed.poll(LOOK) {
+            None => {}
+            Some(Ok(message)) => {
+                let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
+                let value = message.payload().unwrap_or_default();
+                let offset = offset_of(value).map_err(|reason| EngineError::Positions {
+                    topic: topic.clone(),
+                    reason: format!("the record at offset {}: {reason}", message.offset()),
+                })?;
+                positions.insert(key, offset);
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Some(positions)),
+            Some(Err(error)) if client::is_refusal(&error) => return Err(unreadable(error)),
+            Some(Err(error)) => {
+                tracing::warn!("the positions are not read yet: {}", client::reason(&error));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Waits until everything below `end` is decided; readers of committed records see no further than the first
+/// record of a transaction that is open.
+fn others_have_ended(
+    reader: &BaseConsumer<Quiet>,
+    topic: &str,
+    end: i64,
+    stop: &Stop,
+) -> Result<bool, EngineError> {
+    let (since, mut said) = (Instant::now(), false);
+    loop {
+        let Some((_, stable)) = ask(topic, stop, || reader.fetch_watermarks(topic, 0, QUESTION))?
+        else {
+            return Ok(false);
+        };
+        if stable >= end {
+            return Ok(true);
+        }
+        if !said && since.elapsed() > PATIENCE {
+            said = true;
+            tracing::warn!(
+                "waiting for another mirror's transaction to end, to read the positions"
+            );
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Asks the destination until it answers, or refuses for good.
+fn ask<T>(
+    topic: &str,
+    stop: &Stop,
+    question: impl Fn() -> Result<T, KafkaError>,
+) -> Result<Option<T>, EngineError> {
+    while !stop.requested() {
+        match question() {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) if client::is_refusal(&error) => return Err(unreadable(topic, &error)),
+            Err(error) => {
+                tracing::warn!(
+                    "the destination does not tell the positions: {}",
+                    client::reason(&error)
+                );
+            }
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(None)
+}
+
+fn unreadable(topic: &str, error: &KafkaError) -> EngineError {
+    EngineError::Positions { topic: topic.to_owned(), reason: client::reason(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_found_again_under_its_key() {
+        let origin = Origin { group: "g".to_owned(), cluster: "c".to_owned() };
+        assert_eq!(
+            origin.key("t\"", 3),
+            r#"{"group":"g","cluster":"c","topic":"t\"","partition":3}"#
+        );
+        assert_eq!(origin.transactional_id("t", 3), "mirror/c/g/t/3");
+        assert_eq!(origin.topic(), "__mirror_positions.g");
+        assert_eq!(offset_of(value(17).as_bytes()), Ok(17));
+    }
+
+    #[test]
+    fn any_group_has_a_topic() {
+        let topic = |group: String| Origin { group, cluster: "c".to_owned() }.topic();
+        assert_eq!(topic("a b/ü".to_owned()), "__mirror_positions.a_b__");
+        assert!(topic("x".repeat(300)).len() <= 249);
+    }
+
+    #[test]
+    fn what_is_no_position_of_ours_is_not_taken_for_one() {
+        assert!(offset_of(br#"{"version":2,"offset":17}"#).unwrap_err().contains("newer mirror"));
+        assert!(offset_of(b"17").unwrap_err().contains("no position of ours"));
+        assert!(offset_of(b"").is_err());
+    }
+}
