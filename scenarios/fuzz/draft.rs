@@ -12,6 +12,10 @@ pub enum Event {
     Kill,
     /// A second instance joins, and leaves again.
     Join,
+    /// It is frozen for a while.
+    Freeze,
+    /// It is frozen for a while, and a second instance has its partitions meanwhile.
+    Zombie,
     /// A topic of the destination gets more partitions.
     Grow,
     /// A topic of the source gets more partitions.
@@ -207,11 +211,26 @@ impl Written<'_> {
                 self.meanwhile(turn);
                 self.actions.push(Action::RemoveInstance);
             }
+            Event::Freeze => self.freeze(turn),
+            Event::Zombie => {
+                self.await_ready();
+                self.actions.push(Action::AddInstance(self.options()));
+                self.freeze(turn);
+                self.actions.push(Action::RemoveInstance);
+            }
             Event::Grow | Event::GrowSource => {
                 self.grow(turn.event, topic);
                 self.meanwhile(turn);
             }
         }
+    }
+
+    fn freeze(&mut self, turn: &Turn) {
+        self.actions.push(Action::FreezeSubject);
+        self.meanwhile(turn);
+        // Some are over before the group has noticed.
+        let after_ms = if turn.ready { 300 } else { self.space.session_ms + 1_500 };
+        self.actions.push(Action::ThawSubject { after_ms });
     }
 
     /// A topic whose every record may be aborted would be left in doubt.
@@ -232,7 +251,8 @@ impl Written<'_> {
 
     fn options(&self) -> SubjectOptions {
         let mut options = self.draft.options.clone();
-        if self.draft.turns.iter().any(|turn| turn.event == Event::Join) {
+        let joins = |turn: &Turn| matches!(turn.event, Event::Join | Event::Zombie);
+        if self.draft.turns.iter().any(joins) {
             // An instance is known to have joined by the group's move, and streams move it, too.
             options.streams = 1;
         }

@@ -9,6 +9,7 @@ use super::draft::{Draft, Event, Load, Looks, Topic, Turn};
 use harness::{
     cluster::Backend,
     subject::{Kind, Spec},
+    testbed,
 };
 use judge::{
     contract::{Partitioning, Start},
@@ -37,6 +38,10 @@ pub struct Space {
     pub from_latest: bool,
     /// Whether partition numbers are kept; `None`: sometimes.
     pub preserve: Option<bool>,
+    /// Whether the subject can be asked to copy exactly once.
+    pub exactly_once: bool,
+    /// After how long without a word a group takes its member for gone, in milliseconds.
+    pub session_ms: u64,
     /// What may happen to the subject.
     pub events: Vec<Event>,
     /// How often something happens to it.
@@ -50,14 +55,20 @@ impl Space {
         let contract = subject.contract(&SubjectOptions::default(), false);
         // The mock has no command to give a topic more partitions.
         let grow = (backend == Backend::Containers).then_some([Event::GrowSource, Event::Grow]);
-        let events = [Event::Stop, Event::Kill, Event::Stop, Event::Kill, Event::Join];
+        let (stop, kill) = ([Event::Stop; 5], [Event::Kill; 3]);
+        let events = stop.into_iter().chain(kill).chain([Event::Join]);
+        // Any program may be frozen; what a zombie may do is known of ours alone.
+        let freeze = ours.then_some([Event::Freeze, Event::Zombie]);
+        let events = events.chain(freeze.into_iter().flatten());
         Space {
             real_brokers: backend == Backend::Containers,
+            exactly_once: backend == Backend::Containers && subject.kind == Kind::Mirror,
+            session_ms: testbed::session_timeout_ms(backend),
             from_latest: contract.start == Start::Latest,
             // Ours can do both.
             preserve: (!ours || subject.contract.is_some())
                 .then_some(contract.partitioning == Partitioning::Preserve),
-            events: events.into_iter().chain(grow.into_iter().flatten()).collect(),
+            events: events.chain(grow.into_iter().flatten()).collect(),
             turns: 0..=3,
         }
     }
@@ -93,7 +104,7 @@ impl Space {
             vec(turn(self.events.clone()), self.turns.clone()),
             topics(),
             (option::weighted(0.2, look()), prop::bool::weighted(0.8)),
-            options(self.preserve),
+            options(self.preserve, self.exactly_once),
             vec(workload(self.real_brokers), Looks::COUNT),
         )
             .prop_map(|(turns, topics, (excluded, ready), options, workloads)| Draft {
@@ -153,19 +164,21 @@ fn topic() -> impl Strategy<Value = Topic> {
     )
 }
 
-fn options(preserve: Option<bool>) -> impl Strategy<Value = SubjectOptions> {
+fn options(preserve: Option<bool>, exactly_once: bool) -> impl Strategy<Value = SubjectOptions> {
     let preserve = preserve.map_or(prop::bool::weighted(0.15).boxed(), |fixed| Just(fixed).boxed());
     // Commits that come often are soon caught in between.
     let commit_interval = select(&[100_u64, 10, 300][..]);
     let streams = prop_oneof![7 => Just(1_u32), 2 => Just(2_u32), 1 => Just(3_u32)];
     // Acknowledgements then come out of order even on a mock, whose partitions are equally quick.
     let small_batches = prop::bool::weighted(0.3);
-    (streams, preserve, commit_interval, small_batches).prop_map(
-        |(streams, preserve, interval, small_batches)| SubjectOptions {
+    let exactly_once = prop::bool::weighted(if exactly_once { 0.4 } else { 0.0 });
+    (streams, preserve, commit_interval, small_batches, exactly_once).prop_map(
+        |(streams, preserve, interval, small_batches, exactly_once)| SubjectOptions {
             commit_interval_ms: Some(interval),
             streams,
             preserve,
             small_batches,
+            exactly_once,
             ..SubjectOptions::default()
         },
     )
@@ -249,7 +262,7 @@ mod tests {
     fn check(plan: &Plan) {
         let mut partitions: BTreeMap<(judge::plan::Side, &str), u32> = BTreeMap::new();
         let mut records: BTreeMap<&str, u32> = BTreeMap::new();
-        let (mut instances, mut others) = (0, 0);
+        let (mut instances, mut others, mut frozen) = (0, 0, 0);
         for action in &plan.actions {
             match action {
                 Action::CreateTopic { side, topic, partitions: count } => {
@@ -267,14 +280,21 @@ mod tests {
                 Action::StopSubject | Action::KillSubject => instances -= 1,
                 Action::AddInstance(_) => others += 1,
                 Action::RemoveInstance => others -= 1,
+                Action::FreezeSubject => frozen += 1,
+                Action::ThawSubject { .. } => frozen -= 1,
                 Action::AwaitRecords { topic, records: awaited } => {
                     assert!(*awaited <= u64::from(records[topic.as_str()]), "{plan:#?}");
                 }
                 _ => {}
             }
             assert!((0..=1).contains(&instances) && (0..=1).contains(&others), "{plan:#?}");
+            assert!((0..=instances).contains(&frozen), "{plan:#?}");
         }
-        assert_eq!((instances, plan.actions.last()), (1, Some(&Action::Finish)), "{plan:#?}");
+        assert_eq!(
+            (instances, frozen, plan.actions.last()),
+            (1, 0, Some(&Action::Finish)),
+            "{plan:#?}"
+        );
         for (_, topic) in partitions.keys() {
             assert!((1..=5_000).contains(&records[topic]), "{topic}: {plan:#?}");
         }
@@ -324,7 +344,9 @@ mod tests {
     fn everything_that_can_be_judged_occurs() {
         let real = plans(&space(Backend::Containers, Kind::Mirror, None));
         let any = |plan: &Plan, found: fn(&Action) -> bool| plan.actions.iter().any(found);
-        let occurs: [fn(&Action) -> bool; 9] = [
+        let occurs: [fn(&Action) -> bool; 11] = [
+            |action| matches!(action, Action::StartSubject(options) if options.exactly_once),
+            |action| matches!(action, Action::FreezeSubject),
             |action| matches!(action, Action::StartSubject(options) if options.small_batches),
             |action| matches!(action, Action::AddInstance(_)),
             |action| matches!(action, Action::GrowTopic { .. }),

@@ -242,7 +242,7 @@ async fn perform(
 /// Whether most of its time is spent waiting for a group that moves.
 fn waits(plan: &Plan) -> bool {
     plan.actions.iter().any(|action| match action {
-        Action::KillSubject | Action::AddInstance(_) => true,
+        Action::KillSubject | Action::AddInstance(_) | Action::FreezeSubject => true,
         Action::StartSubject(options) => options.streams > 1,
         _ => false,
     })

@@ -46,15 +46,10 @@ impl Testbed {
             };
             return Ok(properties([address, ("group.id", self.group())]));
         }
-        let session = match source.backend() {
-            // The mock lets a joining member wait for the session timeout less a second.
-            Backend::Embedded => "1500",
-            Backend::Containers => "6000",
-        };
         Ok(properties([
             ("bootstrap.servers", address(source, in_container)?),
             ("group.id", self.group()),
-            ("session.timeout.ms", session.into()),
+            ("session.timeout.ms", session_timeout_ms(source.backend()).to_string()),
             ("heartbeat.interval.ms", "300".into()),
             ("metadata.max.age.ms", "1000".into()),
         ]))
@@ -74,6 +69,15 @@ impl Testbed {
             producer.extend(single.map(|(name, value)| (name.into(), value.into())));
         }
         Ok(producer)
+    }
+}
+
+/// How long a subject may be silent before its group takes it for gone, in milliseconds.
+pub fn session_timeout_ms(backend: Backend) -> u64 {
+    match backend {
+        // The mock lets a joining member wait for the session timeout less a second.
+        Backend::Embedded => 1_500,
+        Backend::Containers => 6_000,
     }
 }
 

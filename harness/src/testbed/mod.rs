@@ -40,6 +40,7 @@ use judge::{
     plan::{Action, Plan, Side, SubjectOptions, Workload},
     verdict::Judgement,
 };
+pub use launch::session_timeout_ms;
 use sampler::Sampler;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -36,8 +36,8 @@ const RECORDS_BETWEEN_CHORES: usize = 1000;
 const IDLE: Duration = Duration::from_millis(50);
 /// How long to wait for room in the producer before trying again.
 const FULL: Duration = Duration::from_millis(10);
-/// How long a failing stream waits for its last transactions.
-const LAST_TRANSACTION: Duration = Duration::from_secs(10);
+/// How long a stream that ends waits for its last transactions.
+pub(super) const LAST_TRANSACTION: Duration = Duration::from_secs(10);
 /// Waiting longer than this for room, the consumer is paused and polled, or the group would expel it.
 pub(super) const STAY_IN_GROUP: Duration = Duration::from_secs(5);
 

@@ -30,7 +30,7 @@ use rdkafka::{
 
 use super::{
     EngineError, Settings, client,
-    stream::{STAY_IN_GROUP, Stream, consume},
+    stream::{LAST_TRANSACTION, STAY_IN_GROUP, Stream, consume},
 };
 use crate::{
     progress::{Place, Slot, Token},
@@ -117,17 +117,20 @@ impl Stream<'_> {
         let new = |place| Lane::new(self, self.settings, &lanes.origin, place);
         let mut opened = places.iter().map(new).collect::<Result<Vec<_>, _>>()?;
         let mut waiting: Vec<&mut Lane> = opened.iter_mut().collect();
-        let fenced = self.persist(lanes, None, || {
-            let tried = at_once(&mut waiting, |lane| lane.fence());
-            let mut again = Vec::new();
-            for (lane, tried) in waiting.drain(..).zip(tried) {
-                if let Tried::Again = tried? {
-                    again.push(lane);
+        let fenced = self.persist(
+            |_| lanes.stop.requested(),
+            || {
+                let tried = at_once(&mut waiting, |lane| lane.fence());
+                let mut again = Vec::new();
+                for (lane, tried) in waiting.drain(..).zip(tried) {
+                    if let Tried::Again = tried? {
+                        again.push(lane);
+                    }
                 }
-            }
-            waiting = again;
-            Ok(Tried::done_if(waiting.is_empty()))
-        })?;
+                waiting = again;
+                Ok(Tried::done_if(waiting.is_empty()))
+            },
+        )?;
         if !fenced {
             return Ok(None);
         }
@@ -160,14 +163,19 @@ impl Stream<'_> {
     }
 
     /// Commits the open transactions with their positions. One that cannot be committed, or is not within
-    /// `patience`, is given up: nothing of it counts, and [`Stream::mend_lanes`] begins anew.
+    /// `patience` (`None`: not before it is time to stop), is given up: nothing of it counts, and [`Stream::mend_lanes`] begins anew.
     pub(super) fn complete(&self, patience: Option<Duration>) -> Result<(), EngineError> {
         let Some(lanes) = &self.lanes else { return Ok(()) };
         let mut all = lanes.by_slot.borrow_mut();
         let mut open: Vec<&mut Lane> = all.values_mut().filter(|lane| lane.is_open()).collect();
-        let ended = self.send_positions(lanes, patience, &mut open)?
-            && self.deliver(lanes, patience, &mut open)?
-            && self.commit_lanes(lanes, patience, &mut open)?;
+        let is_over = |waited: Duration| match patience {
+            Some(patience) => waited > patience,
+            // A stop does not cut short what is nearly done.
+            None => lanes.stop.requested() && waited > LAST_TRANSACTION,
+        };
+        let ended = self.send_positions(&is_over, &mut open)?
+            && self.deliver(&is_over, &mut open)?
+            && self.commit_lanes(&is_over, &mut open)?;
         if !ended {
             open.iter_mut().for_each(|lane| lane.give_up());
         }
@@ -179,12 +187,11 @@ impl Stream<'_> {
 
     fn send_positions(
         &self,
-        lanes: &Lanes,
-        patience: Option<Duration>,
+        is_over: &impl Fn(Duration) -> bool,
         open: &mut [&mut Lane],
     ) -> Result<bool, EngineError> {
         let mut unsent: Vec<usize> = (0..open.len()).collect();
-        self.persist(lanes, patience, || {
+        self.persist(is_over, || {
             open.iter_mut().for_each(|lane| lane.poll());
             unsent.retain(|index| matches!(open[*index].send_position(), Tried::Again));
             Ok(Tried::done_if(unsent.is_empty()))
@@ -193,11 +200,10 @@ impl Stream<'_> {
 
     fn deliver(
         &self,
-        lanes: &Lanes,
-        patience: Option<Duration>,
+        is_over: &impl Fn(Duration) -> bool,
         open: &mut [&mut Lane],
     ) -> Result<bool, EngineError> {
-        self.persist(lanes, patience, || {
+        self.persist(is_over, || {
             open.iter_mut().for_each(|lane| lane.poll());
             Ok(Tried::done_if(open.iter().all(|lane| !lane.is_open() || lane.in_flight() == 0)))
         })
@@ -205,11 +211,10 @@ impl Stream<'_> {
 
     fn commit_lanes(
         &self,
-        lanes: &Lanes,
-        patience: Option<Duration>,
+        is_over: &impl Fn(Duration) -> bool,
         open: &mut Vec<&mut Lane>,
     ) -> Result<bool, EngineError> {
-        self.persist(lanes, patience, || {
+        self.persist(is_over, || {
             open.retain(|lane| lane.is_open());
             let tried = at_once(open, |lane| lane.commit());
             Ok(Tried::done_if(tried.iter().all(|tried| matches!(tried, Tried::Done))))
@@ -275,12 +280,10 @@ impl Stream<'_> {
         }
     }
 
-    /// Tries until it is done, and stays in the group meanwhile. False if it is given up: after `patience`, or,
-    /// without one, when it is time to stop.
+    /// Tries until it is done, and stays in the group meanwhile. False if it is over before that, after so long.
     fn persist(
         &self,
-        lanes: &Lanes,
-        patience: Option<Duration>,
+        is_over: impl Fn(Duration) -> bool,
         mut attempt: impl FnMut() -> Result<Tried, EngineError>,
     ) -> Result<bool, EngineError> {
         let since = Instant::now();
@@ -289,11 +292,7 @@ impl Stream<'_> {
             if let Tried::Done = attempt()? {
                 break true;
             }
-            let is_over = match patience {
-                Some(patience) => since.elapsed() > patience,
-                None => lanes.stop.requested(),
-            };
-            if is_over {
+            if is_over(since.elapsed()) {
                 break false;
             }
             if since.elapsed() > STAY_IN_GROUP {
