@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::{
     EngineError,
     assignment::Furthest,
-    client::{self, lock},
+    client::{self, Troubles, lock},
     once::Goal,
 };
 use crate::{
@@ -77,6 +77,13 @@ impl Notes {
             tracing::error!("dropped the record {shown}: {reason}");
             progress.acknowledged(token);
             self.meters.dropped.add(1);
+        }
+    }
+
+    /// A login that is refused is no outage: who cannot log in now cannot later.
+    pub(super) fn denied(&self, troubles: &Troubles) {
+        if let Some(denial) = troubles.denial() {
+            self.fail(denial);
         }
     }
 
