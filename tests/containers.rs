@@ -1,7 +1,14 @@
-//! The promises on real Kafka in containers, and ten random plans on leased pairs. Without a Docker
-//! engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
+//! The promises on real Kafka in containers, ten random plans on leased pairs, and our mirror with TLS and SASL.
+//! Without a Docker engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
 #![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
 
+mod secured {
+    pub(crate) mod cases;
+    pub(crate) mod certificates;
+    pub(crate) mod ground;
+    pub(crate) mod logins;
+    pub(crate) mod runs;
+}
 mod support {
     pub(crate) mod shim;
 }
@@ -31,7 +38,8 @@ fn main() -> ExitCode {
     let call = Call::new();
     let trials = match engine() {
         Ok(()) => {
-            call.scenarios(Backend::Containers).into_iter().chain(random_plans(&call)).collect()
+            let scenarios = call.scenarios(Backend::Containers).into_iter();
+            scenarios.chain(random_plans(&call)).chain(secured(&call)).collect()
         }
         Err(reason) => {
             println!("skipped: no Docker engine ({reason})");
@@ -66,6 +74,13 @@ fn random_plans(call: &Call) -> Vec<Trial> {
             Trial::ignorable_test(name, move || outcome().map(|()| Completion::Completed))
         })
         .collect()
+}
+
+/// Runs of our mirror over listeners with TLS and SASL.
+fn secured(call: &Call) -> Vec<Trial> {
+    let folder = call.settings("secured").run_dir.path().to_owned();
+    let run = format!("{:08x}", call.seed.wrapping_add(2) as u32);
+    secured::runs::trials(runtime(), folder, run)
 }
 
 type Outcome = Result<(), String>;

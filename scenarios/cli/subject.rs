@@ -93,13 +93,13 @@ impl SubjectArgs {
         Ok(Kind::Bad { fault: fault.clone(), seed })
     }
 
-    /// The same words again, each with a space before it.
+    /// The same words again, each with a space before it; but for secrets, because reports are handed on.
     pub(super) fn repeat(&self) -> String {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let subject = Some(self.subject.clone()).filter(|subject| subject != "mirror");
         let words = [
             ("--subject", subject),
-            ("--command", self.command.clone()),
+            ("--command", self.command.as_deref().map(without_secrets)),
             ("--fault", self.fault.clone()),
             ("--consumer.config", path(&self.consumer_config)),
             ("--producer.config", path(&self.producer_config)),
@@ -156,7 +156,53 @@ fn kind(name: &str, command: Option<&str>) -> Result<Kind, String> {
     }
 }
 
+/// A command line with stars in place of what is given to a name of something secret.
+fn without_secrets(command: &str) -> String {
+    /// `name=value`, and a flag with its value behind it.
+    const PAIRS: [&str; 2] = [
+        r#"(?<name>[\w.-]+)(?<between>=)("[^"]*"|'[^']*'|\S+)"#,
+        r#"(?<name>-[\w.-]+)(?<between>\s+)("[^"]*"|'[^']*'|[^\s-]\S*)"#,
+    ];
+    let hide = |command: String, pairs: &str| match regex::Regex::new(pairs) {
+        Ok(pairs) => pairs
+            .replace_all(&command, |found: &regex::Captures<'_>| {
+                let name = &found["name"];
+                let is_secret = config::is_secret(name.trim_start_matches('-'));
+                let hidden = || format!("{name}{}********", &found["between"]);
+                if is_secret { hidden() } else { found[0].to_owned() }
+            })
+            .into_owned(),
+        Err(_) => "********".to_owned(),
+    };
+    PAIRS.into_iter().fold(command.to_owned(), hide)
+}
+
 /// A word as a shell takes it.
 pub(super) fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_is_told_without_its_secrets() {
+        let table = [
+            ("mirror --from {consumer_config}", "mirror --from {consumer_config}"),
+            ("m --sasl.password=s3cret --to x", "m --sasl.password=******** --to x"),
+            ("m --quiet --password s3cret x", "m --quiet --password ******** x"),
+            ("PASSWORD=s3cret m", "PASSWORD=******** m"),
+            ("m -X ssl.key.password='s3 cret' y", "m -X ssl.key.password=******** y"),
+            (
+                r#"m --sasl.jaas.config='x required password="s3cret";' z"#,
+                "m --sasl.jaas.config=******** z",
+            ),
+            ("sh -c 'm --a=b --password=s3cret'", "sh -c 'm --a=b --password=********"),
+            ("m --secret-name x --keys 3", "m --secret-name ******** --keys 3"),
+        ];
+        for (command, shown) in table {
+            assert_eq!(without_secrets(command), shown);
+        }
+    }
 }

@@ -145,6 +145,20 @@ fn a_users_passwords_are_written_nowhere() {
     assert!(events.contains("sasl.password"), "what is ignored is named: {events}");
 }
 
+#[test]
+fn a_command_s_passwords_are_not_in_its_report() {
+    let secret = "open-sesame-4711";
+    let place = Place::with(SMALL);
+    let command = format!("true --sasl.password={secret} --topics {{topics}}");
+    let said = place.spec(&["--subject", "command", "--command", &command]);
+    said.ended(1, &["--sasl.password=********"]);
+    assert!(!format!("{said:?}").contains(secret), "{said:#?}");
+    walk(&place.path("report"), &mut |path| {
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        assert!(!text.contains(secret), "{}", path.display());
+    });
+}
+
 fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

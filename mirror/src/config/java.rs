@@ -20,8 +20,10 @@ pub enum Known {
     Renamed(&'static str),
     /// `translate` gives it a meaning of its own.
     Special,
-    /// Only Java's clients know it; the reason why nothing is missing without it.
+    /// It has no effect here; the reason why nothing is missing without it.
     JavaOnly(&'static str),
+    /// It cannot be honoured, and something would be missing; the reason and the way out.
+    Refused(&'static str),
 }
 
 /// What is known of this name; `None` if no client of this kind has such a property.
@@ -29,7 +31,16 @@ pub fn known(kind: Kind, name: &str) -> Option<Known> {
     let java = JAVA.iter().find(|(scope, java, _)| scope.includes(kind) && *java == name);
     match java {
         Some((_, _, known)) => Some(*known),
-        None => native(kind).any(|native| native == name).then_some(Known::Native),
+        None => native(kind).any(|native| native == name).then(|| of_librdkafka(name)),
+    }
+}
+
+/// librdkafka is built without Kerberos and without OAuth, and would refuse most of their properties.
+fn of_librdkafka(name: &str) -> Known {
+    match name {
+        _ if name.starts_with("sasl.kerberos.") => KERBEROS,
+        _ if name.starts_with("sasl.oauthbearer.") => OAUTH,
+        _ => Known::Native,
     }
 }
 
@@ -81,9 +92,13 @@ impl Scope {
 const BYTES: Known = Known::JavaOnly("bytes are copied as they are");
 const CLASS: Known = Known::JavaOnly("it names a Java class");
 const METRICS: Known = Known::JavaOnly("it configures Java's metrics");
-const TLS: Known = Known::JavaOnly("it configures Java's TLS");
-const KERBEROS: Known = Known::JavaOnly("it configures Java's Kerberos login");
-const OAUTH: Known = Known::JavaOnly("it configures Java's OAuth login");
+const TLS: Known = Known::JavaOnly("it configures Java's TLS, and OpenSSL is used");
+const KERBEROS: Known = Known::JavaOnly("only Kerberos uses it");
+const OAUTH: Known = Known::JavaOnly("only OAuth uses it");
+const MISSED: Known = Known::Refused(
+    "names a Java class, and this mirror runs none; remove it and write what the class provides into the properties, \
+     or keep MirrorMaker for this",
+);
 const TIMEOUT: Known = Known::JavaOnly("no call of the mirror waits for it");
 const COMMIT: Known = Known::JavaOnly("--offset.commit.interval.ms decides");
 const OFFSETS: Known = Known::JavaOnly("progress is kept by Kafka, not by ZooKeeper");
@@ -108,29 +123,30 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (Scope::Both, "metrics.sample.window.ms", METRICS),
     (Scope::Both, "auto.include.jmx.reporter", METRICS),
     (Scope::Both, "security.providers", CLASS),
-    (Scope::Both, "config.providers", CLASS),
+    (Scope::Both, "config.providers", MISSED),
     // TLS.
     (Scope::Both, "ssl.keystore.type", Known::Special),
     (Scope::Both, "ssl.truststore.type", Known::Special),
     (Scope::Both, "ssl.truststore.location", Known::Special),
     (Scope::Both, "ssl.keystore.location", Known::Special),
     (Scope::Both, "ssl.endpoint.identification.algorithm", Known::Special),
-    (Scope::Both, "ssl.keystore.key", Known::Renamed("ssl.key.pem")),
-    (Scope::Both, "ssl.keystore.certificate.chain", Known::Renamed("ssl.certificate.pem")),
-    (Scope::Both, "ssl.truststore.certificates", Known::Renamed("ssl.ca.pem")),
-    (Scope::Both, "ssl.truststore.password", Known::JavaOnly("a PEM file needs none")),
-    (Scope::Both, "ssl.protocol", TLS),
+    (Scope::Both, "ssl.keystore.key", Known::Special),
+    (Scope::Both, "ssl.keystore.certificate.chain", Known::Special),
+    (Scope::Both, "ssl.truststore.certificates", Known::Special),
+    (Scope::Both, "ssl.truststore.password", Known::Special),
+    (Scope::Both, "ssl.cipher.suites", Known::Special),
+    (Scope::Both, "ssl.protocol", Known::Special),
+    (Scope::Both, "ssl.enabled.protocols", Known::Special),
     (Scope::Both, "ssl.provider", TLS),
-    (Scope::Both, "ssl.enabled.protocols", TLS),
     (Scope::Both, "ssl.keymanager.algorithm", TLS),
     (Scope::Both, "ssl.trustmanager.algorithm", TLS),
     (Scope::Both, "ssl.secure.random.implementation", TLS),
-    (Scope::Both, "ssl.engine.factory.class", CLASS),
+    (Scope::Both, "ssl.engine.factory.class", MISSED),
     // SASL.
     (Scope::Both, "sasl.jaas.config", Known::Special),
-    (Scope::Both, "sasl.client.callback.handler.class", CLASS),
-    (Scope::Both, "sasl.login.callback.handler.class", CLASS),
-    (Scope::Both, "sasl.login.class", CLASS),
+    (Scope::Both, "sasl.client.callback.handler.class", MISSED),
+    (Scope::Both, "sasl.login.callback.handler.class", MISSED),
+    (Scope::Both, "sasl.login.class", MISSED),
     (Scope::Both, "sasl.kerberos.ticket.renew.jitter", KERBEROS),
     (Scope::Both, "sasl.kerberos.ticket.renew.window.factor", KERBEROS),
     (Scope::Both, "sasl.login.connect.timeout.ms", OAUTH),

@@ -1,14 +1,17 @@
 //! From two `.properties` files to the settings of each client.
 //!
 //! ```text
-//!  file (grammar) -> translate (one property; java: which exist) -> defaults (what we add) -> Config
+//!  file (grammar) -> translate (one property; java: which exist; jaas) -> security (TLS and SASL together)
+//!       -> defaults (what we add) -> Config
 //! ```
 //! Everything the mirror sets, changes or ignores is a [`Setting`] with its reason, and is announced. This part
 //! knows no cluster and no client library; librdkafka judges the values when the engine makes its clients.
 
 mod defaults;
 mod file;
+mod jaas;
 mod java;
+mod security;
 mod setting;
 mod translate;
 
@@ -207,14 +210,15 @@ impl Config {
 
 /// The file's settings, as the user means them.
 fn load(kind: Kind, path: &Path) -> Result<Settings, ConfigError> {
+    let refused = |refusal| ConfigError::Refused { path: path.to_owned(), refusal };
     let mut settings = Settings::default();
     for property in file::read(path)? {
-        let translated = translate::translate(kind, &property.name, &property.value)
-            .map_err(|refusal| ConfigError::Refused { path: path.to_owned(), refusal })?;
-        for setting in translated {
+        let translated = translate::translate(kind, &property.name, &property.value);
+        for setting in translated.map_err(refused)? {
             settings.set(setting);
         }
     }
+    security::resolve(&mut settings).map_err(refused)?;
     Ok(settings)
 }
 

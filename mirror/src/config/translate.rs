@@ -2,7 +2,9 @@
 //!
 //! Pure: a name and a value in, settings out. It does not know which other properties are set.
 
+use super::jaas;
 use super::java::{Kind, Known, known, nearest};
+use super::security;
 use super::setting::{Origin, Setting};
 
 /// Why a property cannot be honoured.
@@ -34,6 +36,9 @@ pub(super) fn translate(kind: Kind, name: &str, value: &str) -> Result<Vec<Setti
         Some(Known::Renamed(new)) => Ok(vec![renamed(name, new, value)]),
         Some(Known::Native) => Ok(vec![native(name, value)]),
         Some(Known::Special) => special(name, value),
+        Some(Known::Refused(reason)) => {
+            Err(Refusal::Value { name: name.to_owned(), reason: reason.to_owned() })
+        }
     }
 }
 
@@ -70,8 +75,17 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
         |reason: &str| Err(Refusal::Value { name: name.to_owned(), reason: reason.to_owned() });
     let one = match name {
         "metadata.broker.list" => renamed(name, "bootstrap.servers", value),
-        "client.id" | "enable.auto.commit" | "enable.auto.offset.store" | "zookeeper.connect"
-        | "zookeeper.connection.timeout.ms" | "ssl.keystore.location" => native(name, value),
+        "client.id"
+        | "enable.auto.commit"
+        | "enable.auto.offset.store"
+        | "zookeeper.connect"
+        | "zookeeper.connection.timeout.ms" => native(name, value),
+        // What they mean depends on each other: see `security`.
+        "ssl.keystore.location"
+        | "ssl.keystore.type"
+        | "ssl.truststore.location"
+        | "ssl.truststore.type"
+        | "ssl.truststore.password" => native(name, value),
         "auto.commit.enable" => renamed(name, "enable.auto.commit", value),
         "security.protocol" => spelt(name, name, value, &value.to_lowercase()),
         "client.dns.lookup" if value == "default" => {
@@ -80,7 +94,9 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
         "client.dns.lookup" => native(name, value),
         // librdkafka's own property of this name is the age of its cache.
         "metadata.max.age.ms" => renamed(name, "topic.metadata.refresh.interval.ms", value),
-        "send.buffer.bytes" => spelt(name, "socket.send.buffer.bytes", value, system_default(value)),
+        "send.buffer.bytes" => {
+            spelt(name, "socket.send.buffer.bytes", value, system_default(value))
+        }
         "receive.buffer.bytes" => {
             spelt(name, "socket.receive.buffer.bytes", value, system_default(value))
         }
@@ -114,38 +130,26 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
             Err(_) => return refuse("is not a number of bytes"),
         },
         "transactional.id" => {
-            return refuse("would make the producer transactional, and the mirror writes no transactions; remove it");
+            return refuse(
+                "would make the producer transactional, and the mirror writes no transactions; remove it",
+            );
         }
         "ssl.endpoint.identification.algorithm" => {
-            spelt(name, name, value, if value.is_empty() { "none" } else { value })
+            let one = if value.is_empty() { "none" } else { &value.to_lowercase() };
+            spelt(name, name, value, one)
         }
-        "ssl.keystore.type" => match value.to_uppercase().as_str() {
-            "PKCS12" | "PEM" => ignored(name, value, "librdkafka sees it from the property used"),
-            _ => return refuse("cannot be read by librdkafka; convert the keystore to PKCS12"),
-        },
-        "ssl.truststore.type" => match value.to_uppercase().as_str() {
-            "PEM" => ignored(name, value, "librdkafka reads PEM"),
-            _ => return refuse(TRUSTSTORE),
-        },
-        "ssl.truststore.location" if is_java_store(value) => return refuse(TRUSTSTORE),
-        "ssl.truststore.location" => renamed(name, "ssl.ca.location", value),
-        "sasl.jaas.config" => return jaas(value).ok_or_else(|| Refusal::Value {
-            name: name.to_owned(),
-            reason: "names no username and password; set sasl.username and sasl.password, or the sasl.kerberos \
-                     properties"
-                .to_owned(),
-        }),
+        "ssl.cipher.suites" => return suites(name, value).map(|one| vec![one]),
+        "ssl.protocol" | "ssl.enabled.protocols" => {
+            return protocols(name, value).map(|one| vec![one]);
+        }
+        "ssl.keystore.certificate.chain" => return in_line(name, "ssl.certificate.pem", value),
+        "ssl.keystore.key" => return in_line(name, "ssl.key.pem", value),
+        "ssl.truststore.certificates" => return in_line(name, "ssl.ca.pem", value),
+        "sasl.jaas.config" => return login(name, value),
         // The table names no other; librdkafka would judge it.
         _ => native(name, value),
     };
     Ok(vec![one])
-}
-
-const TRUSTSTORE: &str = "is a Java truststore, which librdkafka does not read; export its certificates as PEM and \
-                          give ssl.ca.location";
-
-fn is_java_store(path: &str) -> bool {
-    [".jks", ".p12", ".pfx"].iter().any(|extension| path.to_lowercase().ends_with(extension))
 }
 
 /// Java's -1 is librdkafka's 0.
@@ -169,35 +173,79 @@ fn strategies(value: &str) -> String {
 }
 
 /// User name and password out of a JAAS line.
-fn jaas(value: &str) -> Option<Vec<Setting>> {
-    let field = |field: &str| {
-        let rest = &value[value.find(&format!("{field}="))? + field.len() + 1..];
-        let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        rest[1..].split(quote).next()
-    };
-    let setting = |name: &str, value: &str| {
-        Setting::new(name, value, Origin::Mapped, "out of sasl.jaas.config")
-    };
-    Some(vec![
-        setting("sasl.username", field("username")?),
-        setting("sasl.password", field("password")?),
-    ])
+fn login(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
+    let refused = |reason| Refusal::Value { name: name.to_owned(), reason };
+    let jaas::Login { user, password } = jaas::login(value).map_err(refused)?;
+    let setting =
+        |new: &str, value: &str| Setting::new(new, value, Origin::Mapped, format!("out of {name}"));
+    Ok(vec![setting("sasl.username", &user), setting("sasl.password", &password)])
+}
+
+/// Certificates or a key in the properties file itself.
+fn in_line(name: &str, new: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
+    let pem = security::pem(value).ok_or_else(|| Refusal::Value {
+        name: name.to_owned(),
+        reason: "is not PEM: no `-----BEGIN …-----` with its `-----END …-----`; write the whole of it, and a \\ at \
+                 the end of each line but the last"
+            .to_owned(),
+    })?;
+    Ok(vec![renamed(name, new, &pem)])
+}
+
+/// Java separates by commas; names of both kinds are known to OpenSSL.
+fn suites(name: &str, value: &str) -> Result<Setting, Refusal> {
+    let all: Vec<&str> =
+        value.split([',', ':']).map(str::trim).filter(|one| !one.is_empty()).collect();
+    let newer =
+        |one: &&str| one.starts_with("TLS_AES_") || one.starts_with("TLS_CHACHA20_POLY1305_");
+    match all.as_slice() {
+        // Java takes it for its default.
+        [] => Ok(ignored(name, value, "it names no suite")),
+        all if all.iter().all(newer) => Err(Refusal::Value {
+            name: name.to_owned(),
+            reason: "names suites of TLS 1.3 alone, and librdkafka chooses those of TLS 1.2 and below; remove it, or \
+                     let the brokers decide (their ssl.cipher.suites)"
+                .to_owned(),
+        }),
+        all => Ok(spelt(name, name, value, &all.join(":"))),
+    }
+}
+
+/// librdkafka speaks TLS 1.2 and 1.3, and has no property to choose.
+fn protocols(name: &str, value: &str) -> Result<Setting, Refusal> {
+    let all: Vec<&str> = value.split(',').map(str::trim).filter(|one| !one.is_empty()).collect();
+    let has = |one: &str| all.contains(&one);
+    let refuse =
+        |reason: &str| Err(Refusal::Value { name: name.to_owned(), reason: reason.to_owned() });
+    if all.is_empty() || has("TLSv1.2") || has("TLS") || name == "ssl.protocol" && has("TLSv1.3") {
+        return Ok(ignored(name, value, "TLS 1.3 is spoken, or 1.2 where the broker has no other"));
+    }
+    if has("TLSv1.3") {
+        return refuse(
+            "excludes TLS 1.2, which librdkafka speaks where a broker asks for it; remove it, and let the brokers \
+             decide (their ssl.enabled.protocols)",
+        );
+    }
+    refuse("names no protocol that is safe; write TLSv1.2,TLSv1.3, or remove it")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(kind: Kind, name: &str, value: &str, expected: &str) {
-        let outcome = match translate(kind, name, value) {
+    fn outcome(kind: Kind, name: &str, value: &str) -> String {
+        match translate(kind, name, value) {
             Ok(settings) => settings
                 .iter()
                 .map(|s| format!("{} {}={}", s.origin, s.name, s.shown()))
                 .collect::<Vec<_>>()
                 .join(" "),
             Err(refusal) => refusal.to_string(),
-        };
-        assert_eq!(outcome, expected);
+        }
+    }
+
+    fn check(kind: Kind, name: &str, value: &str, expected: &str) {
+        assert_eq!(outcome(kind, name, value), expected);
     }
 
     #[test]
@@ -253,6 +301,115 @@ mod tests {
         assert_eq!(translate(Kind::Consumer, "sasl.jaas.config", line).unwrap()[1].value, "p=;w");
         let refused =
             translate(Kind::Consumer, "sasl.jaas.config", "X password=secret").unwrap_err();
+        assert!(refused.to_string().starts_with("sasl.jaas.config names the Java class X"));
         assert!(!refused.to_string().contains("secret"), "{refused}");
+    }
+
+    /// Every name of Java's SslConfigs and SaslConfigs (3.9), with a value and what becomes of it.
+    const SECURITY: &[(&str, &str, &str)] = &[
+        ("ssl.protocol", "TLSv1.3", "ignored ssl.protocol=TLSv1.3"),
+        ("ssl.protocol", "SSLv3", "names no protocol that is safe"),
+        ("ssl.enabled.protocols", "TLSv1.2,TLSv1.3", "ignored ssl.enabled.protocols"),
+        ("ssl.enabled.protocols", "TLSv1.2", "ignored ssl.enabled.protocols"),
+        ("ssl.enabled.protocols", "TLSv1.3", "excludes TLS 1.2"),
+        ("ssl.enabled.protocols", "TLSv1,TLSv1.1", "names no protocol that is safe"),
+        (
+            "ssl.cipher.suites",
+            "TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "mapped ssl.cipher.suites=TLS_AES_128_GCM_SHA256:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        ),
+        ("ssl.cipher.suites", "TLS_AES_128_GCM_SHA256", "suites of TLS 1.3 alone"),
+        ("ssl.cipher.suites", "", "ignored ssl.cipher.suites="),
+        ("ssl.provider", "SunJSSE", "ignored ssl.provider=SunJSSE"),
+        ("ssl.keystore.type", "JKS", "yours ssl.keystore.type=JKS"),
+        ("ssl.keystore.location", "k", "yours ssl.keystore.location=k"),
+        ("ssl.keystore.password", "hunter2", "yours ssl.keystore.password=********"),
+        ("ssl.key.password", "hunter2", "yours ssl.key.password=********"),
+        (
+            "ssl.keystore.key",
+            "-----BEGIN K-----hunter2-----END K-----",
+            "mapped ssl.key.pem=********",
+        ),
+        ("ssl.keystore.key", "hunter2", "ssl.keystore.key is not PEM"),
+        (
+            "ssl.keystore.certificate.chain",
+            "-----BEGIN C-----A-----END C-----",
+            "mapped ssl.certificate.pem=",
+        ),
+        ("ssl.truststore.certificates", "-----BEGIN C-----A-----END C-----", "mapped ssl.ca.pem="),
+        ("ssl.truststore.type", "PEM", "yours ssl.truststore.type=PEM"),
+        ("ssl.truststore.location", "t", "yours ssl.truststore.location=t"),
+        ("ssl.truststore.password", "hunter2", "yours ssl.truststore.password=********"),
+        ("ssl.keymanager.algorithm", "PKIX", "ignored ssl.keymanager.algorithm"),
+        ("ssl.trustmanager.algorithm", "PKIX", "ignored ssl.trustmanager.algorithm"),
+        (
+            "ssl.endpoint.identification.algorithm",
+            "",
+            "mapped ssl.endpoint.identification.algorithm=none",
+        ),
+        (
+            "ssl.endpoint.identification.algorithm",
+            "HTTPS",
+            "mapped ssl.endpoint.identification.algorithm=https",
+        ),
+        (
+            "ssl.endpoint.identification.algorithm",
+            "https",
+            "yours ssl.endpoint.identification.algorithm=https",
+        ),
+        ("ssl.secure.random.implementation", "x", "ignored ssl.secure.random.implementation"),
+        ("ssl.engine.factory.class", "x.Y", "ssl.engine.factory.class names a Java class"),
+        ("sasl.mechanism", "SCRAM-SHA-512", "yours sasl.mechanism=SCRAM-SHA-512"),
+        ("sasl.client.callback.handler.class", "x.Y", "names a Java class"),
+        ("sasl.login.callback.handler.class", "x.Y", "names a Java class"),
+        ("sasl.login.class", "x.Y", "names a Java class"),
+        ("sasl.kerberos.service.name", "kafka", "ignored sasl.kerberos.service.name"),
+        ("sasl.kerberos.kinit.cmd", "kinit", "ignored sasl.kerberos.kinit.cmd"),
+        ("sasl.kerberos.ticket.renew.window.factor", "1", "ignored sasl.kerberos.ticket"),
+        ("sasl.kerberos.ticket.renew.jitter", "1", "ignored sasl.kerberos.ticket"),
+        ("sasl.kerberos.min.time.before.relogin", "1", "ignored sasl.kerberos.min"),
+        ("sasl.login.refresh.window.factor", "1", "ignored sasl.login.refresh"),
+        ("sasl.login.refresh.window.jitter", "1", "ignored sasl.login.refresh"),
+        ("sasl.login.refresh.min.period.seconds", "1", "ignored sasl.login.refresh"),
+        ("sasl.login.refresh.buffer.seconds", "1", "ignored sasl.login.refresh"),
+        ("sasl.login.connect.timeout.ms", "1", "ignored sasl.login.connect"),
+        ("sasl.login.read.timeout.ms", "1", "ignored sasl.login.read"),
+        ("sasl.login.retry.backoff.max.ms", "1", "ignored sasl.login.retry"),
+        ("sasl.login.retry.backoff.ms", "1", "ignored sasl.login.retry"),
+        ("sasl.oauthbearer.scope.claim.name", "x", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.sub.claim.name", "x", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.token.endpoint.url", "x", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.jwks.endpoint.url", "x", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.jwks.endpoint.refresh.ms", "1", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", "1", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", "1", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.clock.skew.seconds", "1", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.expected.audience", "x", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.expected.issuer", "x", "ignored sasl.oauthbearer"),
+        ("sasl.oauthbearer.header.urlencode", "x", "ignored sasl.oauthbearer"),
+        // librdkafka's own.
+        ("sasl.mechanisms", "PLAIN", "yours sasl.mechanism=PLAIN"),
+        ("sasl.username", "u", "yours sasl.username=u"),
+        ("sasl.password", "hunter2", "yours sasl.password=********"),
+        (
+            "sasl.oauthbearer.client.secret",
+            "hunter2",
+            "ignored sasl.oauthbearer.client.secret=********",
+        ),
+        ("ssl.ca.location", "ca.pem", "yours ssl.ca.location=ca.pem"),
+        ("ssl.certificate.location", "c.pem", "yours ssl.certificate.location=c.pem"),
+        ("ssl.key.location", "k.pem", "yours ssl.key.location=k.pem"),
+        ("config.providers", "file", "config.providers names a Java class"),
+    ];
+
+    #[test]
+    fn every_property_of_tls_and_sasl_is_honoured_mapped_or_refused() {
+        for kind in [Kind::Consumer, Kind::Producer] {
+            for (name, value, expected) in SECURITY {
+                let outcome = outcome(kind, name, value);
+                assert!(outcome.contains(expected), "{name}={value}: {outcome}");
+                assert!(!outcome.contains("hunter2"), "{outcome}");
+            }
+        }
     }
 }

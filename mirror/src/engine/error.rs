@@ -18,10 +18,23 @@ pub(crate) enum EngineError {
     SameCluster { cluster: String },
 
     #[error(
-        "reach the {side} at {servers} within {} s: {reason}; check bootstrap.servers, security.protocol and the network",
-        waited.as_secs()
+        "reach the {side} at {servers} within {} s: {reason}; {}",
+        waited.as_secs(), hindrance.way_out()
     )]
-    NoAnswer { side: &'static str, servers: String, waited: Duration, reason: String },
+    NoAnswer {
+        side: &'static str,
+        servers: String,
+        waited: Duration,
+        reason: String,
+        hindrance: Hindrance,
+    },
+
+    #[error(
+        "log in to the {side}: {reason}; check sasl.mechanism, the user's name and the password in the properties of \
+         the {}, and that its brokers know the user",
+        if *side == "source" { "consumer" } else { "producer" }
+    )]
+    Denied { side: &'static str, reason: String },
 
     #[error(
         "reach the brokers of the {side} within {} s: {reason}; its bootstrap servers answered, but clients must \
@@ -108,6 +121,52 @@ impl EngineError {
     /// Must the user change something before a start can succeed?
     pub(crate) fn is_configuration(&self) -> bool {
         matches!(self, Self::Property { .. } | Self::SameCluster { .. } | Self::TooFewPartitions(_))
+    }
+}
+
+/// What may keep a cluster from answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hindrance {
+    /// The broker's certificate is of another host.
+    Name,
+    /// Nobody whom we trust has signed it.
+    Authority,
+    /// The broker asks who we are.
+    Client,
+    Other,
+}
+
+impl Hindrance {
+    /// By what librdkafka and OpenSSL said.
+    pub(super) fn of(reason: &str) -> Self {
+        let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+        if says(&["certificate verify failed", "verify broker certificate"]) {
+            Self::Authority
+        } else if says(&["alert certificate required", "alert bad certificate", "alert unknown ca"])
+        {
+            Self::Client
+        } else {
+            Self::Other
+        }
+    }
+
+    fn way_out(self) -> &'static str {
+        match self {
+            Self::Name => {
+                "the broker's certificate does not name the host that it was reached by: write a name that is in it \
+                 into bootstrap.servers (and into advertised.listeners of the broker), or set \
+                 ssl.endpoint.identification.algorithm to nothing"
+            }
+            Self::Authority => {
+                "the broker's certificate is not signed by a trusted authority: set ssl.truststore.location (PEM, or \
+                 ssl.ca.location) to the certificate of the authority that signed it"
+            }
+            Self::Client => {
+                "the broker wants a certificate of the client: set ssl.keystore.location (PKCS12 or PEM) to one that \
+                 an authority in the broker's truststore has signed"
+            }
+            Self::Other => "check bootstrap.servers, security.protocol and the network",
+        }
     }
 }
 

@@ -209,6 +209,7 @@ fn mirror(
                 Err(_) => failure = Some(EngineError::Panicked),
             }
         }
+        failure = failure.or_else(|| look_out.context().troubles().denial());
         // Nobody leaves the group before all have committed: a member that leaves makes it rebalance.
         leave(ended);
         failure.map_or(Ok(totals), Err)
@@ -264,6 +265,9 @@ fn supervise(
     while !stop.requested() {
         thread::sleep(LOOK);
         look_out.poll(Duration::ZERO);
+        if look_out.context().troubles().denial().is_some() {
+            stop.request();
+        }
         if goal.is_some_and(once::Goal::is_reached) {
             tracing::info!("everything up to the end offsets of the start is read: finishing");
             stop.request();

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use super::{
     EngineError, Settings,
     assignment::Furthest,
-    client::{self, lock},
+    client::{self, Troubles, lock},
     exactly_once,
     once::Goal,
 };
@@ -87,6 +87,13 @@ impl Notes {
             tracing::error!("dropped the record {shown}: {reason}");
             progress.acknowledged(token);
             self.meters.dropped.add(1);
+        }
+    }
+
+    /// A login that is refused is no outage: who cannot log in now cannot later.
+    pub(super) fn denied(&self, troubles: &Troubles) {
+        if let Some(denial) = troubles.denial() {
+            self.fail(denial);
         }
     }
 

@@ -142,6 +142,10 @@ pub(super) fn goal(
     stop: &Stop,
 ) -> Option<Arc<Goal>> {
     let ends = assignment::insist("end offsets", stop, || {
+        source.poll(Duration::ZERO);
+        if source.context().troubles().denial().is_some() {
+            stop.request();
+        }
         let metadata = source.fetch_metadata(None, QUESTION)?;
         let mut partitions = TopicPartitionList::new();
         for topic in metadata.topics() {

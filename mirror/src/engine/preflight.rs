@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     net::{TcpStream, ToSocketAddrs},
+    path::Path,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -21,11 +22,16 @@ use rdkafka::{
 use super::{
     EngineError, Settings,
     client::{self, Quiet, Troubles},
+    error::Hindrance,
 };
 use crate::shutdown::Stop;
 
 /// How long a cluster may take to answer, and its brokers to be reached.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long it may take to find out what is wrong with a certificate.
+const PROBE: Duration = Duration::from_secs(3);
+/// How long callbacks are waited for after an attempt.
+const MOMENT: Duration = Duration::from_millis(50);
 /// One attempt; short, so that a signal is seen.
 const ATTEMPT: Duration = Duration::from_millis(500);
 
@@ -38,11 +44,11 @@ pub(super) fn check(
     let producer = client::look_at_destination(settings)?;
     let (source, destination) = thread::scope(|scope| {
         let destination = scope.spawn(|| {
-            let serve = || producer.poll(Duration::ZERO);
+            let serve = || for_a_moment(|wait| producer.poll(wait));
             let troubles = &producer.client().context().troubles;
             answer("destination", &settings.producers[0], producer.client(), serve, troubles, stop)
         });
-        let serve = || drop(look_out.poll(Duration::ZERO));
+        let serve = || for_a_moment(|wait| drop(look_out.poll(wait)));
         let troubles = look_out.context().troubles();
         let source =
             answer("source", &settings.consumers[0], look_out.client(), serve, troubles, stop);
@@ -87,17 +93,59 @@ fn answer<Context: rdkafka::ClientContext>(
             }
             Err(error) if Instant::now() > deadline => {
                 serve();
-                return Err(EngineError::NoAnswer {
-                    side,
-                    servers: properties.get("bootstrap.servers").unwrap_or_default().to_owned(),
-                    waited: DEADLINE,
-                    reason: troubles.last().unwrap_or_else(|| client::reason(&error)),
-                });
+                let reason = troubles.last().unwrap_or_else(|| client::reason(&error));
+                return Err(no_answer(side, properties, reason));
             }
             Err(_) => serve(),
         }
+        if let Some(denial) = troubles.denial() {
+            return Err(denial);
+        }
     }
     Ok(None)
+}
+
+/// Lets a client's callbacks be called. A poll calls one of them, and the error that tells why may lie behind
+/// hundreds of lines of librdkafka's log.
+fn for_a_moment(poll: impl Fn(Duration)) {
+    let since = Instant::now();
+    while since.elapsed() < MOMENT {
+        poll(MOMENT / 10);
+    }
+}
+
+fn no_answer(
+    side: &'static str,
+    properties: &crate::config::Settings,
+    reason: String,
+) -> EngineError {
+    let servers = properties.get("bootstrap.servers").unwrap_or_default().to_owned();
+    let mut hindrance = Hindrance::of(&reason);
+    if hindrance == Hindrance::Authority && is_trusted_under_another_name(side, properties) {
+        hindrance = Hindrance::Name;
+    }
+    EngineError::NoAnswer { side, servers, waited: DEADLINE, reason, hindrance }
+}
+
+/// Whether a certificate that was refused is signed as it should be, and of another host. librdkafka tells one
+/// from the other nowhere, so it is asked again without looking at the name; no password is sent that way.
+fn is_trusted_under_another_name(side: &'static str, properties: &crate::config::Settings) -> bool {
+    let mut probe = crate::config::Settings::default();
+    let is_needed = |name: &str| name == "bootstrap.servers" || name.starts_with("ssl.");
+    for setting in properties.effective().filter(|setting| is_needed(&setting.name)) {
+        probe.set(setting.clone());
+    }
+    let more = [("security.protocol", "ssl"), ("ssl.endpoint.identification.algorithm", "none")];
+    // The file was good enough a moment ago.
+    let made =
+        client::make::<_, BaseConsumer<Quiet>>(&probe, &more, Path::new(""), Quiet::new(side));
+    let Ok(probe) = made else { return false };
+    if probe.fetch_metadata(None, PROBE).is_ok() {
+        return true;
+    }
+    for_a_moment(|wait| drop(probe.poll(wait)));
+    // A listener with SASL ends the connection, but after the handshake.
+    probe.context().troubles().last().is_some_and(|reason| reason.contains("in state UP"))
 }
 
 /// Tries to open a connection to each advertised address. One broker that can be reached is enough to

@@ -42,7 +42,7 @@ fn secrets_are_never_printed() {
     let secret = "hunter2";
     let world = world(1, 1)
         .consumer(&format!("sasl.username=u\nsasl.password={secret}\nssl.key.pem={secret}"))
-        .producer(&format!("ssl.key.password={secret}\nsasl.jaas.config=X required username=\"u\" password=\"{secret}\";"));
+        .producer(&format!("ssl.key.password={secret}\nsasl.jaas.config=x.PlainLoginModule required username=\"u\" password=\"{secret}\";"));
     let mut mirror = world.mirror(&[]);
     mirror.wait_for_log("stream 0 producer:");
     let _ = mirror.end_or_stop();

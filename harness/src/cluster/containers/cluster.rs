@@ -2,6 +2,7 @@
 
 use super::{
     EngineError, ExecOutput, KafkaVersion, Tail, command,
+    listeners::Listeners,
     node::{INTERNAL_PORT, ZOOKEEPER_PORT},
     ready::{Awaited, ready},
 };
@@ -25,13 +26,16 @@ pub struct Cluster {
     pub(super) network: String,
     pub(super) zookeepers: Vec<Member>,
     pub(super) brokers: Vec<Member>,
+    pub(super) listeners: Listeners,
 }
 
-/// A container of a cluster and its port on this machine.
+/// A container of a cluster and its ports on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) container: String,
     pub(super) port: u16,
+    /// Of its listeners beside the plain ones.
+    pub(super) more: Vec<u16>,
 }
 
 impl Member {
@@ -44,6 +48,15 @@ impl Cluster {
     /// Addresses for clients on this machine: `127.0.0.1:port`, comma between.
     pub fn bootstrap(&self) -> String {
         on_host(&self.brokers)
+    }
+
+    /// Addresses of one of [`Topology::listeners`](super::Topology::listeners) for clients on this machine.
+    pub fn listener(&self, name: &str) -> Result<String, EngineError> {
+        let index = self.listeners.named.iter().position(|listener| listener.name == name);
+        let index = index.ok_or_else(|| {
+            EngineError::Unsupported(format!("the {} cluster has no listener {name}", self.name))
+        })?;
+        Ok(join(self.brokers.iter().map(|broker| format!("127.0.0.1:{}", broker.more[index]))))
     }
 
     /// Addresses for clients in the cluster's network: `name:19092`, comma between.

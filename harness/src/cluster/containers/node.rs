@@ -3,7 +3,7 @@
 //! A broker advertises its host port, so the port is chosen before the container exists and stays
 //! for its life; a port that somebody else took in between is replaced and the start repeated.
 
-use super::{EngineError, ImageName, command, engine::is_gone};
+use super::{EngineError, ImageName, cluster::join, command, engine::is_gone, listeners::Listener};
 use bollard::{
     Docker,
     models::{HostConfig, PortBinding},
@@ -20,7 +20,7 @@ use testcontainers::{GenericImage, ImageExt, core::ContainerPort, runners::Async
 pub(super) const ZOOKEEPER_PORT: u16 = 2181;
 /// A broker's listener for clients in its network.
 pub(super) const INTERNAL_PORT: u16 = 19092;
-/// A broker's listener for clients on the host, inside the container.
+/// A broker's listener for clients on the host, inside the container; others follow.
 const EXTERNAL_PORT: u16 = 9092;
 
 /// Creating and starting a container, not the server in it; an engine under load needs seconds.
@@ -38,6 +38,8 @@ pub(super) struct Spec {
     pub(super) labels: HashMap<String, String>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) role: Role,
+    /// A broker's listeners beside the plain ones.
+    pub(super) listeners: Vec<Listener>,
     /// How much its state may take, in bytes.
     pub(super) state_bytes: u64,
 }
@@ -65,21 +67,22 @@ impl Role {
     }
 }
 
-/// Starts the container and returns its host port.
+/// Starts the container and returns its host port, and those of its further listeners.
 pub(super) async fn start(
     docker: &Docker,
     image: &ImageName,
     spec: &Spec,
-) -> Result<u16, EngineError> {
+) -> Result<(u16, Vec<u16>), EngineError> {
     let mut refusal = String::new();
     for _ in 0..ATTEMPTS {
-        let port = free_port().map_err(EngineError::file("127.0.0.1:0"))?;
-        match request(image, spec, port).start().await {
+        let ports = free_ports(1 + spec.listeners.len());
+        let ports = ports.map_err(EngineError::file("127.0.0.1:0"))?;
+        match request(image, spec, &ports).start().await {
             Ok(container) => {
                 // Its owner is the pair's guard from here on. testcontainers' own removal on drop
                 // needs a runtime, and reports an error when the container is gone already.
                 std::mem::forget(container);
-                return Ok(port);
+                return Ok((ports[0], ports[1..].to_vec()));
             }
             Err(error) => refusal = with_causes(&error),
         }
@@ -89,7 +92,7 @@ pub(super) async fn start(
         if !is_port_taken(&refusal) {
             return Err(EngineError::Start { container: spec.name.clone(), reason: refusal, log });
         }
-        tracing::debug!(container = spec.name, port, "the port was taken meanwhile");
+        tracing::debug!(container = spec.name, ?ports, "a port was taken meanwhile");
     }
     let reason = format!("no free port in {ATTEMPTS} attempts: {refusal}");
     Err(EngineError::Start { container: spec.name.clone(), reason, log: Default::default() })
@@ -109,19 +112,30 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<(), EngineErro
 fn request(
     image: &ImageName,
     spec: &Spec,
-    port: u16,
+    ports: &[u16],
 ) -> testcontainers::ContainerRequest<GenericImage> {
     let (role, state_bytes) = (spec.role, spec.state_bytes);
-    let mut request = GenericImage::new(&image.repository, &image.tag)
-        .with_exposed_port(ContainerPort::Tcp(role.port()))
+    let bound: Vec<(u16, u16)> = (role.port()..).zip(ports.iter().copied()).collect();
+    let listeners = spec.listeners.iter().zip(&bound[1..]).map(|(listener, (inside, outside))| {
+        format!("{}:{}:{inside}:{outside}", listener.name, listener.protocol)
+    });
+    let listeners = join(listeners);
+    let image = bound
+        .iter()
+        .fold(GenericImage::new(&image.repository, &image.tag), |image, (inside, _)| {
+            image.with_exposed_port(ContainerPort::Tcp(*inside))
+        });
+    let mut request = image
         .with_cmd([role.verb()])
         .with_container_name(&spec.name)
         .with_network(&spec.network)
         .with_labels(&spec.labels)
         .with_startup_timeout(START_DEADLINE)
-        .with_host_config_modifier(move |config| bind(config, role, state_bytes, port));
+        .with_host_config_modifier(move |config| bind(config, &bound, state_bytes));
     if role == Role::Broker {
-        request = request.with_env_var("BROKER_EXTERNAL_PORT", port.to_string());
+        request = request
+            .with_env_var("BROKER_EXTERNAL_PORT", ports[0].to_string())
+            .with_env_var("MORE_LISTENERS", listeners);
     }
     for (key, value) in &spec.environment {
         request = request.with_env_var(key, value);
@@ -129,21 +143,26 @@ fn request(
     request
 }
 
-/// On 127.0.0.1 alone, since none of this is secured; and state in memory of limited size, since a
-/// broker at full rate fills a disk in minutes.
-fn bind(config: &mut HostConfig, role: Role, state_bytes: u64, port: u16) {
-    let binding =
-        PortBinding { host_ip: Some("127.0.0.1".into()), host_port: Some(port.to_string()) };
+/// On 127.0.0.1 alone, since not all of this is secured; and state in memory of limited size, since a
+/// broker at full rate fills a disk in minutes. `ports` are pairs: inside and on this machine.
+fn bind(config: &mut HostConfig, ports: &[(u16, u16)], state_bytes: u64) {
+    let binding = |(inside, outside): &(u16, u16)| {
+        let host_port = Some(outside.to_string());
+        let binding = PortBinding { host_ip: Some("127.0.0.1".into()), host_port };
+        (format!("{inside}/tcp"), Some(vec![binding]))
+    };
     config.publish_all_ports = Some(false);
-    config.port_bindings =
-        Some(HashMap::from([(format!("{}/tcp", role.port()), Some(vec![binding]))]));
+    config.port_bindings = Some(ports.iter().map(binding).collect());
     let options = format!("rw,size={state_bytes},mode=1777");
     config.tmpfs = Some(HashMap::from([("/var/lib/kafka".into(), options)]));
 }
 
-/// A port that is free now. The system hands them out in turn, so two calls rarely meet.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Ports that are free now. The system hands them out in turn, so two calls rarely meet.
+fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+    // All are held until each is known, so that they differ.
+    let held: std::io::Result<Vec<_>> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+    held?.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 fn is_port_taken(reason: &str) -> bool {

@@ -3,6 +3,7 @@
 use super::{
     Cluster, Engine, EngineError, ImageName, KafkaVersion, Progress,
     cluster::{Member, join},
+    listeners::Listeners,
     node::{self, Role, Spec, ZOOKEEPER_PORT},
     owner::PAIR_LABEL,
     sweep::Guard,
@@ -24,6 +25,8 @@ pub struct Topology {
     pub auto_create_topics: bool,
     /// What its brokers bear.
     pub capacity: Capacity,
+    /// Where its brokers listen beside the plain listeners.
+    pub listeners: Listeners,
 }
 
 /// How much a broker may take of the machine.
@@ -66,6 +69,7 @@ impl Default for Topology {
             brokers: 1,
             auto_create_topics: false,
             capacity: Capacity::Scenarios,
+            listeners: Listeners::default(),
         }
     }
 }
@@ -184,8 +188,8 @@ impl Side<'_> {
         // All at once: each waits for the names that it needs.
         let specs = self.specs(&network);
         let starts = specs.iter().map(|spec| async {
-            let port = node::start(docker, self.image, spec).await?;
-            Ok((spec.role, Member { container: spec.name.clone(), port }))
+            let (port, more) = node::start(docker, self.image, spec).await?;
+            Ok((spec.role, Member { container: spec.name.clone(), port, more }))
         });
         let members = try_join_all(starts).await?;
         let of = |wanted: Role| {
@@ -199,6 +203,7 @@ impl Side<'_> {
             network,
             zookeepers: of(Role::ZooKeeper),
             brokers: of(Role::Broker),
+            listeners: self.topology.listeners.clone(),
         };
         cluster.ready().await?;
         Ok(cluster)
@@ -206,6 +211,7 @@ impl Side<'_> {
 
     fn specs(&self, network: &str) -> Vec<Spec> {
         let Topology { zookeepers, brokers, auto_create_topics, capacity, .. } = *self.topology;
+        let listeners = &self.topology.listeners;
         let name = |kind: &str, number| format!("{}-{}-{kind}-{number}", self.pair, self.side);
         let spec = |name: String, role, environment: Vec<(&str, String)>| Spec {
             name,
@@ -213,6 +219,10 @@ impl Side<'_> {
             labels: self.labels.clone(),
             environment: environment.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             role,
+            listeners: match role {
+                Role::ZooKeeper => Vec::new(),
+                Role::Broker => listeners.named.clone(),
+            },
             state_bytes: match role {
                 Role::ZooKeeper => node::ZOOKEEPER_BYTES,
                 Role::Broker => capacity.log_bytes(),
@@ -233,6 +243,7 @@ impl Side<'_> {
                 ("BROKER_COUNT", brokers.to_string()),
                 ("ZOOKEEPER_CONNECT", connect.clone()),
                 ("AUTO_CREATE_TOPICS", auto_create_topics.to_string()),
+                ("MORE_PROPERTIES", listeners.properties.clone()),
             ];
             let own = capacity.environment().iter();
             environment.extend(own.map(|(name, value)| (*name, (*value).to_owned())));
