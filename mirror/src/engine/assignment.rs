@@ -27,6 +27,7 @@ use crate::{
     progress::{Place, Progress},
     route::{self, Partitioning},
     shutdown::Stop,
+    witness::Note,
 };
 
 /// How long the group may wait for what is in flight when partitions are taken away.
@@ -49,16 +50,33 @@ impl Furthest {
         *known = next.offset.max(*known);
     }
 
-    fn of(&self, topic: &str, partition: i32) -> i64 {
+    pub(super) fn of(&self, topic: &str, partition: i32) -> i64 {
         let furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         furthest.get(&(topic.to_owned(), partition)).copied().unwrap_or_default()
+    }
+
+    /// Its log is another one by now.
+    pub(super) fn forget(&self, place: &Place) {
+        let mut furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        furthest.remove(&(place.topic.clone(), place.partition));
     }
 }
 
 /// Where a partition begins.
-struct Start {
-    place: Place,
-    committed: Option<i64>,
+pub(super) struct Start {
+    pub(super) place: Place,
+    /// What the group has stored; `None` if the start is worth a commit.
+    pub(super) committed: Option<i64>,
+    /// The group has forgotten what we had committed.
+    pub(super) is_remembered: bool,
+}
+
+impl Start {
+    /// Begins elsewhere than the group has stored.
+    pub(super) fn begin_at(&mut self, offset: i64) {
+        self.place.offset = offset;
+        self.committed = None;
+    }
 }
 
 impl Stream<'_> {
@@ -79,10 +97,11 @@ impl Stream<'_> {
             return starts.map(drop);
         };
         let mut progress = self.notes.progress();
-        for Start { place, committed } in &starts {
+        for Start { place, committed, .. } in &starts {
             self.follow(&mut progress, place, *committed);
         }
         drop(progress);
+        let is_new = starts.iter().any(|start| start.committed.is_none());
         let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
         let list = client::list(&places).map_err(consume)?;
         if self.is_cooperative() {
@@ -93,6 +112,10 @@ impl Stream<'_> {
         self.notes.meters.joined(true);
         self.notes.meters.rebalances.add(1);
         tracing::info!("stream {} reads {}", self.index, show(&places));
+        if is_new {
+            // Whoever comes next knows then that the group has begun.
+            self.commit_soon();
+        }
         Ok(())
     }
 
@@ -154,6 +177,7 @@ impl Stream<'_> {
             progress.revoke(partition.topic(), partition.partition());
             let key = (partition.topic().to_owned(), partition.partition());
             self.notes.meters.lags().remove(&key);
+            self.notes.custody.forget(&key);
             if let Some(goal) = self.notes.goal.get() {
                 goal.reopen(partition.topic(), partition.partition());
             }
@@ -232,15 +256,22 @@ impl Stream<'_> {
             Ok(committed)
         };
         let Some(committed) = insist("committed offsets", stop, ask) else { return Ok(None) };
-        let mut starts = Vec::new();
+        let (mut starts, mut notes) = (Vec::new(), Vec::new());
         let mut open = TopicPartitionList::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
+            let remembered = self.notes.custody.committed(topic, partition);
             match (element.offset(), self.settings.reset) {
-                (Offset::Offset(offset), _) => starts.push(Start {
-                    place: Place { topic: topic.to_owned(), partition, offset },
-                    committed: Some(offset),
-                }),
+                (Offset::Offset(offset), _) => {
+                    notes.push(Note::parse(element.metadata()));
+                    let place = Place { topic: topic.to_owned(), partition, offset };
+                    let committed = Some(offset);
+                    starts.push(Start { place, committed, is_remembered: false });
+                }
+                (_, _) if let Some((place, note)) = remembered => {
+                    notes.push(note);
+                    starts.push(Start { place, committed: None, is_remembered: true });
+                }
                 (_, Reset::Refuse) => {
                     return Err(EngineError::NoPosition { topic: topic.to_owned(), partition });
                 }
@@ -248,17 +279,25 @@ impl Stream<'_> {
                 (_, Reset::Earliest) => open
                     .add_partition_offset(topic, partition, Offset::Beginning)
                     .map_err(consume)?,
+                // What has come to be since the group began is new to its end, and wanted as a whole.
                 (_, Reset::Latest) => {
-                    open.add_partition_offset(topic, partition, Offset::End).map_err(consume)?
+                    let is_old = self.notes.custody.was_there_at_first(topic, partition);
+                    let offset = if is_old { Offset::End } else { Offset::Beginning };
+                    open.add_partition_offset(topic, partition, offset).map_err(consume)?
                 }
             }
         }
+        self.compare(&mut starts, &notes, stop)?;
         if open.count() == 0 {
             return Ok(Some(starts));
         }
         let ask = || numbers(self.consumer.offsets_for_times(open.clone(), QUESTION)?);
         let Some(places) = insist("start offsets", stop, ask) else { return Ok(None) };
-        starts.extend(places.into_iter().map(|place| Start { place, committed: None }));
+        starts.extend(places.into_iter().map(|place| Start {
+            place,
+            committed: None,
+            is_remembered: false,
+        }));
         Ok(Some(starts))
     }
 }
@@ -293,7 +332,7 @@ pub(super) fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T
     None
 }
 
-fn show(places: &[Place]) -> String {
+pub(super) fn show(places: &[Place]) -> String {
     const SHOWN: usize = 12;
     let mut text: Vec<String> = places
         .iter()

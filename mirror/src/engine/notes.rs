@@ -12,11 +12,14 @@ use super::{
     EngineError,
     assignment::Furthest,
     client::{self, lock},
+    custody::Custody,
+    data_loss::Loss,
     once::Goal,
 };
 use crate::{
     meters::StreamMeters,
-    progress::{Progress, Token},
+    progress::{Place, Progress, Token},
+    witness::Note,
 };
 
 /// What a stream's callbacks note and the stream reads.
@@ -26,6 +29,8 @@ pub(super) struct Notes {
     pub(super) meters: Arc<StreamMeters>,
     /// Shared by all streams.
     pub(super) furthest: Arc<Furthest>,
+    /// Shared by all streams.
+    pub(super) custody: Arc<Custody>,
     pub(super) goal: OnceLock<Arc<Goal>>,
     /// A record is read and not yet handed to the producer, which is full.
     pub(super) holding: AtomicBool,
@@ -33,6 +38,9 @@ pub(super) struct Notes {
     pub(super) paused: AtomicBool,
     /// A commit was refused because the group has gone on without us.
     pub(super) expelled: AtomicBool,
+    /// Found by the guard, and not yet dealt with.
+    losses: Mutex<Vec<Loss>>,
+    has_losses: AtomicBool,
     abort_on_send_failure: bool,
     failed: AtomicBool,
     failure: Mutex<Option<EngineError>>,
@@ -43,12 +51,37 @@ impl Notes {
         abort_on_send_failure: bool,
         meters: Arc<StreamMeters>,
         furthest: Arc<Furthest>,
+        custody: Arc<Custody>,
     ) -> Arc<Self> {
-        Arc::new(Self { abort_on_send_failure, meters, furthest, ..Self::default() })
+        Arc::new(Self { abort_on_send_failure, meters, furthest, custody, ..Self::default() })
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         lock(&self.progress)
+    }
+
+    /// The positions that a commit may store, with what is noted of their logs.
+    pub(super) fn take_commits(&self) -> Vec<(Place, Note)> {
+        let mut progress = self.progress();
+        let places = progress.take_commits().into_iter();
+        let noted = places.map(|place| {
+            let last = progress.witness(&place.topic, place.partition);
+            let note = self.custody.note(&place, last);
+            (place, note)
+        });
+        noted.collect()
+    }
+
+    pub(super) fn add_loss(&self, loss: Loss) {
+        lock(&self.losses).push(loss);
+        self.has_losses.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take_losses(&self) -> Vec<Loss> {
+        if !self.has_losses.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *lock(&self.losses))
     }
 
     /// The record was not delivered, for good.
