@@ -25,7 +25,7 @@ use super::{
     EngineError, Settings,
     assignment::{Start, insist},
     client::{self, Quiet, lock},
-    data_loss::{self, Loss},
+    data_loss::Loss,
     reader::{Answer, Asked, Key, Reader, Seen},
     stream::Stream,
 };
@@ -56,6 +56,8 @@ struct Known {
     partitions: BTreeMap<String, i32>,
     /// What this process has committed.
     committed: BTreeMap<Key, (Place, Note)>,
+    /// Partitions that are gone, and have been reported.
+    gone: BTreeSet<Key>,
 }
 
 impl Custody {
@@ -110,11 +112,19 @@ impl Custody {
         lock(&self.known).anchors.remove(key);
     }
 
+    /// Notes that a partition is gone; false if that has been reported before.
+    pub(super) fn report_gone(&self, key: &Key) -> bool {
+        lock(&self.known).gone.insert(key.clone())
+    }
+
     /// Keeps how many partitions each topic has.
     pub(super) fn keep_partitions(&self, partitions: &BTreeMap<String, i32>) {
         let exact = partitions.iter().filter(|(_, count)| **count < i32::MAX);
-        lock(&self.known).partitions =
-            exact.map(|(topic, count)| (topic.clone(), *count)).collect();
+        let mut known = lock(&self.known);
+        known
+            .gone
+            .retain(|(topic, number)| partitions.get(topic).is_none_or(|count| number >= count));
+        known.partitions = exact.map(|(topic, count)| (topic.clone(), *count)).collect();
     }
 
     /// Was the partition there when the group began? If so, `auto.offset.reset=latest` means its end.
@@ -212,6 +222,20 @@ impl Stream<'_> {
         there.map(|there| self.notes.custody.keep_first_seen(there)).is_some()
     }
 
+    /// The partitions that a topic had and no longer has, unless they have been reported.
+    fn shrunk(&self, topic: &str, had: i32, has: i32) -> Vec<Loss> {
+        let custody = &self.notes.custody;
+        let gone =
+            (has..had).filter(|partition| custody.report_gone(&(topic.to_owned(), *partition)));
+        let loss = |partition| {
+            // Where the group was in it, if we are who has committed it.
+            let unknown = || Place { topic: topic.to_owned(), partition, offset: 0 };
+            let next = custody.committed(topic, partition).map_or_else(unknown, |(place, _)| place);
+            Loss::of_gone_partition(next, None, has)
+        };
+        gone.map(loss).collect()
+    }
+
     /// Compares the logs with the notes of the positions where we would begin. Of another log nothing may have
     /// been copied: that is an error, or it is read from where it may have been left.
     pub(super) fn compare(
@@ -255,7 +279,7 @@ impl Stream<'_> {
             let start = &mut starts[index];
             if let Some(had) = notes[index].partitions {
                 let has = partitions.get(&start.place.topic).copied().unwrap_or_default();
-                let shrunk = data_loss::shrunk(&start.place, had, has);
+                let shrunk = self.shrunk(&start.place.topic, had, has);
                 // The new count is noted with the next commit.
                 start.committed = start.committed.filter(|_| shrunk.is_empty());
                 losses.extend(shrunk);

@@ -66,7 +66,7 @@ impl Loss {
         let Place { topic, partition, offset } = &next;
         let text = format!(
             "{topic} [{partition}]: the topic was deleted and made anew, and with it went the group's position \
-             {offset}; whatever the old one held from offset {offset} on is lost"
+             {offset}; what the old one held from offset {offset} on is lost"
         );
         Self { next, slot: None, from: Some(low), text }
     }
@@ -86,27 +86,13 @@ impl Loss {
         let Place { topic, partition, offset } = &next;
         let range = match end.filter(|end| end > offset) {
             Some(end) => format!("offsets {offset} to {} are lost", end - 1),
-            None => format!("whatever it held from offset {offset} on is lost"),
+            None => format!("what it held from offset {offset} on, and was not copied, is lost"),
         };
         let text = format!(
             "{topic} [{partition}]: the topic was deleted and made anew with {partitions} partitions; {range}"
         );
         Self { next, slot: None, from: None, text }
     }
-}
-
-/// The partitions that a topic had and no longer has. Where they were left is not known any more.
-pub(super) fn shrunk(of: &Place, had: i32, has: i32) -> Vec<Loss> {
-    let gone = |partition| {
-        let next = Place { topic: of.topic.clone(), partition, offset: 0 };
-        let text = format!(
-            "{} [{partition}]: the topic had {had} partitions and was deleted and made anew with {has}; what it held \
-             beyond the group's last position is lost",
-            of.topic
-        );
-        Loss { next, slot: None, from: None, text }
-    };
-    (has..had).map(gone).collect()
 }
 
 impl Stream<'_> {
@@ -285,9 +271,5 @@ mod tests {
             assert!(gone.contains("made anew with 2 partitions"), "{gone}");
             assert!(gone.starts_with("t [3]") && gone.contains(words), "{gone}");
         }
-        let partitions: Vec<i32> =
-            shrunk(&next(), 5, 3).iter().map(|loss| loss.next.partition).collect();
-        assert_eq!(partitions, [3, 4]);
-        assert!(shrunk(&next(), 3, 5).is_empty());
     }
 }

@@ -8,7 +8,7 @@
 //! started knows little yet.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -52,33 +52,29 @@ struct Doubt {
 
 /// What the guard needs, and what it remembers from one look to the next.
 pub(super) struct Guard<'g> {
-    settings: &'g Settings,
     custody: &'g Custody,
     notes: &'g [Arc<Notes>],
     goal: Option<&'g Goal>,
     /// Where each log ended when it was seen last.
     ends: BTreeMap<Key, i64>,
     doubts: BTreeMap<Key, Doubt>,
-    /// Partitions that are gone, and have been reported.
-    told: BTreeSet<Key>,
 }
 
 impl<'g> Guard<'g> {
     pub(super) fn new(
-        settings: &'g Settings,
         custody: &'g Custody,
         notes: &'g [Arc<Notes>],
         goal: Option<&'g Goal>,
     ) -> Self {
-        let (ends, doubts, told) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { settings, custody, notes, goal, ends, doubts, told }
+        let (ends, doubts) = (BTreeMap::new(), BTreeMap::new());
+        Self { custody, notes, goal, ends, doubts }
     }
 
     /// Looks until it is time to stop.
-    pub(super) fn watch(&mut self, stop: &Stop) {
+    pub(super) fn watch(&mut self, settings: &Settings, stop: &Stop) {
         let usual = match self.goal {
-            Some(_) => self.settings.topic_refresh.min(ONCE),
-            None => self.settings.topic_refresh,
+            Some(_) => settings.topic_refresh.min(ONCE),
+            None => settings.topic_refresh,
         };
         let mut pause = FIRST.min(usual);
         let mut looked = Instant::now();
@@ -87,7 +83,7 @@ impl<'g> Guard<'g> {
             if looked.elapsed() < pause {
                 continue;
             }
-            if let Err(reason) = self.look(stop) {
+            if let Err(reason) = self.look(settings, stop) {
                 tracing::debug!("the source does not show what was read before: {reason}");
             }
             pause = if self.doubts.is_empty() { usual } else { AGAIN.min(usual) };
@@ -95,18 +91,17 @@ impl<'g> Guard<'g> {
         }
     }
 
-    fn look(&mut self, stop: &Stop) -> Result<(), String> {
+    fn look(&mut self, settings: &Settings, stop: &Stop) -> Result<(), String> {
         let reading = self.reading();
         if reading.is_empty() && self.doubts.is_empty() {
             return Ok(());
         }
-        let partitions = self.custody.ask(self.settings, |reader| reader.partitions())?;
+        let partitions = self.custody.ask(settings, |reader| reader.partitions())?;
         let exists = |key: &Key| partitions.get(&key.0).is_some_and(|count| key.1 < *count);
         self.settle_doubts(&partitions);
-        self.told.retain(|key| !exists(key));
         let (there, gone): (Vec<Reading>, Vec<Reading>) =
             reading.into_iter().partition(|reading| exists(&reading.key()));
-        for reading in gone.into_iter().filter(|reading| !self.told.contains(&reading.key())) {
+        for reading in gone {
             self.doubts.entry(reading.key()).or_insert_with(|| reading.doubt(true));
         }
         let ask = |reading: &Reading| {
@@ -117,7 +112,7 @@ impl<'g> Guard<'g> {
         };
         let asked: Vec<Asked> = there.iter().map(ask).collect();
         let is_over = || stop.requested();
-        let answers = self.custody.ask(self.settings, |reader| reader.look(&asked, &is_over))?;
+        let answers = self.custody.ask(settings, |reader| reader.look(&asked, &is_over))?;
         let is_told = |answer: &Answer| !answer.seen.contains(&Seen::Unknown);
         if !answers.iter().all(is_told) {
             self.custody.renew();
@@ -181,9 +176,9 @@ impl<'g> Guard<'g> {
             let count = partitions.get(&key.0).copied().unwrap_or_default();
             if let Some(doubt) = self.doubts.remove(&key)
                 && key.1 >= count
+                && self.custody.report_gone(&key)
             {
                 self.tell_of(doubt, count);
-                self.told.insert(key);
             }
         }
     }
@@ -224,5 +219,103 @@ impl Reading {
 
     fn doubt(&self, is_gone: bool) -> Doubt {
         Doubt { stream: self.stream, next: self.followed.next.clone(), is_gone }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{progress::Slot, witness::Witness};
+
+    const KEY: (&str, i32) = ("t", 0);
+
+    /// A stream that has read up to 9, and a log that says this.
+    struct Scene {
+        custody: Custody,
+        notes: [Arc<Notes>; 1],
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { custody: Custody::default(), notes: [Arc::default()] }
+        }
+
+        fn guard(&self) -> Guard<'_> {
+            Guard::new(&self.custody, &self.notes, None)
+        }
+
+        fn losses(&self) -> Vec<String> {
+            self.notes[0].take_losses().into_iter().map(|loss| loss.text).collect()
+        }
+    }
+
+    fn slot() -> Slot {
+        crate::progress::Progress::default().assign("t", 0, 0, None)
+    }
+
+    fn look(guard: &mut Guard<'_>, seen: &[Seen], bounds: (i64, i64)) {
+        let witnesses = [Witness { offset: 4, print: 1 }, Witness { offset: 9, print: 2 }];
+        let key = (KEY.0.to_owned(), KEY.1);
+        let next = Place { topic: key.0.clone(), partition: 0, offset: 10 };
+        let followed = Followed { slot: slot(), next, last: Some(witnesses[1]) };
+        let asked = Asked { key, witnesses: witnesses[..seen.len()].to_vec() };
+        let answer = Answer { bounds: Some(bounds), seen: seen.to_vec() };
+        guard.compare(&Reading { stream: 0, followed }, &asked, &answer);
+    }
+
+    #[test]
+    fn another_record_is_reported_at_once_and_the_same_is_remembered() {
+        let scene = Scene::new();
+        let mut guard = scene.guard();
+        look(&mut guard, &[Seen::Same, Seen::Same], (0, 20));
+        let anchors = scene.custody.anchors(&("t".to_owned(), 0));
+        assert_eq!((anchors.len(), anchors[0].offset), (1, 9));
+        assert!(scene.losses().is_empty());
+        look(&mut guard, &[Seen::Gone, Seen::Unknown], (7, 20));
+        assert!(scene.losses().is_empty(), "what is gone proves nothing");
+        look(&mut guard, &[Seen::Other, Seen::Same], (0, 20));
+        let losses = scene.losses();
+        assert!(losses.len() == 1 && losses[0].contains("offsets 0 to 9 hold other"), "{losses:?}");
+    }
+
+    #[test]
+    fn a_log_that_is_too_short_must_be_seen_twice() {
+        let scene = Scene::new();
+        let mut guard = scene.guard();
+        for (high, reported) in [(8, false), (20, false), (8, false), (8, true)] {
+            look(&mut guard, &[Seen::Same], (0, high));
+            let losses = scene.losses();
+            assert_eq!(!losses.is_empty(), reported, "{high}: {losses:?}");
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_gone_must_be_missed_twice_and_is_reported_once() {
+        let scene = Scene::new();
+        let mut guard = scene.guard();
+        let doubt = || Doubt {
+            stream: 0,
+            next: Place { topic: "t".to_owned(), partition: 2, offset: 10 },
+            is_gone: true,
+        };
+        let key = ("t".to_owned(), 2);
+        let partitions = |count| BTreeMap::from([("t".to_owned(), count)]);
+        guard.doubts.insert(key.clone(), doubt());
+        guard.settle_doubts(&partitions(3));
+        assert!(scene.losses().is_empty() && guard.doubts.is_empty(), "it is back");
+        guard.ends.insert(key.clone(), 15);
+        for reported in [1, 0] {
+            guard.doubts.insert(key.clone(), doubt());
+            guard.settle_doubts(&partitions(2));
+            assert_eq!(scene.losses().len(), reported);
+        }
+        // A topic that is deleted: a loss only if something of it is known to be left.
+        for (end, reported) in [(15, 1), (10, 0)] {
+            scene.custody.keep_partitions(&partitions(3));
+            guard.ends.insert(key.clone(), end);
+            guard.doubts.insert(key.clone(), doubt());
+            guard.settle_doubts(&BTreeMap::new());
+            assert_eq!(scene.losses().len(), reported, "{end}");
+        }
     }
 }

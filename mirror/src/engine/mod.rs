@@ -189,8 +189,8 @@ fn mirror(
             })
             .collect();
         let goal = goal.as_deref();
-        let mut guard = guard::Guard::new(settings, &custody, &notes, goal);
-        scope.spawn(move || guard.watch(stop));
+        let mut guard = guard::Guard::new(&custody, &notes, goal);
+        scope.spawn(move || guard.watch(settings, stop));
         let watched = Watched { goal, notes: &notes };
         supervise(settings, &look_out, &subscription, &watched, stop);
         let mut totals = Totals::default();

@@ -85,7 +85,8 @@ fn a_topic_with_fewer_partitions_is_named_with_those_that_are_gone() {
     mirror.stop();
     world.replace_source(2);
     produce(&world.source, TOPIC, &varied(200));
-    let words = ["testtopic [2]", "testtopic [3]", "had 4 partitions", "made anew with 2"];
+    let words =
+        ["testtopic [2]: the topic", "testtopic [3]: the topic", "made anew with 2 partitions"];
     world.mirror(&[]).fails(1, &words);
 }
 
@@ -136,8 +137,8 @@ fn what_is_deleted_ahead_of_a_running_mirror_can_be_passed_over() {
 fn a_topic_deleted_during_once_ends_it_with_its_name() {
     let world = world(1, 1)
         .consumer("metadata.max.age.ms=300")
-        .producer("queue.buffering.max.messages=10\nlinger.ms=0");
-    world.destination.broker_round_trip_time(1, std::time::Duration::from_millis(300)).unwrap();
+        .producer("queue.buffering.max.messages=4\nlinger.ms=0");
+    world.destination.broker_round_trip_time(1, std::time::Duration::from_millis(100)).unwrap();
     produce(&world.source, TOPIC, &varied(2000));
     let delete = |error| world.source.topic_error(TOPIC, error).unwrap();
     let mut mirror = world.mirror(&["--once"]);
