@@ -131,6 +131,14 @@ pub enum Action {
         /// Logical name of the topic.
         topic: String,
     },
+    /// Deletes a topic of the source, creates it anew, and waits until the subject must know of it. The truth begins with what the new one
+    /// holds: of the old one the subject has copied what it could.
+    RecreateTopic {
+        /// Logical name of the topic.
+        topic: String,
+        /// How many partitions it has then.
+        partitions: u32,
+    },
     /// Kills a broker; its log stays.
     KillBroker {
         /// Whose.
@@ -203,6 +211,12 @@ pub struct SubjectOptions {
     /// comes out of the order of the source where many records go to one partition.
     #[serde(default)]
     pub small_batches: bool,
+    /// `--on-data-loss continue`: it goes on when the source has lost records.
+    #[serde(default)]
+    pub accepts_loss: bool,
+    /// `auto.offset.reset=latest`: it begins at the end of what is there at its first start.
+    #[serde(default)]
+    pub begins_at_end: bool,
 }
 
 impl Default for SubjectOptions {
@@ -215,6 +229,8 @@ impl Default for SubjectOptions {
             preserve: false,
             as_in_the_article: false,
             small_batches: false,
+            accepts_loss: false,
+            begins_at_end: false,
         }
     }
 }

@@ -191,6 +191,9 @@ impl Spec {
                 if launch.options.preserve {
                     line.extend(["--partitioning".into(), "preserve".into()]);
                 }
+                if launch.options.accepts_loss {
+                    line.extend(["--on-data-loss".into(), "continue".into()]);
+                }
                 Ok(line)
             }
             Kind::MirrorMaker1 => {
