@@ -88,3 +88,72 @@ Feature: Nothing is lost
     And 500 records over 100 keys are produced to orders
     And the mirror has caught up
     Then every record of the source is on the destination
+
+  @F17 @containers @only-mirror
+  Scenario: a topic that is made anew while the mirror runs is not read on from the old position in silence
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 1000 records over 100 keys are produced to orders
+    And 1000 records have arrived at orders
+    And orders is deleted and made anew with 3 partitions on the source
+    And 3000 records over 100 keys are produced to orders
+    And the mirror has ended by itself, saying "deleted and made anew"
+    And the mirror goes on when records are lost
+    And the mirror is started again
+    And 500 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And nothing is there that was not produced
+    And at least 3500 records were judged
+
+  @F17 @containers @only-mirror
+  Scenario Outline: a topic that is made anew with <partitions> partitions is copied from its first record if losses are accepted
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror goes on when records are lost
+    And the mirror is running
+    When 1000 records over 100 keys are produced to orders
+    And 1000 records have arrived at orders
+    And orders is deleted and made anew with <partitions> partitions on the source
+    And 3000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And nothing is there that was not produced
+    And at least 3000 records were judged
+
+    Examples:
+      | partitions |
+      | 3          |
+      | 2          |
+
+  @F17 @containers @only-mirror
+  Scenario: a topic that is made anew with fewer partitions while the mirror runs is not passed over in silence
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 1000 records over 100 keys are produced to orders
+    And 1000 records have arrived at orders
+    And orders is deleted and made anew with 2 partitions on the source
+    And 3000 records over 100 keys are produced to orders
+    And the mirror has ended by itself, saying "deleted and made anew"
+    And the mirror goes on when records are lost
+    And the mirror is started again
+    And 500 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And nothing is there that was not produced
+    And at least 3500 records were judged
+
+  @F17 @containers
+  Scenario: a topic that was made anew while the mirror was stopped is copied from its first record
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is running
+    When 1000 records over 100 keys are produced to orders
+    And 1000 records have arrived at orders
+    And the mirror is stopped
+    And orders is deleted and made anew with 3 partitions on the source
+    And 3000 records over 100 keys are produced to orders
+    And the mirror is started again
+    And 500 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And nothing is there that was not produced
+    And at least 3500 records were judged

@@ -56,6 +56,20 @@ Feature: The topics that were asked for are copied, and no other
     Then every record of the source is on the destination
     And nothing is there that was not produced
 
+  @F13 @only-mirror
+  Scenario: a topic that appears later is copied from its first record, even by a mirror that began at the end
+    Given the topic orders with 3 partitions on the source and 3 on the destination
+    And the mirror is asked for "orders.*", which selects orders
+    And the mirror begins at the end of what is there
+    And the mirror is running
+    When 500 records over 50 keys are produced to orders
+    And the topic orders-new is created with 3 partitions on the source and 8 on the destination
+    And orders-new is selected too
+    And 2000 records over 100 keys are produced to orders-new
+    And the mirror has caught up
+    Then every record of the source is on the destination
+    And nothing is there that was not produced
+
   @F53 @embedded
   Scenario: the destination creates a missing topic with a partition count of its own
     Given the topic orders with 8 partitions on the source and none on the destination

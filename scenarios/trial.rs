@@ -255,9 +255,10 @@ pub fn unfit(plan: &Plan, backend: Backend) -> Option<String> {
         Action::Shell { .. } => Some("runs a command in a container"),
         Action::AdoptTopic { .. } => Some("takes on a topic that a command created"),
         Action::GrowTopic { .. } => Some("gives a topic more partitions"),
-        Action::Outrun { .. } | Action::TrimSource { .. } | Action::SkipGap { .. } => {
-            Some("deletes records")
-        }
+        Action::Outrun { .. }
+        | Action::TrimSource { .. }
+        | Action::SkipGap { .. }
+        | Action::RecreateTopic { .. } => Some("deletes records"),
         Action::KillBroker { .. } | Action::StartBroker { .. } => Some("kills a broker"),
         Action::Produce { workload, .. } if workload.transaction_records.is_some() => {
             Some("writes transactions")

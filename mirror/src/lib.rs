@@ -4,7 +4,7 @@
 //!  command line (cli) -> properties (config, zookeeper) -> engine: one thread a stream
 //!                                                           consumer -> producer -> acknowledgement -> progress -> commit
 //!  pure: route (which partition), topics (which topics), progress (how far a commit may go),
-//!        digest (do two sides hold the same), report (what --once copied)
+//!        digest (do two sides hold the same), report (what --once copied), witness (is it the same log)
 //!  beside it: meters (what streams count) -> watch (a line of progress, metrics and readiness over HTTP)
 //! ```
 //! What it promises: every record of the source arrives at least once, each key's records (or each
@@ -22,6 +22,7 @@ pub mod route;
 pub mod shutdown;
 pub mod topics;
 mod watch;
+pub mod witness;
 pub mod zookeeper;
 
 use std::{io::IsTerminal, process::ExitCode};

@@ -10,6 +10,8 @@ use std::collections::{HashMap, VecDeque};
 
 use account::{Account, Waiting};
 
+use crate::witness::Witness;
+
 /// One assignment of one partition. A partition that comes back after a rebalance is another slot, so that
 /// late acknowledgements of the earlier assignment count for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +66,25 @@ pub struct Place {
 #[derive(Debug)]
 struct InFlight {
     offset: i64,
+    print: u64,
     acknowledged: bool,
+}
+
+impl InFlight {
+    fn witness(&self) -> Witness {
+        Witness { offset: self.offset, print: self.print }
+    }
+}
+
+/// A partition that is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// This assignment of it.
+    pub slot: Slot,
+    /// What is to be read next.
+    pub next: Place,
+    /// The last record received.
+    pub last: Option<Witness>,
 }
 
 #[derive(Debug)]
@@ -79,6 +99,8 @@ struct Partition {
     position: i64,
     /// The position to read next.
     next: i64,
+    /// The last record of the acknowledged prefix.
+    witness: Option<Witness>,
     /// What the last commit asked for, until it is known to have failed.
     requested: Option<i64>,
     /// Records below this offset were read before.
@@ -113,6 +135,7 @@ impl Progress {
             first_sequence: 0,
             position: start,
             next: start,
+            witness: None,
             requested: committed,
             again_below: 0,
             account: None,
@@ -182,10 +205,20 @@ impl Progress {
     pub fn received(&mut self, slot: Slot, offset: i64) -> Option<Token> {
         let partition = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
         let sequence = partition.first_sequence.wrapping_add(partition.in_flight.len() as u32);
-        partition.in_flight.push_back(InFlight { offset, acknowledged: false });
+        partition.in_flight.push_back(InFlight { offset, print: 0, acknowledged: false });
         partition.next = offset + 1;
         self.read_again += u64::from(offset < partition.again_below);
         Some(Token::new(slot, sequence))
+    }
+
+    /// Keeps the print of a record that was just received: the log is recognised by it later.
+    pub fn remember(&mut self, token: Token, print: u64) {
+        let (slot, sequence) = token.parts();
+        let Some(Some(partition)) = self.slots.get_mut(slot) else { return };
+        let index = sequence.wrapping_sub(partition.first_sequence) as usize;
+        if let Some(record) = partition.in_flight.get_mut(index) {
+            record.print = print;
+        }
     }
 
     /// Notes a record as acknowledged; false if its assignment is gone (or it was acknowledged before).
@@ -200,6 +233,7 @@ impl Progress {
         while partition.in_flight.front().is_some_and(|record| record.acknowledged) {
             if let Some(record) = partition.in_flight.pop_front() {
                 partition.position = record.offset + 1;
+                partition.witness = Some(record.witness());
                 partition.first_sequence = partition.first_sequence.wrapping_add(1);
                 if let Some(account) = &mut partition.account {
                     account.settle(record.offset);
@@ -261,6 +295,23 @@ impl Progress {
     /// The position before which everything received is acknowledged, for each assigned partition.
     pub fn positions(&self) -> Vec<Place> {
         self.slots.iter().flatten().map(|partition| partition.at(partition.position)).collect()
+    }
+
+    /// The last record of a partition's acknowledged prefix, if it was received since the assignment.
+    pub fn witness(&self, topic: &str, partition: i32) -> Option<Witness> {
+        self.slots.get(self.slot(topic, partition)?.0 as usize)?.as_ref()?.witness
+    }
+
+    /// What is being read, and the last record received of each partition.
+    pub fn followed(&self) -> Vec<Followed> {
+        let slots = (0..).zip(&self.slots);
+        let partitions = slots.filter_map(|(slot, partition)| Some((slot, partition.as_ref()?)));
+        let followed = partitions.map(|(slot, partition)| Followed {
+            slot: Slot(slot),
+            next: partition.at(partition.next),
+            last: partition.in_flight.back().map(InFlight::witness).or(partition.witness),
+        });
+        followed.collect()
     }
 
     /// How many received records of the assigned partitions are not in an acknowledged prefix.

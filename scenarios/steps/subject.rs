@@ -19,6 +19,17 @@ async fn keeps_partitions(world: &mut World) {
     world.options.preserve = true;
 }
 
+#[given("the mirror begins at the end of what is there")]
+async fn begins_at_end(world: &mut World) {
+    world.options.begins_at_end = true;
+}
+
+#[given("the mirror goes on when records are lost")]
+#[when("the mirror goes on when records are lost")]
+async fn accepts_loss(world: &mut World) {
+    world.options.accepts_loss = true;
+}
+
 #[given("the mirror is running")]
 #[when("the mirror is started again")]
 async fn running(world: &mut World) -> Step {

@@ -46,6 +46,11 @@ async fn grows(world: &mut World, topic: String, partitions: u32, name: String) 
     world.act(Action::GrowTopic { side: side(&name)?, topic, partitions }).await
 }
 
+#[when(expr = "{word} is deleted and made anew with {int} partition(s) on the source")]
+async fn recreated(world: &mut World, topic: String, partitions: u32) -> Step {
+    world.act(Action::RecreateTopic { topic, partitions }).await
+}
+
 #[given(expr = "{int} earlier records in each partition of {word} on the destination")]
 async fn prefilled(world: &mut World, records_per_partition: u32, topic: String) -> Step {
     world.act(Action::Prefill { topic, records_per_partition }).await

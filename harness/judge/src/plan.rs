@@ -138,6 +138,14 @@ pub enum Action {
         /// Logical name of the topic.
         topic: String,
     },
+    /// Deletes a topic of the source, creates it anew, and waits until the subject must know of it. The truth begins with what the new one
+    /// holds: of the old one the subject has copied what it could.
+    RecreateTopic {
+        /// Logical name of the topic.
+        topic: String,
+        /// How many partitions it has then.
+        partitions: u32,
+    },
     /// Kills a broker; its log stays.
     KillBroker {
         /// Whose.
@@ -213,6 +221,12 @@ pub struct SubjectOptions {
     /// `--exactly-once`, which is our mirror's own.
     #[serde(default)]
     pub exactly_once: bool,
+    /// `--on-data-loss continue`: it goes on when the source has lost records.
+    #[serde(default)]
+    pub accepts_loss: bool,
+    /// `auto.offset.reset=latest`: it begins at the end of what is there at its first start.
+    #[serde(default)]
+    pub begins_at_end: bool,
 }
 
 impl Default for SubjectOptions {
@@ -226,6 +240,8 @@ impl Default for SubjectOptions {
             as_in_the_article: false,
             small_batches: false,
             exactly_once: false,
+            accepts_loss: false,
+            begins_at_end: false,
         }
     }
 }

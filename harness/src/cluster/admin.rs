@@ -45,6 +45,38 @@ pub(super) async fn create_topic(
     replication: usize,
 ) -> Result<(), ClusterError> {
     let failed = |reason: String| ClusterError::CreateTopic { topic: name.into(), reason };
+    let asked = ask_for_topic(bootstrap, name, partitions, replication).await?;
+    asked.map_err(|code| failed(code.to_string()))?;
+    await_partitions(bootstrap, name, partitions).await.map_err(failed)
+}
+
+/// Deletes a topic and creates it anew. Brokers no longer show a topic while ZooKeeper still has it.
+pub(super) async fn recreate_topic(
+    bootstrap: &str,
+    name: &str,
+    partitions: u32,
+    replication: usize,
+) -> Result<(), ClusterError> {
+    delete_topic(bootstrap, name).await?;
+    let started = Instant::now();
+    while let Err(code) = ask_for_topic(bootstrap, name, partitions, replication).await? {
+        if code != RDKafkaErrorCode::TopicAlreadyExists || started.elapsed() > REQUEST_TIMEOUT {
+            let reason = code.to_string();
+            return Err(ClusterError::CreateTopic { topic: name.into(), reason });
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let failed = |reason: String| ClusterError::CreateTopic { topic: name.into(), reason };
+    await_partitions(bootstrap, name, partitions).await.map_err(failed)
+}
+
+/// Asks for a topic, and returns what the broker says of it.
+async fn ask_for_topic(
+    bootstrap: &str,
+    name: &str,
+    partitions: u32,
+    replication: usize,
+) -> Result<Result<(), RDKafkaErrorCode>, ClusterError> {
     let unlimited = unlimited();
     let topic = NewTopic::new(name, partitions as i32, TopicReplication::Fixed(replication as i32));
     let topic = unlimited.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
@@ -52,10 +84,8 @@ pub(super) async fn create_topic(
         .create_topics([&topic], &options())
         .await
         .map_err(client::request_failed("create a topic", bootstrap))?;
-    for result in results {
-        result.map_err(|(_, code)| failed(code.to_string()))?;
-    }
-    await_partitions(bootstrap, name, partitions).await.map_err(failed)
+    let answers = results.into_iter().map(|result| result.map(drop).map_err(|(_, code)| code));
+    Ok(answers.collect())
 }
 
 /// Gives a topic more partitions.

@@ -161,10 +161,20 @@ impl Cluster {
         match self {
             Cluster::Embedded(mock) => mock.create_topic(name, partitions),
             Cluster::Containers { bootstrap, cluster } => {
-                let nodes = cluster.nodes().into_iter();
-                let brokers = nodes.filter(|node| matches!(node, Node::Broker(_)));
-                let replication = brokers.count();
-                admin::create_topic(bootstrap, name, partitions, replication).await
+                admin::create_topic(bootstrap, name, partitions, replication(cluster)).await
+            }
+        }
+    }
+
+    /// Deletes a topic and creates it anew, and waits until every broker knows of it.
+    pub async fn recreate_topic(&self, name: &str, partitions: u32) -> Result<(), ClusterError> {
+        match self {
+            Cluster::Embedded(_) => {
+                Err(ClusterError::Unsupported { what: "delete a topic", backend: self.backend() })
+            }
+            Cluster::Containers { bootstrap, cluster } => {
+                let replication = replication(cluster);
+                admin::recreate_topic(bootstrap, name, partitions, replication).await
             }
         }
     }
@@ -236,6 +246,11 @@ impl Cluster {
             Cluster::Containers { bootstrap, .. } => admin::delete_topic(bootstrap, name).await,
         }
     }
+}
+
+/// Topics have a replica on each broker.
+fn replication(cluster: &containers::Cluster) -> usize {
+    cluster.nodes().into_iter().filter(|node| matches!(node, Node::Broker(_))).count()
 }
 
 /// A source and a destination, leased to one scenario.

@@ -285,6 +285,15 @@ impl Progress {
         }
     }
 
+    /// A topic of the source was made anew: positions that were seen before are not of its log.
+    pub fn forget(&mut self, topic: TopicIndex) {
+        let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != topic);
+        let samples = self.samples.iter_mut().chain(&mut self.last).chain(&mut self.started);
+        samples.for_each(|sample| forget(&mut sample.committed));
+        self.rebalanced.iter_mut().for_each(|(event, _)| forget(&mut event.committed));
+        self.source.known = None;
+    }
+
     /// Rebalances that were seen since the last call.
     pub fn take_rebalanced(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.rebalanced).into_iter().map(|(event, _)| event).collect()

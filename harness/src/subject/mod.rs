@@ -200,6 +200,9 @@ impl Spec {
                 if launch.options.exactly_once {
                     line.push("--exactly-once".into());
                 }
+                if launch.options.accepts_loss {
+                    line.extend(["--on-data-loss".into(), "continue".into()]);
+                }
                 Ok(line)
             }
             Kind::MirrorMaker1 => {

@@ -46,13 +46,17 @@ impl Testbed {
             };
             return Ok(properties([address, ("group.id", self.group())]));
         }
-        Ok(properties([
+        let mut consumer = properties([
             ("bootstrap.servers", address(source, in_container)?),
             ("group.id", self.group()),
             ("session.timeout.ms", session_timeout_ms(source.backend()).to_string()),
             ("heartbeat.interval.ms", "300".into()),
             ("metadata.max.age.ms", "1000".into()),
-        ]))
+        ]);
+        if self.options.begins_at_end {
+            consumer.insert("auto.offset.reset".into(), "latest".into());
+        }
+        Ok(consumer)
     }
 
     fn producer_properties(&self, in_container: bool) -> Result<Properties, TestbedError> {

@@ -9,6 +9,7 @@ mod freeze;
 mod instances;
 mod launch;
 mod offsets;
+mod recreation;
 mod retention;
 mod sampler;
 mod shell;
@@ -209,6 +210,9 @@ impl Testbed {
                 self.grow_topic(side, &topic, partitions).await
             }
             Action::Outrun { topic } => self.outrun(&topic).await,
+            Action::RecreateTopic { topic, partitions } => {
+                self.recreate_topic(&topic, partitions).await
+            }
             Action::SkipGap { topic } => self.skip_gap(&topic).await,
             Action::KillBroker { side, broker } => self.kill_broker(side, broker).await,
             Action::StartBroker { side, broker } => self.start_broker(side, broker).await,

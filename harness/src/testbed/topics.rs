@@ -18,7 +18,7 @@ use std::{
 };
 
 /// A contract that allows older metadata is not waited for: both partition counts are accepted.
-const LONGEST_AGE: Duration = Duration::from_secs(20);
+pub(super) const LONGEST_AGE: Duration = Duration::from_secs(20);
 
 impl Testbed {
     pub(super) async fn create_topic(
@@ -206,7 +206,7 @@ impl Testbed {
     /// Waits until everything that lies on the source now is committed: no record of it waits in a
     /// queue of the subject any more. A subject at which nothing moves has no such queue either.
     /// False if the time runs out.
-    async fn has_written_what_it_read(&self) -> Result<bool, TestbedError> {
+    pub(super) async fn has_written_what_it_read(&self) -> Result<bool, TestbedError> {
         let (true, Some(sampler)) = (self.subject.is_some(), &self.sampler) else {
             return Ok(true);
         };

@@ -21,12 +21,14 @@ use super::{
     EngineError, Reset,
     client::{self, Rebalance},
     drain::Drained,
+    exactly_once::Opened,
     stream::{Stream, consume},
 };
 use crate::{
     progress::{Place, Progress, Slot},
     route::{self, Partitioning},
     shutdown::Stop,
+    witness::Note,
 };
 
 /// How long the group may wait for what is in flight when partitions are taken away.
@@ -49,16 +51,40 @@ impl Furthest {
         *known = next.offset.max(*known);
     }
 
-    fn of(&self, topic: &str, partition: i32) -> i64 {
+    pub(super) fn of(&self, topic: &str, partition: i32) -> i64 {
         let furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         furthest.get(&(topic.to_owned(), partition)).copied().unwrap_or_default()
+    }
+
+    /// Its log is another one by now.
+    pub(super) fn forget(&self, place: &Place) {
+        let mut furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        furthest.remove(&(place.topic.clone(), place.partition));
     }
 }
 
 /// Where a partition begins.
-struct Start {
-    place: Place,
-    committed: Option<i64>,
+pub(super) struct Start {
+    pub(super) place: Place,
+    /// What the group has stored; `None` if the start is worth a commit.
+    pub(super) committed: Option<i64>,
+    /// The group has forgotten what we had committed.
+    pub(super) is_remembered: bool,
+    /// It begins behind what is lost, wherever it got to before.
+    pub(super) is_jump: bool,
+}
+
+impl Start {
+    fn at(place: Place) -> Self {
+        Self { place, committed: None, is_remembered: false, is_jump: false }
+    }
+
+    /// Begins elsewhere than the group has stored.
+    pub(super) fn begin_at(&mut self, offset: i64) {
+        self.place.offset = offset;
+        self.committed = None;
+        self.is_jump = true;
+    }
 }
 
 impl Stream<'_> {
@@ -71,16 +97,18 @@ impl Stream<'_> {
     }
 
     fn assign(&self, partitions: &TopicPartitionList, stop: &Stop) -> Result<(), EngineError> {
-        let starts =
-            self.check_destination(partitions, stop).and_then(|()| self.starts(partitions, stop));
-        let places = starts.and_then(|starts| match starts {
-            Some(starts) => self.follow_all(starts),
-            None => Ok(None),
+        let begun = self.check_destination(partitions, stop).and_then(|()| {
+            let Some(opened) = self.open_lanes(partitions)? else { return Ok(None) };
+            let starts = self.starts(partitions, &opened, stop)?;
+            Ok(starts.map(|starts| {
+                let is_new = starts.iter().any(|start| start.committed.is_none());
+                (self.follow_all(starts, opened), is_new)
+            }))
         });
-        let Ok(Some(places)) = places else {
+        let Ok(Some((places, is_new))) = begun else {
             // It is time to end, and the group waits for an answer.
             client::give_back(&self.consumer, partitions);
-            return places.map(drop);
+            return begun.map(drop);
         };
         let list = client::list(&places).map_err(consume)?;
         if self.is_cooperative() {
@@ -91,21 +119,23 @@ impl Stream<'_> {
         self.notes.meters.joined(true);
         self.notes.meters.rebalances.add(1);
         tracing::info!("stream {} reads {}", self.index, show(&places));
+        if is_new {
+            // Whoever comes next knows then that the group has begun.
+            self.commit_soon();
+        }
         Ok(())
     }
 
-    /// Follows partitions from where they begin; with `--exactly-once` that is their stored position.
-    fn follow_all(&self, starts: Vec<Start>) -> Result<Option<Vec<Place>>, EngineError> {
-        if let Some(lanes) = &self.lanes {
-            let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
-            return self.follow_in_lanes(lanes, &places);
-        }
+    /// Follows partitions from where they begin, each with its lane, if there are lanes.
+    pub(super) fn follow_all(&self, starts: Vec<Start>, mut opened: Opened) -> Vec<Place> {
         let mut progress = self.notes.progress();
-        for Start { place, committed } in &starts {
-            self.follow(&mut progress, place, *committed);
+        for start in &starts {
+            let slot = self.follow(&mut progress, &start.place, start.committed);
+            if let Some(lanes) = &self.lanes {
+                lanes.enter(slot, opened.take(&start.place), start);
+            }
         }
-        drop(progress);
-        Ok(Some(starts.into_iter().map(|start| start.place).collect()))
+        starts.into_iter().map(|start| start.place).collect()
     }
 
     /// Follows a partition from this place on, and keeps an account of it if one is wanted.
@@ -179,6 +209,7 @@ impl Stream<'_> {
             progress.revoke(partition.topic(), partition.partition());
             let key = (partition.topic().to_owned(), partition.partition());
             self.notes.meters.lags().remove(&key);
+            self.notes.custody.forget(&key);
             if let Some(goal) = self.notes.goal.get() {
                 goal.reopen(partition.topic(), partition.partition());
             }
@@ -248,9 +279,10 @@ impl Stream<'_> {
     }
 
     /// Where each partition begins: after what is committed, else as the reset policy says.
-    fn starts(
+    pub(super) fn starts(
         &self,
         partitions: &TopicPartitionList,
+        opened: &Opened,
         stop: &Stop,
     ) -> Result<Option<Vec<Start>>, EngineError> {
         let ask = || {
@@ -260,15 +292,29 @@ impl Stream<'_> {
             Ok(committed)
         };
         let Some(committed) = insist("committed offsets", stop, ask) else { return Ok(None) };
-        let mut starts = Vec::new();
+        let (mut starts, mut notes) = (Vec::new(), Vec::new());
         let mut open = TopicPartitionList::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
+            let remembered = self.notes.custody.committed(topic, partition);
             match (element.offset(), self.settings.reset) {
-                (Offset::Offset(offset), _) => starts.push(Start {
-                    place: Place { topic: topic.to_owned(), partition, offset },
-                    committed: Some(offset),
-                }),
+                (of_group, _) if let Some(stored) = opened.stored(topic, partition) => {
+                    notes.push(stored.note.clone());
+                    let offset = stored.offset;
+                    let place = Place { topic: topic.to_owned(), partition, offset };
+                    let committed = (of_group == Offset::Offset(offset)).then_some(offset);
+                    starts.push(Start { committed, ..Start::at(place) });
+                }
+                (Offset::Offset(offset), _) => {
+                    notes.push(Note::parse(element.metadata()));
+                    let place = Place { topic: topic.to_owned(), partition, offset };
+                    let committed = Some(offset);
+                    starts.push(Start { committed, ..Start::at(place) });
+                }
+                (_, _) if let Some((place, note)) = remembered => {
+                    notes.push(note);
+                    starts.push(Start { is_remembered: true, ..Start::at(place) });
+                }
                 (_, Reset::Refuse) => {
                     return Err(EngineError::NoPosition { topic: topic.to_owned(), partition });
                 }
@@ -276,17 +322,21 @@ impl Stream<'_> {
                 (_, Reset::Earliest) => open
                     .add_partition_offset(topic, partition, Offset::Beginning)
                     .map_err(consume)?,
+                // What has come to be since the group began is new to its end, and wanted as a whole.
                 (_, Reset::Latest) => {
-                    open.add_partition_offset(topic, partition, Offset::End).map_err(consume)?
+                    let is_old = self.notes.custody.was_there_at_first(topic, partition);
+                    let offset = if is_old { Offset::End } else { Offset::Beginning };
+                    open.add_partition_offset(topic, partition, offset).map_err(consume)?
                 }
             }
         }
+        self.compare(&mut starts, &notes, stop)?;
         if open.count() == 0 {
             return Ok(Some(starts));
         }
         let ask = || numbers(self.consumer.offsets_for_times(open.clone(), QUESTION)?);
         let Some(places) = insist("start offsets", stop, ask) else { return Ok(None) };
-        starts.extend(places.into_iter().map(|place| Start { place, committed: None }));
+        starts.extend(places.into_iter().map(Start::at));
         Ok(Some(starts))
     }
 }
@@ -321,7 +371,7 @@ pub(super) fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T
     None
 }
 
-fn show(places: &[Place]) -> String {
+pub(super) fn show(places: &[Place]) -> String {
     const SHOWN: usize = 12;
     let mut text: Vec<String> = places
         .iter()

@@ -26,6 +26,7 @@ use super::{EngineError, Settings, notes::Notes, once};
 use crate::{
     config,
     progress::{Place, Token},
+    witness::Note,
 };
 
 /// Makes a client; a refused property is the user's to correct.
@@ -353,6 +354,17 @@ pub(super) fn list(places: &[Place]) -> KafkaResult<TopicPartitionList> {
     for place in places {
         let offset = rdkafka::Offset::Offset(place.offset);
         list.add_partition_offset(&place.topic, place.partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// Positions to commit, with what is noted of their logs.
+pub(super) fn noted_list(places: &[(Place, Note)]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(places.len());
+    for (place, note) in places {
+        let mut element = list.add_partition(&place.topic, place.partition);
+        element.set_offset(rdkafka::Offset::Offset(place.offset))?;
+        element.set_metadata(note.to_string());
     }
     Ok(list)
 }

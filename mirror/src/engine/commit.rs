@@ -15,6 +15,7 @@ use rdkafka::{
 };
 
 use super::{client, exactly_once::Lanes, notes::Notes, stream::Stream};
+use crate::{progress::Place, witness::Note};
 
 impl Stream<'_> {
     /// Commits what is acknowledged, and does not wait; nothing happens if the last one is still on its way.
@@ -26,14 +27,15 @@ impl Stream<'_> {
             return;
         }
         self.end_commit();
-        let places = self.notes.progress().take_commits();
+        let places = self.notes.take_commits();
         if places.is_empty() {
             return;
         }
         let (consumer, notes) = (Arc::clone(&self.consumer), Arc::clone(&self.notes));
         let commit = move || {
             let commit = |list| consumer.commit(&list, CommitMode::Sync);
-            if let Err(error) = notes.committed(client::list(&places).and_then(commit)) {
+            let result = client::noted_list(&places).and_then(commit);
+            if let Err(error) = notes.committed(&places, result) {
                 tracing::warn!("a commit failed and is tried again: {}", client::reason(&error));
             }
         };
@@ -52,12 +54,13 @@ impl Stream<'_> {
         if self.is_in_transaction() {
             return Ok(());
         }
-        let places = self.notes.progress().take_commits();
+        let places = self.notes.take_commits();
         if places.is_empty() {
             return Ok(());
         }
         let commit = |list| self.consumer.commit(&list, CommitMode::Sync);
-        self.notes.committed(client::list(&places).and_then(commit))
+        let result = client::noted_list(&places).and_then(commit);
+        self.notes.committed(&places, result)
     }
 
     /// What is acknowledged within a transaction does not count before that is committed.
@@ -76,9 +79,16 @@ impl Stream<'_> {
 
 impl Notes {
     /// Notes how a commit ended; one that failed is to be asked for again.
-    fn committed(&self, result: Result<(), KafkaError>) -> Result<(), KafkaError> {
+    fn committed(
+        &self,
+        places: &[(Place, Note)],
+        result: Result<(), KafkaError>,
+    ) -> Result<(), KafkaError> {
         match &result {
-            Ok(()) => self.meters.commits.add(1),
+            Ok(()) => {
+                self.custody.keep_committed(places);
+                self.meters.commits.add(1);
+            }
             Err(error) => {
                 self.meters.failed_commits.add(1);
                 self.progress().commit_failed();

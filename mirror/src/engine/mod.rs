@@ -3,6 +3,7 @@
 //! ```text
 //!  preflight: both clusters answer, can be reached, are not the same
 //!  supervise: finds topics, and waits for the streams
+//!  guard: does the source still hold what is being read?
 //!  stream (one thread each): consumer -> producer -> acknowledgement -> progress -> commit
 //! ```
 //! Only this folder knows Kafka's client library. It knows no files, flags or ZooKeeper.
@@ -10,14 +11,17 @@
 mod assignment;
 mod client;
 mod commit;
+mod custody;
 mod data_loss;
 mod drain;
 mod error;
 mod exactly_once;
+mod guard;
 mod lag;
 mod notes;
 mod once;
 mod preflight;
+mod reader;
 mod stream;
 
 use std::{
@@ -146,11 +150,12 @@ fn mirror(
     goal: &mut Option<Arc<once::Goal>>,
     stop: &Stop,
 ) -> Result<Totals, EngineError> {
-    let furthest = Arc::default();
+    let (furthest, custody) = (Arc::default(), Arc::<custody::Custody>::default());
     let mut streams = Vec::new();
     for index in 0..settings.consumers.len() {
         let meters = meters.stream(index);
-        streams.push(stream::Stream::new(settings, index, meters, Arc::clone(&furthest))?);
+        let (furthest, custody) = (Arc::clone(&furthest), Arc::clone(&custody));
+        streams.push(stream::Stream::new(settings, index, meters, furthest, custody)?);
     }
     let look_out = client::look_out(settings)?;
     let Some(source) = preflight::check(settings, &look_out, stop)? else {
@@ -166,6 +171,9 @@ fn mirror(
         let list = settings.filter.list();
         tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");
         *goal = Some(Arc::new(once::Goal::new(&[])));
+        return Ok(Totals::default());
+    }
+    if settings.reset == Reset::Latest && !streams[0].see_what_is_there(&look_out, stop) {
         return Ok(Totals::default());
     }
     if settings.once {
@@ -189,7 +197,10 @@ fn mirror(
                 })
             })
             .collect();
-        let watched = Watched { goal: goal.as_deref(), notes: &notes };
+        let goal = goal.as_deref();
+        let mut guard = guard::Guard::new(&custody, &notes, goal);
+        scope.spawn(move || guard.watch(settings, stop));
+        let watched = Watched { goal, notes: &notes };
         supervise(settings, &look_out, &subscription, &watched, stop);
         let mut totals = Totals::default();
         let mut failure = None;

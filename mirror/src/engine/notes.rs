@@ -12,12 +12,15 @@ use super::{
     EngineError, Settings,
     assignment::Furthest,
     client::{self, Troubles, lock},
+    custody::Custody,
+    data_loss::Loss,
     exactly_once,
     once::Goal,
 };
 use crate::{
     meters::StreamMeters,
-    progress::{Progress, Token},
+    progress::{Place, Progress, Token},
+    witness::Note,
 };
 
 /// What a stream's callbacks note and the stream reads.
@@ -27,6 +30,8 @@ pub(super) struct Notes {
     pub(super) meters: Arc<StreamMeters>,
     /// Shared by all streams.
     pub(super) furthest: Arc<Furthest>,
+    /// Shared by all streams.
+    pub(super) custody: Arc<Custody>,
     pub(super) goal: OnceLock<Arc<Goal>>,
     /// A record is read and not yet handed to the producer, which is full.
     pub(super) holding: AtomicBool,
@@ -34,6 +39,9 @@ pub(super) struct Notes {
     pub(super) paused: AtomicBool,
     /// A commit was refused because the group has gone on without us.
     pub(super) expelled: AtomicBool,
+    /// Found by the guard, and not yet dealt with.
+    losses: Mutex<Vec<Loss>>,
+    has_losses: AtomicBool,
     abort_on_send_failure: bool,
     /// Are records sent in transactions?
     exactly_once: bool,
@@ -46,15 +54,42 @@ impl Notes {
         settings: &Settings,
         meters: Arc<StreamMeters>,
         furthest: Arc<Furthest>,
+        custody: Arc<Custody>,
     ) -> Arc<Self> {
         let (abort_on_send_failure, exactly_once) =
             (settings.abort_on_send_failure, settings.exactly_once);
         let new = Self { abort_on_send_failure, exactly_once, ..Self::default() };
-        Arc::new(Self { meters, furthest, ..new })
+        Arc::new(Self { meters, furthest, custody, ..new })
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         lock(&self.progress)
+    }
+
+    /// The positions that a commit may store, with what is noted of their logs.
+    pub(super) fn take_commits(&self) -> Vec<(Place, Note)> {
+        let mut progress = self.progress();
+        let places = progress.take_commits();
+        drop(progress);
+        places.into_iter().map(|place| (place.clone(), self.note_of(&place))).collect()
+    }
+
+    /// What is noted of the log that lies before a position.
+    pub(super) fn note_of(&self, place: &Place) -> Note {
+        let last = self.progress().witness(&place.topic, place.partition);
+        self.custody.note(place, last)
+    }
+
+    pub(super) fn add_loss(&self, loss: Loss) {
+        lock(&self.losses).push(loss);
+        self.has_losses.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take_losses(&self) -> Vec<Loss> {
+        if !self.has_losses.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *lock(&self.losses))
     }
 
     /// The record was not delivered, for good.

@@ -20,7 +20,8 @@ use rdkafka::{
 use super::{
     Settings, assignment,
     client::{self, Quiet},
-    stream::{Held, Stream},
+    reader::Key,
+    stream::{self, Held, Stream},
 };
 use crate::{
     digest::Digest,
@@ -42,7 +43,7 @@ const LOOKS: u32 = 2;
 
 /// How far each partition is to be read, for all streams together.
 #[derive(Debug)]
-pub(super) struct Goal(Mutex<BTreeMap<(String, i32), Target>>);
+pub(super) struct Goal(Mutex<BTreeMap<Key, Target>>);
 
 #[derive(Debug)]
 struct Target {
@@ -50,12 +51,14 @@ struct Target {
     looks: u32,
     /// A record at the end or beyond it was seen.
     passed: bool,
+    /// It is gone from the source.
+    gone: bool,
     copied: Arc<Mutex<Copied>>,
 }
 
 impl Target {
     fn is_read(&self) -> bool {
-        self.passed || self.looks >= LOOKS
+        self.gone || self.passed || self.looks >= LOOKS
     }
 }
 
@@ -64,7 +67,7 @@ impl Goal {
     pub(super) fn new(ends: &[Place]) -> Self {
         let target = |end: &Place| {
             let copied = Arc::default();
-            let target = Target { end: end.offset, looks: 0, passed: false, copied };
+            let target = Target { end: end.offset, looks: 0, passed: false, gone: false, copied };
             ((end.topic.clone(), end.partition), target)
         };
         Self(Mutex::new(ends.iter().map(target).collect()))
@@ -104,6 +107,21 @@ impl Goal {
         let targets = self.targets();
         if let Some(target) = targets.get(&(to.topic.clone(), to.partition)) {
             account::lock(&target.copied).jump(from, to.offset.min(target.end));
+        }
+    }
+
+    /// The end of a partition that is not read up to there; `None` if it is, or is not wanted.
+    pub(super) fn unread_end(&self, key: &Key) -> Option<i64> {
+        let targets = self.targets();
+        targets.get(key).filter(|target| !target.is_read()).map(|target| target.end)
+    }
+
+    /// The partition is gone, and `next` was to be read next.
+    pub(super) fn give_up(&self, next: &Place) {
+        if let Some(target) = self.targets().get_mut(&(next.topic.clone(), next.partition)) {
+            let end = target.end.max(next.offset);
+            account::lock(&target.copied).jump(next.offset, end);
+            target.gone = true;
         }
     }
 
@@ -186,6 +204,7 @@ impl Stream<'_> {
         let timestamp = message.timestamp().to_millis();
         account.read(sum(&message, timestamp), timestamp);
         let token = progress.received(slot, offset)?;
+        progress.remember(token, stream::print(&message));
         drop(progress);
         Some(Held { message, token, is_last })
     }

@@ -24,11 +24,12 @@ use super::{
     EngineError, Settings, Subscription, Totals,
     assignment::Furthest,
     client::{self, Destination, Source},
+    custody::Custody,
     exactly_once::Lanes,
     notes::Notes,
     once,
 };
-use crate::{meters::StreamMeters, progress::Token, route::Partitioning, shutdown::Stop};
+use crate::{meters::StreamMeters, progress::Token, route::Partitioning, shutdown::Stop, witness};
 
 /// The producer's reports are read at least once in this many records.
 const RECORDS_BETWEEN_CHORES: usize = 1000;
@@ -72,8 +73,9 @@ impl<'a> Stream<'a> {
         index: usize,
         meters: Arc<StreamMeters>,
         furthest: Arc<Furthest>,
+        custody: Arc<Custody>,
     ) -> Result<Self, EngineError> {
-        let notes = Notes::new(settings, meters, furthest);
+        let notes = Notes::new(settings, meters, furthest, custody);
         let statistics = settings.statistics.map(|interval| interval.as_millis().to_string());
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
         let mut more = vec![("auto.offset.reset", "error")];
@@ -177,6 +179,7 @@ impl<'a> Stream<'a> {
         let mut progress = self.notes.progress();
         let slot = progress.slot(message.topic(), message.partition())?;
         let token = progress.received(slot, message.offset())?;
+        progress.remember(token, print(&message));
         drop(progress);
         Some(Held { message, token, is_last: false })
     }
@@ -274,6 +277,7 @@ impl<'a> Stream<'a> {
     fn do_chores(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
         self.read_reports();
         self.notes.failure()?;
+        self.settle_losses()?;
         self.notes.meters.read_again.set(self.notes.progress().read_again());
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
@@ -348,6 +352,11 @@ struct Chores<'s> {
     subscription: &'s Subscription,
     seen: u64,
     committed: Instant,
+}
+
+/// By what the record is recognised.
+pub(super) fn print(message: &BorrowedMessage<'_>) -> u64 {
+    witness::print(message.key(), message.payload(), message.timestamp().to_millis())
 }
 
 pub(super) fn consume(error: KafkaError) -> EngineError {

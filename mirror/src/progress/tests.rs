@@ -208,3 +208,25 @@ proptest! {
         prop_assert_eq!(progress.positions()[0].offset, offset + 1);
     }
 }
+
+#[test]
+fn the_witness_is_the_last_record_of_the_acknowledged_prefix() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 5, None);
+    let last =
+        |progress: &Progress| progress.followed()[0].last.map(|last| (last.offset, last.print));
+    assert_eq!((progress.witness("t", 0), last(&progress)), (None, None));
+    let [a, b] = [7, 11].map(|offset| {
+        let token = progress.received(slot, offset).unwrap();
+        progress.remember(token, 100 + offset as u64);
+        token
+    });
+    assert_eq!((progress.witness("t", 0), last(&progress)), (None, Some((11, 111))));
+    progress.acknowledged(b);
+    assert_eq!(progress.witness("t", 0), None);
+    progress.acknowledged(a);
+    assert_eq!(progress.witness("t", 0), Some(Witness { offset: 11, print: 111 }));
+    let again = progress.assign("t", 0, 3, None);
+    assert_ne!(again, slot);
+    assert_eq!((progress.witness("t", 0), last(&progress)), (None, None), "another assignment");
+}

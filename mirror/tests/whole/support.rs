@@ -53,12 +53,13 @@ pub(crate) struct World {
     producer: String,
 }
 
+fn cluster(partitions: i32) -> Cluster {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic(TOPIC, partitions, 1).unwrap();
+    cluster
+}
+
 pub(crate) fn world(source_partitions: i32, destination_partitions: i32) -> World {
-    let cluster = |partitions| {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic(TOPIC, partitions, 1).unwrap();
-        cluster
-    };
     let (source, destination) = (cluster(source_partitions), cluster(destination_partitions));
     let consumer = format!(
         "bootstrap.servers={}\ngroup.id=g\nsession.timeout.ms=4000\nfetch.wait.max.ms=10\n",
@@ -147,6 +148,19 @@ impl World {
         list.elements().iter().filter_map(|e| Some((e.partition(), number(e.offset())?))).collect()
     }
 
+    /// Puts another source in its place, with the positions that the group had. A mock can neither delete a topic
+    /// nor truncate a log.
+    pub(crate) fn replace_source(&mut self, partitions: i32) {
+        let kept = partitions.min(ends(&self.source, TOPIC).len() as i32);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(TOPIC, 0, kept - 1);
+        let list = consumer(&self.source).committed_offsets(list, QUESTION).unwrap();
+        let old = std::mem::replace(&mut self.source, cluster(partitions));
+        consumer(&self.source).commit(&list, CommitMode::Sync).unwrap();
+        let (from, to) = (old.bootstrap_servers(), self.source.bootstrap_servers());
+        self.consumer = self.consumer.replace(&from, &to);
+    }
+
     /// Makes the group continue there.
     pub(crate) fn commit(&self, partition: i32, offset: i64) {
         let mut list = TopicPartitionList::new();
@@ -159,6 +173,20 @@ impl World {
         let deadline = Instant::now() + DEADLINE;
         let ends = ends(&self.source, TOPIC);
         while self.committed(ends.len() as i32) != ends {
+            assert!(Instant::now() < deadline, "not all is committed\n{}", mirror.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Where the test topic's only partition ends.
+    pub(crate) fn source_end(&self) -> i64 {
+        consumer(&self.source).fetch_watermarks(TOPIC, 0, QUESTION).unwrap().1
+    }
+
+    /// Waits until the test topic's only partition is committed to its end, wherever it begins.
+    pub(crate) fn wait_for_the_end(&self, mirror: &Mirror) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.committed(1).get(&0) != Some(&self.source_end()) {
             assert!(Instant::now() < deadline, "not all is committed\n{}", mirror.log());
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -18,13 +18,16 @@ use super::{
     },
     positions::{self, Origin},
 };
-use crate::progress::{Place, Token};
+use crate::{
+    progress::{Place, Token},
+    witness::Note,
+};
 
 /// One try to become the only writer, or to end a transaction; both go on where they were when called again.
 const TRY: Duration = Duration::from_secs(1);
 
 /// One source partition's way to the destination.
-pub(super) struct Lane {
+pub(in super::super) struct Lane {
     topic: String,
     partition: i32,
     key: String,
@@ -58,21 +61,28 @@ impl Lane {
         stream: &Stream<'_>,
         settings: &Settings,
         origin: &Origin,
-        place: &Place,
+        topic: &str,
+        partition: i32,
     ) -> Result<Self, EngineError> {
-        let Place { topic, partition, offset } = place;
-        let id = origin.transactional_id(topic, *partition);
+        let id = origin.transactional_id(topic, partition);
         let producer = client::make(
             &settings.producers[stream.index],
             &[("transactional.id", &id)],
             &settings.producer_file,
             Destination::new(stream.notes.clone()),
         )?;
-        let (key, positions) = (origin.key(topic, *partition), origin.topic());
-        let (topic, partition) = (topic.clone(), *partition);
-        let (next, committed) = (*offset, *offset);
-        let (open, broken) = (false, None);
-        Ok(Self { topic, partition, key, positions, producer, open, next, committed, broken })
+        let (key, positions) = (origin.key(topic, partition), origin.topic());
+        Ok(Self {
+            topic: topic.to_owned(),
+            partition,
+            key,
+            positions,
+            producer,
+            open: false,
+            next: 0,
+            committed: 0,
+            broken: None,
+        })
     }
 
     /// Makes this the only writer of its id: what another has open is aborted.
@@ -94,21 +104,30 @@ impl Lane {
         (self.next, self.committed) = (offset, offset);
     }
 
+    /// Begins there from now on, behind what is lost; that is stored before the first record is there.
+    pub(super) fn jump_to(&mut self, offset: i64) {
+        self.begin_at(offset);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        if !self.open {
+            match self.producer.begin_transaction() {
+                Ok(()) => self.open = true,
+                Err(error) => self.breaks(&error),
+            }
+        }
+    }
+
     /// Hands a record over. An error that is not of this record breaks the lane, and is no error here.
     pub(super) fn send(
         &mut self,
         offset: i64,
         record: BaseRecord<'_, [u8], [u8], usize>,
     ) -> Result<(), KafkaError> {
+        self.begin();
         if self.broken.is_some() {
             return Ok(());
-        }
-        if !self.open {
-            if let Err(error) = self.producer.begin_transaction() {
-                self.breaks(&error);
-                return Ok(());
-            }
-            self.open = true;
         }
         match self.producer.send(record) {
             Ok(()) => {
@@ -149,8 +168,8 @@ impl Lane {
     }
 
     /// Writes the position into the open transaction.
-    pub(super) fn send_position(&mut self) -> Tried {
-        let value = positions::value(self.next);
+    pub(super) fn send_position(&mut self, note: &Note) -> Tried {
+        let value = positions::value(self.next, note);
         let position = BaseRecord {
             topic: self.positions.as_str(),
             partition: Some(0),
@@ -183,6 +202,11 @@ impl Lane {
     /// Why it is broken, if it is.
     pub(super) fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
+    }
+
+    /// Its topic and partition.
+    pub(super) fn partition(&self) -> (String, i32) {
+        (self.topic.clone(), self.partition)
     }
 
     /// Its partition, at the offset to go on at.

@@ -14,22 +14,26 @@ pub(super) mod positions;
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     thread,
     time::{Duration, Instant},
 };
 
 pub(super) use lane::is_of_the_transaction;
 use lane::{Lane, Tried};
-pub(super) use positions::Origin;
+pub(super) use positions::{Origin, Stored};
 use rdkafka::{
+    TopicPartitionList,
     consumer::{CommitMode, Consumer},
     error::KafkaError,
     producer::BaseRecord,
+    topic_partition_list::TopicPartitionListElem,
 };
 
 use super::{
-    EngineError, Settings, client,
+    EngineError, Settings,
+    assignment::Start,
+    client,
     stream::{LAST_TRANSACTION, STAY_IN_GROUP, Stream, consume},
 };
 use crate::{
@@ -89,11 +93,22 @@ impl Lanes {
         self.by_slot.borrow().values().any(Lane::has_transaction)
     }
 
+    /// A partition is followed in this lane from here on.
+    pub(super) fn enter(&self, slot: Slot, lane: Option<Lane>, start: &Start) {
+        let Some(mut lane) = lane else { return };
+        if start.is_jump {
+            lane.jump_to(start.place.offset);
+        } else {
+            lane.begin_at(start.place.offset);
+        }
+        self.by_slot.borrow_mut().insert(slot, lane);
+    }
+
     /// A partition is followed anew, from this offset on.
     pub(super) fn follow(&self, former: Slot, now: Slot, offset: i64) {
         let mut lanes = self.by_slot.borrow_mut();
         if let Some(mut lane) = lanes.remove(&former) {
-            lane.begin_at(offset);
+            lane.jump_to(offset);
             lanes.insert(now, lane);
         }
     }
@@ -106,16 +121,34 @@ impl Lanes {
     }
 }
 
+/// Lanes that only we write to, and what is stored of their partitions.
+#[derive(Default)]
+pub(super) struct Opened(HashMap<(String, i32), (Option<Stored>, Lane)>);
+
+impl Opened {
+    /// Where a partition goes on, and what is noted of its log.
+    pub(super) fn stored(&self, topic: &str, partition: i32) -> Option<&Stored> {
+        self.0.get(&(topic.to_owned(), partition))?.0.as_ref()
+    }
+
+    /// The lane of a place.
+    pub(super) fn take(&mut self, place: &Place) -> Option<Lane> {
+        self.0.remove(&(place.topic.clone(), place.partition)).map(|(_, lane)| lane)
+    }
+}
+
 impl Stream<'_> {
-    /// Makes us the only writer of these partitions. Each lane begins at its stored position, if there is one,
-    /// else where its place says. `None` if it is time to stop.
-    fn open_lanes(
+    /// Makes us the only writer of these partitions, and reads where each goes on. Without `--exactly-once` there
+    /// is nothing to do. `None` if it is time to stop.
+    pub(super) fn open_lanes(
         &self,
-        lanes: &Lanes,
-        places: &[Place],
-    ) -> Result<Option<Vec<Lane>>, EngineError> {
-        let new = |place| Lane::new(self, self.settings, &lanes.origin, place);
-        let mut opened = places.iter().map(new).collect::<Result<Vec<_>, _>>()?;
+        partitions: &TopicPartitionList,
+    ) -> Result<Option<Opened>, EngineError> {
+        let Some(lanes) = &self.lanes else { return Ok(Some(Opened::default())) };
+        let new = |element: &TopicPartitionListElem<'_>| {
+            Lane::new(self, self.settings, &lanes.origin, element.topic(), element.partition())
+        };
+        let mut opened = partitions.elements().iter().map(new).collect::<Result<Vec<_>, _>>()?;
         let mut waiting: Vec<&mut Lane> = opened.iter_mut().collect();
         let fenced = self.persist(
             |_| lanes.stop.requested(),
@@ -135,31 +168,12 @@ impl Stream<'_> {
             return Ok(None);
         }
         // Only now: what a former owner could still have committed is committed or aborted.
-        let Some(stored) = positions::read(self.settings, &lanes.origin, &lanes.stop)? else {
-            return Ok(None);
+        let stored = positions::read(self.settings, &lanes.origin, &lanes.stop)?;
+        let with = |mut stored: BTreeMap<String, Stored>| {
+            let one = |lane: Lane| (lane.partition(), (stored.remove(lane.key()), lane));
+            Opened(opened.into_iter().map(one).collect())
         };
-        for lane in &mut opened {
-            if let Some(offset) = stored.get(lane.key()) {
-                lane.begin_at(*offset);
-            }
-        }
-        Ok(Some(opened))
-    }
-
-    /// Opens lanes for partitions, and follows them from where they go on. `None` if it is time to stop.
-    pub(super) fn follow_in_lanes(
-        &self,
-        lanes: &Lanes,
-        places: &[Place],
-    ) -> Result<Option<Vec<Place>>, EngineError> {
-        let Some(opened) = self.open_lanes(lanes, places)? else { return Ok(None) };
-        let places = opened.iter().map(Lane::place).collect();
-        let mut progress = self.notes.progress();
-        for lane in opened {
-            let slot = self.follow(&mut progress, &lane.place(), None);
-            lanes.by_slot.borrow_mut().insert(slot, lane);
-        }
-        Ok(Some(places))
+        Ok(stored.map(with))
     }
 
     /// Commits the open transactions with their positions. One that cannot be committed, or is not within
@@ -173,8 +187,9 @@ impl Stream<'_> {
             // A stop does not cut short what is nearly done.
             None => lanes.stop.requested() && waited > LAST_TRANSACTION,
         };
-        let ended = self.send_positions(&is_over, &mut open)?
-            && self.deliver(&is_over, &mut open)?
+        // A position is written last, so that it notes the last record before it.
+        let ended = self.deliver(&is_over, &mut open)?
+            && self.send_positions(&is_over, &mut open)?
             && self.commit_lanes(&is_over, &mut open)?;
         if !ended {
             open.iter_mut().for_each(|lane| lane.give_up());
@@ -192,8 +207,11 @@ impl Stream<'_> {
     ) -> Result<bool, EngineError> {
         let mut unsent: Vec<usize> = (0..open.len()).collect();
         self.persist(is_over, || {
+            unsent.retain(|index| {
+                let note = self.notes.note_of(&open[*index].place());
+                matches!(open[*index].send_position(&note), Tried::Again)
+            });
             open.iter_mut().for_each(|lane| lane.poll());
-            unsent.retain(|index| matches!(open[*index].send_position(), Tried::Again));
             Ok(Tried::done_if(unsent.is_empty()))
         })
     }
@@ -256,7 +274,13 @@ impl Stream<'_> {
             tracing::warn!("stream {}: others have its partitions by now", self.index);
             return Ok(());
         }
-        let Some(places) = self.follow_in_lanes(lanes, &places)? else { return Ok(()) };
+        let mut partitions = TopicPartitionList::with_capacity(places.len());
+        for place in &places {
+            partitions.add_partition(&place.topic, place.partition);
+        }
+        let Some(opened) = self.open_lanes(&partitions)? else { return Ok(()) };
+        let Some(starts) = self.starts(&partitions, &opened, &lanes.stop)? else { return Ok(()) };
+        let places = self.follow_all(starts, opened);
         let all = self.notes.progress().next_positions();
         self.begin_again(&places, &all)
     }

@@ -23,7 +23,7 @@ use super::super::{
     EngineError, Settings,
     client::{self, Quiet},
 };
-use crate::{config, shutdown::Stop};
+use crate::{config, shutdown::Stop, witness::Note};
 
 /// What its name begins with: internal by its two underscores, so no include list ever selects it.
 pub(crate) const PREFIX: &str = "__mirror_positions";
@@ -87,16 +87,31 @@ struct Position {
     version: u32,
     /// The source offset to go on at.
     offset: i64,
+    /// What is noted of the source's log, as in the metadata of a commit.
+    #[serde(default)]
+    note: String,
+}
+
+/// Where a partition goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The source offset.
+    pub(crate) offset: i64,
+    /// What is noted of the log that lies before it.
+    pub(crate) note: Note,
 }
 
 /// The value that says to go on at this source offset.
-pub(super) fn value(offset: i64) -> String {
-    serde_json::to_string(&Position { version: 1, offset }).expect("numbers are JSON")
+pub(super) fn value(offset: i64, note: &Note) -> String {
+    let position = Position { version: 1, offset, note: note.to_string() };
+    serde_json::to_string(&position).expect("numbers and a string are JSON")
 }
 
-fn offset_of(value: &[u8]) -> Result<i64, String> {
+fn stored(value: &[u8]) -> Result<Stored, String> {
     match serde_json::from_slice(value) {
-        Ok(Position { version: 1, offset }) => Ok(offset),
+        Ok(Position { version: 1, offset, note }) => {
+            Ok(Stored { offset, note: Note::parse(&note) })
+        }
         Ok(Position { version, .. }) => {
             Err(format!("a newer mirror wrote it (version {version}); use that one"))
         }
@@ -203,7 +218,7 @@ pub(super) fn read(
     settings: &Settings,
     origin: &Origin,
     stop: &Stop,
-) -> Result<Option<BTreeMap<String, i64>>, EngineError> {
+) -> Result<Option<BTreeMap<String, Stored>>, EngineError> {
     let topic = origin.topic();
     let unreadable = |error| unreadable(&topic, &error);
     let producer = connection(&settings.producers[0]);
@@ -238,11 +253,11 @@ pub(super) fn read(
             Some(Ok(message)) => {
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
                 let value = message.payload().unwrap_or_default();
-                let offset = offset_of(value).map_err(|reason| EngineError::Positions {
+                let position = stored(value).map_err(|reason| EngineError::Positions {
                     topic: topic.clone(),
                     reason: format!("the record at offset {}: {reason}", message.offset()),
                 })?;
-                positions.insert(key, offset);
+                positions.insert(key, position);
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Some(positions)),
             Some(Err(error)) if client::is_refusal(&error) => return Err(unreadable(error)),
@@ -320,7 +335,11 @@ mod tests {
         );
         assert_eq!(origin.transactional_id("t", 3), "mirror/c/g/t/3");
         assert_eq!(origin.topic(), "__mirror_positions.g");
-        assert_eq!(offset_of(value(17).as_bytes()), Ok(17));
+        let note = Note::parse("witness/1 16=2a");
+        let value = value(17, &note);
+        assert_eq!(stored(value.as_bytes()), Ok(Stored { offset: 17, note }));
+        let bare = stored(br#"{"version":1,"offset":17}"#);
+        assert_eq!(bare, Ok(Stored { offset: 17, note: Note::default() }));
     }
 
     #[test]
@@ -332,8 +351,8 @@ mod tests {
 
     #[test]
     fn what_is_no_position_of_ours_is_not_taken_for_one() {
-        assert!(offset_of(br#"{"version":2,"offset":17}"#).unwrap_err().contains("newer mirror"));
-        assert!(offset_of(b"17").unwrap_err().contains("no position of ours"));
-        assert!(offset_of(b"").is_err());
+        assert!(stored(br#"{"version":2,"offset":17}"#).unwrap_err().contains("newer mirror"));
+        assert!(stored(b"17").unwrap_err().contains("no position of ours"));
+        assert!(stored(b"").is_err());
     }
 }

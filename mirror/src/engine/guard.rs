@@ -1,0 +1,321 @@
+//! Looks now and then whether the source still holds the logs that are being read (see `custody`).
+//!
+//! ```text
+//!  progress of all streams -> one look at the source -> losses -> the stream that reads the partition
+//! ```
+//! A thread of its own, so that a slow source holds up nothing. Records that differ say enough at once; what only
+//! a broker's word tells (a topic is gone, a log is shorter) must be told twice, because a broker that has just
+//! started knows little yet.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Settings,
+    custody::{Custody, broken},
+    data_loss::Loss,
+    notes::Notes,
+    once::Goal,
+    reader::{Answer, Asked, Key, Seen},
+};
+use crate::{
+    progress::{Followed, Place},
+    shutdown::Stop,
+};
+
+/// The first look, soon after the start: from then on there is something to compare with.
+const FIRST: Duration = Duration::from_secs(1);
+/// What one look left in doubt is looked at again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// `--once` does not wait longer than that for a topic that is gone.
+const ONCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether it is time to end.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Who reads a partition, and how far it is.
+struct Reading {
+    stream: usize,
+    followed: Followed,
+}
+
+/// What was told once.
+struct Doubt {
+    stream: usize,
+    next: Place,
+    /// Is the partition gone? Otherwise its log is too short.
+    is_gone: bool,
+}
+
+/// What the guard needs, and what it remembers from one look to the next.
+pub(super) struct Guard<'g> {
+    custody: &'g Custody,
+    notes: &'g [Arc<Notes>],
+    goal: Option<&'g Goal>,
+    /// Where each log ended when it was seen last.
+    ends: BTreeMap<Key, i64>,
+    doubts: BTreeMap<Key, Doubt>,
+}
+
+impl<'g> Guard<'g> {
+    pub(super) fn new(
+        custody: &'g Custody,
+        notes: &'g [Arc<Notes>],
+        goal: Option<&'g Goal>,
+    ) -> Self {
+        let (ends, doubts) = (BTreeMap::new(), BTreeMap::new());
+        Self { custody, notes, goal, ends, doubts }
+    }
+
+    /// Looks until it is time to stop.
+    pub(super) fn watch(&mut self, settings: &Settings, stop: &Stop) {
+        let usual = match self.goal {
+            Some(_) => settings.topic_refresh.min(ONCE),
+            None => settings.topic_refresh,
+        };
+        let mut pause = FIRST.min(usual);
+        let mut looked = Instant::now();
+        while !stop.requested() {
+            thread::sleep(NAP);
+            if looked.elapsed() < pause {
+                continue;
+            }
+            if let Err(reason) = self.look(settings, stop) {
+                tracing::debug!("the source does not show what was read before: {reason}");
+            }
+            pause = if self.doubts.is_empty() { usual } else { AGAIN.min(usual) };
+            looked = Instant::now();
+        }
+    }
+
+    fn look(&mut self, settings: &Settings, stop: &Stop) -> Result<(), String> {
+        let reading = self.reading();
+        if reading.is_empty() && self.doubts.is_empty() {
+            return Ok(());
+        }
+        let partitions = self.custody.ask(settings, |reader| reader.partitions())?;
+        let exists = |key: &Key| partitions.get(&key.0).is_some_and(|count| key.1 < *count);
+        self.settle_doubts(&partitions);
+        let (there, gone): (Vec<Reading>, Vec<Reading>) =
+            reading.into_iter().partition(|reading| exists(&reading.key()));
+        for reading in gone {
+            self.doubts.entry(reading.key()).or_insert_with(|| reading.doubt(true));
+        }
+        let ask = |reading: &Reading| {
+            let key = reading.key();
+            let mut witnesses = self.custody.anchors(&key);
+            witnesses.extend(reading.followed.last.filter(|last| !witnesses.contains(last)));
+            Asked { key, witnesses }
+        };
+        let asked: Vec<Asked> = there.iter().map(ask).collect();
+        let is_over = || stop.requested();
+        let answers = self.custody.ask(settings, |reader| reader.look(&asked, &is_over))?;
+        let is_told = |answer: &Answer| !answer.seen.contains(&Seen::Unknown);
+        if !answers.iter().all(is_told) {
+            self.custody.renew();
+        }
+        for (reading, (asked, answer)) in there.iter().zip(asked.iter().zip(&answers)) {
+            self.compare(reading, asked, answer);
+        }
+        // Only now: what is noted of a topic must not be newer than what its records say.
+        self.custody.keep_partitions(&partitions);
+        Ok(())
+    }
+
+    /// What the streams read. Taken before the source is asked: what is found to be the same then was read from
+    /// the log that there is then.
+    fn reading(&self) -> Vec<Reading> {
+        let streams = self.notes.iter().enumerate();
+        let reading = streams.flat_map(|(stream, notes)| {
+            let followed = notes.progress().followed();
+            followed.into_iter().map(move |followed| Reading { stream, followed })
+        });
+        reading.collect()
+    }
+
+    fn compare(&mut self, reading: &Reading, asked: &Asked, answer: &Answer) {
+        let Some((low, high)) = answer.bounds else { return };
+        let (key, next) = (reading.key(), &reading.followed.next);
+        if let Some(found) = broken(&asked.witnesses, answer) {
+            let slot = Some(reading.followed.slot);
+            return self.report(reading.stream, Loss::of_another_log(next.clone(), slot, found));
+        }
+        if next.offset > high {
+            if self.doubts.remove(&key).is_none() {
+                self.doubts.insert(key, reading.doubt(false));
+            } else if let Some(loss) =
+                Loss::out_of_range(next.clone(), reading.followed.slot, low, high)
+            {
+                self.report(reading.stream, loss);
+            }
+            return;
+        }
+        self.doubts.remove(&key);
+        self.ends.insert(key.clone(), high);
+        let Some(last) = reading.followed.last else { return };
+        // Where the older ones are gone, this is the best that there is.
+        let is_known =
+            answer.seen.iter().all(|seen| *seen != Seen::Unknown && *seen != Seen::Beyond);
+        if is_known {
+            self.custody.promote(key, last);
+        }
+    }
+
+    /// Partitions that were not there at the last look, nor now.
+    fn settle_doubts(&mut self, partitions: &BTreeMap<String, i32>) {
+        let gone: Vec<Key> = self
+            .doubts
+            .iter()
+            .filter(|(_, doubt)| doubt.is_gone)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            let count = partitions.get(&key.0).copied().unwrap_or_default();
+            if let Some(doubt) = self.doubts.remove(&key)
+                && key.1 >= count
+                && self.custody.report_gone(&key)
+            {
+                self.tell_of(doubt, count);
+            }
+        }
+    }
+
+    fn tell_of(&self, doubt: Doubt, partitions: i32) {
+        let Doubt { stream, mut next, .. } = doubt;
+        // It may have been given back since, and read further before that.
+        let read = self.notes[stream].furthest.of(&next.topic, next.partition);
+        next.offset = next.offset.max(read);
+        let key = (next.topic.clone(), next.partition);
+        let wanted = self.goal.and_then(|goal| goal.unread_end(&key));
+        let end = self.ends.get(&key).copied().max(wanted);
+        let loss = if partitions > 0 {
+            Loss::of_gone_partition(next, end, partitions)
+        } else if let Some(end) = end.filter(|end| *end > next.offset) {
+            Loss::of_deleted_topic(next, end)
+        } else {
+            let Place { topic, partition, offset } = next;
+            tracing::warn!(
+                "{topic} [{partition}]: the topic was deleted on the source; it was read up to offset {offset}, and \
+                 nothing beyond it is known"
+            );
+            return;
+        };
+        self.report(stream, loss);
+    }
+
+    fn report(&self, stream: usize, loss: Loss) {
+        tracing::debug!("found: {}", loss.text);
+        self.notes[stream].add_loss(loss);
+    }
+}
+
+impl Reading {
+    fn key(&self) -> Key {
+        (self.followed.next.topic.clone(), self.followed.next.partition)
+    }
+
+    fn doubt(&self, is_gone: bool) -> Doubt {
+        Doubt { stream: self.stream, next: self.followed.next.clone(), is_gone }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{progress::Slot, witness::Witness};
+
+    const KEY: (&str, i32) = ("t", 0);
+
+    /// A stream that has read up to 9, and a log that says this.
+    struct Scene {
+        custody: Custody,
+        notes: [Arc<Notes>; 1],
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { custody: Custody::default(), notes: [Arc::default()] }
+        }
+
+        fn guard(&self) -> Guard<'_> {
+            Guard::new(&self.custody, &self.notes, None)
+        }
+
+        fn losses(&self) -> Vec<String> {
+            self.notes[0].take_losses().into_iter().map(|loss| loss.text).collect()
+        }
+    }
+
+    fn slot() -> Slot {
+        crate::progress::Progress::default().assign("t", 0, 0, None)
+    }
+
+    fn look(guard: &mut Guard<'_>, seen: &[Seen], bounds: (i64, i64)) {
+        let witnesses = [Witness { offset: 4, print: 1 }, Witness { offset: 9, print: 2 }];
+        let key = (KEY.0.to_owned(), KEY.1);
+        let next = Place { topic: key.0.clone(), partition: 0, offset: 10 };
+        let followed = Followed { slot: slot(), next, last: Some(witnesses[1]) };
+        let asked = Asked { key, witnesses: witnesses[..seen.len()].to_vec() };
+        let answer = Answer { bounds: Some(bounds), seen: seen.to_vec() };
+        guard.compare(&Reading { stream: 0, followed }, &asked, &answer);
+    }
+
+    #[test]
+    fn another_record_is_reported_at_once_and_the_same_is_remembered() {
+        let scene = Scene::new();
+        let mut guard = scene.guard();
+        look(&mut guard, &[Seen::Same, Seen::Same], (0, 20));
+        let anchors = scene.custody.anchors(&("t".to_owned(), 0));
+        assert_eq!((anchors.len(), anchors[0].offset), (1, 9));
+        assert!(scene.losses().is_empty());
+        look(&mut guard, &[Seen::Gone, Seen::Unknown], (7, 20));
+        assert!(scene.losses().is_empty(), "what is gone proves nothing");
+        look(&mut guard, &[Seen::Other, Seen::Same], (0, 20));
+        let losses = scene.losses();
+        assert!(losses.len() == 1 && losses[0].contains("offsets 0 to 9 hold other"), "{losses:?}");
+    }
+
+    #[test]
+    fn a_log_that_is_too_short_must_be_seen_twice() {
+        let scene = Scene::new();
+        let mut guard = scene.guard();
+        for (high, reported) in [(8, false), (20, false), (8, false), (8, true)] {
+            look(&mut guard, &[Seen::Same], (0, high));
+            let losses = scene.losses();
+            assert_eq!(!losses.is_empty(), reported, "{high}: {losses:?}");
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_gone_must_be_missed_twice_and_is_reported_once() {
+        let scene = Scene::new();
+        let mut guard = scene.guard();
+        let doubt = || Doubt {
+            stream: 0,
+            next: Place { topic: "t".to_owned(), partition: 2, offset: 10 },
+            is_gone: true,
+        };
+        let key = ("t".to_owned(), 2);
+        let partitions = |count| BTreeMap::from([("t".to_owned(), count)]);
+        guard.doubts.insert(key.clone(), doubt());
+        guard.settle_doubts(&partitions(3));
+        assert!(scene.losses().is_empty() && guard.doubts.is_empty(), "it is back");
+        guard.ends.insert(key.clone(), 15);
+        for reported in [1, 0] {
+            guard.doubts.insert(key.clone(), doubt());
+            guard.settle_doubts(&partitions(2));
+            assert_eq!(scene.losses().len(), reported);
+        }
+        // A topic that is deleted: a loss only if something of it is known to be left.
+        for (end, reported) in [(15, 1), (10, 0)] {
+            scene.custody.keep_partitions(&partitions(3));
+            guard.ends.insert(key.clone(), end);
+            guard.doubts.insert(key.clone(), doubt());
+            guard.settle_doubts(&BTreeMap::new());
+            assert_eq!(scene.losses().len(), reported, "{end}");
+        }
+    }
+}

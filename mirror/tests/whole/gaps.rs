@@ -1,0 +1,186 @@
+//! Records that the source lost before they were copied: never passed over in silence, and no false alarms.
+
+use nix::sys::signal::Signal;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::support::{Mirror, Record, TOPIC, World, ends, produce, read, varied, world};
+
+/// Copies what there is, and ends.
+fn copy(world: &World) {
+    let mirror = world.mirror(&[]);
+    world.wait_for_commits(&mirror);
+    mirror.stop();
+}
+
+/// Records that `varied(from)` does not begin with.
+fn others(from: usize, to: usize) -> Vec<Record> {
+    varied(to)[from..].to_vec()
+}
+
+/// Goes on although records are lost, until so many lie on the destination.
+fn go_on(world: &World, records: usize, lost_ranges: u64) {
+    let arguments = ["--on-data-loss", "continue", "--metrics", "127.0.0.1:0"];
+    let mut mirror = world.mirror(&arguments);
+    assert_eq!(world.wait_for(records, &mut mirror).len(), records);
+    mirror.wait_for_metrics(&[&format!("mirror_lost_ranges_total {lost_ranges}")]);
+    world.wait_for_commits(&mirror);
+    mirror.stop();
+}
+
+#[test]
+fn a_topic_made_anew_with_more_records_is_read_from_its_first() {
+    let mut world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(50));
+    copy(&world);
+    world.replace_source(1);
+    produce(&world.source, TOPIC, &others(100, 180));
+    let words = [TOPIC, "[0]", "offsets 0 to 49 hold other records", "--on-data-loss continue"];
+    world.mirror(&[]).fails(1, &words);
+    world.mirror(&[]).fails(1, &words);
+    assert_eq!(world.committed(1)[&0], 50, "nothing is committed over the loss");
+    go_on(&world, 50 + 80, 1);
+    // From now on it is the log that was read.
+    copy(&world);
+    assert_eq!(read(&world.destination, TOPIC).len(), 50 + 80);
+}
+
+#[test]
+fn a_log_truncated_and_written_again_is_read_behind_what_is_the_same() {
+    let mut world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(20));
+    copy(&world);
+    produce(&world.source, TOPIC, &others(20, 50));
+    copy(&world);
+    world.replace_source(1);
+    produce(&world.source, TOPIC, &varied(30));
+    produce(&world.source, TOPIC, &others(100, 150));
+    world.mirror(&[]).fails(1, &[TOPIC, "[0]", "offsets 20 to 49 hold other records"]);
+    go_on(&world, 50 + 60, 1);
+}
+
+#[test]
+fn once_copies_a_topic_made_anew_from_its_first_record() {
+    let mut world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(50));
+    world.mirror(&["--once"]).ends_well();
+    world.replace_source(1);
+    produce(&world.source, TOPIC, &others(100, 180));
+    world.mirror(&["--once"]).fails(1, &[TOPIC, "[0]", "offsets 0 to 49 hold other records"]);
+    world.mirror(&["--once", "--on-data-loss", "continue"]).ends_well();
+    assert_eq!(read(&world.destination, TOPIC).len(), 50 + 80);
+    assert_eq!(world.committed(1)[&0], 80);
+}
+
+#[test]
+fn a_topic_with_fewer_partitions_is_named_with_those_that_are_gone() {
+    let mut world = world(4, 4).consumer("metadata.max.age.ms=100");
+    produce(&world.source, TOPIC, &varied(50));
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=100"]);
+    world.wait_for(50, &mut mirror);
+    // The first look tells how many there are, and the next commit notes it.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    produce(&world.source, TOPIC, &varied(50));
+    world.wait_for(100, &mut mirror);
+    world.wait_for_commits(&mirror);
+    mirror.stop();
+    world.replace_source(2);
+    produce(&world.source, TOPIC, &varied(200));
+    let words =
+        ["testtopic [2]: the topic", "testtopic [3]: the topic", "made anew with 2 partitions"];
+    world.mirror(&[]).fails(1, &words);
+}
+
+#[test]
+fn positions_that_an_operator_has_set_are_nobody_s_loss() {
+    let mut world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(50));
+    copy(&world);
+    world.replace_source(1);
+    produce(&world.source, TOPIC, &others(100, 180));
+    world.commit(0, 60);
+    let mut mirror = world.mirror(&[]);
+    assert_eq!(world.wait_for(50 + 20, &mut mirror).len(), 70);
+    world.wait_for_commits(&mirror);
+    mirror.stop();
+}
+
+/// A mirror that has copied ten records, and was frozen while the source deleted more.
+fn outrun(world: &World, arguments: &[&str]) -> Mirror {
+    produce(&world.source, TOPIC, &varied(10));
+    let arguments = [arguments, &["--metrics", "127.0.0.1:0"]].concat();
+    let mirror = world.mirror(&arguments);
+    world.wait_for_the_end(&mirror);
+    mirror.signal(Signal::SIGSTOP);
+    // The mock keeps 5 MiB of a partition.
+    let large = Record { value: Some(vec![b'x'; 200_000]), ..varied(3).remove(2) };
+    produce(&world.source, TOPIC, &vec![large; 40]);
+    mirror.signal(Signal::SIGCONT);
+    mirror
+}
+
+#[test]
+fn what_is_deleted_ahead_of_a_running_mirror_is_named() {
+    let words = [TOPIC, "[0]: offsets 10 to", "are deleted, the log begins at"];
+    outrun(&world(1, 1), &[]).fails(1, &words);
+}
+
+#[test]
+fn what_is_deleted_ahead_of_a_running_mirror_can_be_passed_over() {
+    let world = world(1, 1);
+    let mut mirror = outrun(&world, &["--on-data-loss", "continue"]);
+    mirror.wait_for_metrics(&["mirror_lost_ranges_total 1"]);
+    world.wait_for_the_end(&mirror);
+    mirror.stop();
+}
+
+#[test]
+fn a_topic_deleted_during_once_ends_it_with_its_name() {
+    let world = world(1, 1)
+        .consumer("metadata.max.age.ms=300")
+        .producer("queue.buffering.max.messages=4\nlinger.ms=0");
+    world.destination.broker_round_trip_time(1, std::time::Duration::from_millis(100)).unwrap();
+    produce(&world.source, TOPIC, &varied(2000));
+    let delete = |error| world.source.topic_error(TOPIC, error).unwrap();
+    let mut mirror = world.mirror(&["--once"]);
+    world.wait_for(20, &mut mirror);
+    delete(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    mirror
+        .fails(1, &["testtopic [0]: the topic was deleted before offsets", "to 1999 were copied"]);
+
+    delete(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    let mut mirror = world.mirror(&["--once", "--json", "--on-data-loss", "continue"]);
+    let held = ends(&world.destination, TOPIC)[&0] as usize;
+    world.wait_for(held + 20, &mut mirror);
+    delete(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    mirror.ends_well();
+}
+
+#[test]
+fn with_latest_only_what_was_there_at_the_first_start_begins_at_its_end() {
+    let world = world(1, 1).consumer("auto.offset.reset=latest\nmetadata.max.age.ms=300");
+    produce(&world.source, TOPIC, &varied(50));
+    let arguments = ["--whitelist", "testtopic.*", "--num.streams", "2"];
+    let create = |topic: &str, records| {
+        world.source.create_topic(topic, 2, 1).unwrap();
+        world.destination.create_topic(topic, 2, 1).unwrap();
+        produce(&world.source, topic, &varied(records));
+    };
+    let wait = |topic: &str, records: i64, log: &dyn Fn() -> String| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while ends(&world.destination, topic).values().sum::<i64>() < records {
+            assert!(std::time::Instant::now() < deadline, "{topic}\n{}", log());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    let mut mirror = world.mirror_of(&arguments);
+    mirror.wait_for_log("testtopic[0]@50");
+    create("testtopic-running", 20);
+    wait("testtopic-running", 20, &|| mirror.log());
+    mirror.signal(Signal::SIGKILL);
+    mirror.end();
+    create("testtopic-stopped", 30);
+    let mirror = world.mirror_of(&arguments);
+    wait("testtopic-stopped", 30, &|| mirror.log());
+    mirror.stop();
+    assert_eq!(ends(&world.destination, TOPIC)[&0], 0, "what was there before is not wanted");
+}
