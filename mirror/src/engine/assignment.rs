@@ -1,8 +1,8 @@
 //! A stream's partitions come and go.
 //!
 //! Where to begin is decided here and not by librdkafka, so that a position is always a number: it starts
-//! at once, and an offset out of range later can only mean lost records. The start is committed like any
-//! position: if the mirror dies before its first commit, nothing is skipped by starting at the end again.
+//! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
+//! record is read: if the mirror dies before its next commit, nothing is skipped by starting at the end again.
 
 use std::{
     collections::BTreeMap,
@@ -83,12 +83,16 @@ impl Stream<'_> {
             self.follow(&mut progress, place, *committed);
         }
         drop(progress);
+        let are_new = starts.iter().any(|start| start.committed.is_none());
         let places: Vec<Place> = starts.into_iter().map(|start| start.place).collect();
         let list = client::list(&places).map_err(consume)?;
         if self.is_cooperative() {
             self.consumer.incremental_assign(&list).map_err(consume)?;
         } else {
             self.consumer.assign(&list).map_err(consume)?;
+        }
+        if are_new && let Err(error) = self.commit_now() {
+            tracing::warn!("a start is committed later: {}", client::reason(&error));
         }
         self.notes.meters.joined(true);
         self.notes.meters.rebalances.add(1);
@@ -231,7 +235,7 @@ impl Stream<'_> {
             committed.elements().iter().try_for_each(|element| element.error())?;
             Ok(committed)
         };
-        let Some(committed) = insist("committed offsets", stop, ask) else { return Ok(None) };
+        let Some(committed) = insist("committed offsets", stop, ask)? else { return Ok(None) };
         let mut starts = Vec::new();
         let mut open = TopicPartitionList::new();
         for element in committed.elements() {
@@ -257,7 +261,7 @@ impl Stream<'_> {
             return Ok(Some(starts));
         }
         let ask = || numbers(self.consumer.offsets_for_times(open.clone(), QUESTION)?);
-        let Some(places) = insist("start offsets", stop, ask) else { return Ok(None) };
+        let Some(places) = insist("start offsets", stop, ask)? else { return Ok(None) };
         starts.extend(places.into_iter().map(|place| Start { place, committed: None }));
         Ok(Some(starts))
     }
@@ -279,18 +283,23 @@ pub(super) fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
     list.elements().iter().map(place).collect()
 }
 
-/// Asks until there is an answer; `None` if it is time to stop.
-pub(super) fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
+/// Asks until there is an answer, or until we are told that there will be none; `None` if it is time to stop.
+pub(super) fn insist<T>(
+    what: &str,
+    stop: &Stop,
+    ask: impl Fn() -> KafkaResult<T>,
+) -> Result<Option<T>, EngineError> {
     while !stop.requested() {
         match ask() {
-            Ok(answer) => return Some(answer),
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) if client::is_refusal(&error) => return Err(consume(error)),
             Err(error) => {
                 tracing::warn!("the source does not tell the {what}: {}", client::reason(&error))
             }
         }
         std::thread::sleep(AGAIN);
     }
-    None
+    Ok(None)
 }
 
 fn show(places: &[Place]) -> String {

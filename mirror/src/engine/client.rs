@@ -12,7 +12,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Statistics, TopicPartitionList,
+    ClientConfig, ClientContext, Statistics, TopicPartitionList,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
@@ -134,7 +134,7 @@ impl Troubles {
 pub(super) struct Quiet(Troubles);
 
 impl Quiet {
-    fn new(side: &'static str) -> Self {
+    pub(super) fn new(side: &'static str) -> Self {
         Self(Troubles::new(side))
     }
 
@@ -195,7 +195,7 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
                 }
                 progress.acknowledged(token);
             }
-            Err((error, message)) => self.notes.not_sent(token, message.topic(), error),
+            Err((error, message)) => self.notes.not_sent(token, message, error),
         }
     }
 }
@@ -324,6 +324,38 @@ pub(super) fn is_expulsion(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{FencedInstanceId, IllegalGeneration, UnknownMemberId};
     let code = error.rdkafka_error_code();
     matches!(code, Some(IllegalGeneration | UnknownMemberId | FencedInstanceId))
+}
+
+/// Whether a cluster refuses us, which asking again does not change.
+pub(super) fn is_refusal(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
+        SaslAuthenticationFailed, TopicAuthorizationFailed,
+    };
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            ClusterAuthorizationFailed
+                | GroupAuthorizationFailed
+                | InvalidGroupId
+                | SaslAuthenticationFailed
+                | TopicAuthorizationFailed
+        )
+    )
+}
+
+/// Whether librdkafka had no connection, or no answer.
+pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, OperationTimedOut, RequestTimedOut,
+    };
+    matches!(code, AllBrokersDown | BrokerTransportFailure | OperationTimedOut | RequestTimedOut)
+}
+
+/// Waits for an answer that another thread hands over.
+pub(super) fn block_on<T>(answer: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.map_err(|error| KafkaError::AdminOpCreation(error.to_string()))?.block_on(answer)
 }
 
 /// librdkafka's words for an error, with its name.

@@ -18,7 +18,7 @@ use rdkafka::{
 };
 
 use super::{
-    Settings, assignment,
+    EngineError, Settings, assignment,
     client::{self, Quiet},
     stream::{Held, Stream},
 };
@@ -140,7 +140,7 @@ pub(super) fn goal(
     source: &BaseConsumer<Quiet>,
     topics: &[String],
     stop: &Stop,
-) -> Option<Arc<Goal>> {
+) -> Result<Option<Arc<Goal>>, EngineError> {
     let ends = assignment::insist("end offsets", stop, || {
         let metadata = source.fetch_metadata(None, QUESTION)?;
         let mut partitions = TopicPartitionList::new();
@@ -157,10 +157,11 @@ pub(super) fn goal(
         }
         assignment::numbers(source.offsets_for_times(partitions, QUESTION)?)
     })?;
+    let Some(ends) = ends else { return Ok(None) };
     for end in &ends {
         tracing::info!("once: {} [{}] up to offset {}", end.topic, end.partition, end.offset);
     }
-    Some(Arc::new(Goal::new(&ends)))
+    Ok(Some(Arc::new(Goal::new(&ends))))
 }
 
 impl Stream<'_> {
@@ -181,7 +182,7 @@ impl Stream<'_> {
         let is_last = offset + 1 >= account.end();
         let timestamp = message.timestamp().to_millis();
         account.read(sum(&message, timestamp), timestamp);
-        let token = progress.received(slot, offset)?;
+        let token = progress.received_with(slot, offset, timestamp)?;
         drop(progress);
         Some(Held { message, token, is_last })
     }

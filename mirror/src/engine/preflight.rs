@@ -29,12 +29,18 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// One attempt; short, so that a signal is seen.
 const ATTEMPT: Duration = Duration::from_millis(500);
 
-/// The source's topics, once everything is in order; `None` if a stop was requested meanwhile.
+/// What both sides have at the start.
+pub(super) struct Topics {
+    pub(super) source: Vec<String>,
+    pub(super) destination: Vec<String>,
+}
+
+/// The topics of both sides, once everything is in order; `None` if a stop was requested meanwhile.
 pub(super) fn check(
     settings: &Settings,
     look_out: &BaseConsumer<Quiet>,
     stop: &Stop,
-) -> Result<Option<Vec<String>>, EngineError> {
+) -> Result<Option<Topics>, EngineError> {
     let producer = client::look_at_destination(settings)?;
     let (source, destination) = thread::scope(|scope| {
         let destination = scope.spawn(|| {
@@ -56,7 +62,7 @@ pub(super) fn check(
     {
         return Err(EngineError::SameCluster { cluster: one.clone() });
     }
-    Ok(Some(source.topics))
+    Ok(Some(Topics { source: source.topics, destination: destination.topics }))
 }
 
 /// What a cluster says of itself.

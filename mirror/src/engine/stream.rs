@@ -6,6 +6,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use super::{
     EngineError, Settings, Subscription, Totals,
     assignment::Furthest,
     client::{self, Destination, Source},
+    limits,
     notes::Notes,
     once,
 };
@@ -56,14 +58,18 @@ pub(super) struct Held<'c> {
 }
 
 impl<'a> Stream<'a> {
-    /// Makes the clients; nothing is read yet.
+    /// Makes the clients; nothing is read yet. `batch_size` is what the destination's topics take at most, if that
+    /// is less than the settings say.
     pub(super) fn new(
         settings: &'a Settings,
         index: usize,
         meters: Arc<StreamMeters>,
         furthest: Arc<Furthest>,
+        batch_size: Option<u64>,
     ) -> Result<Self, EngineError> {
-        let notes = Notes::new(settings.abort_on_send_failure, meters, furthest);
+        let largest_batch = limits::largest_batch(&settings.producers[index]);
+        let largest_batch = batch_size.unwrap_or(largest_batch);
+        let notes = Notes::new(settings.abort_on_send_failure, meters, furthest, largest_batch);
         let statistics = settings.statistics.map(|interval| interval.as_millis().to_string());
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
         let mut more = vec![("auto.offset.reset", "error")];
@@ -76,9 +82,12 @@ impl<'a> Stream<'a> {
             &settings.consumer_file,
             Source::new(Arc::clone(&notes)),
         )?;
+        let batch_size = batch_size.map(|bytes| bytes.to_string());
+        let smaller: Vec<_> =
+            batch_size.iter().map(|bytes| ("batch.size", bytes.as_str())).collect();
         let producer = client::make(
             &settings.producers[index],
-            &[],
+            &smaller,
             &settings.producer_file,
             Destination::new(Arc::clone(&notes)),
         )?;
@@ -86,10 +95,17 @@ impl<'a> Stream<'a> {
         Ok(Self { settings, index, consumer, committing, producer, notes })
     }
 
-    /// Counts what it reads towards a goal.
-    pub(super) fn aim_at(&self, goal: &Arc<once::Goal>) {
+    /// Tells which topics the destination had at the start, and what is to be read if that has an end.
+    pub(super) fn begin(
+        &self,
+        established: &Arc<BTreeSet<String>>,
+        goal: Option<&Arc<once::Goal>>,
+    ) {
         // Set once, before the stream runs.
-        let _ = self.notes.goal.set(Arc::clone(goal));
+        let _ = self.notes.established.set(Arc::clone(established));
+        if let Some(goal) = goal {
+            let _ = self.notes.goal.set(Arc::clone(goal));
+        }
     }
 
     /// Copies until a stop is requested, then finishes.
@@ -136,10 +152,14 @@ impl<'a> Stream<'a> {
             match next {
                 Some(Ok(message)) => {
                     since_chores += 1;
-                    if let Some(held) = self.receive(message)
-                        && let Some(held) = self.send(held)
-                    {
-                        self.wait_for_room(held, &mut chores, stop)?;
+                    if let Some(held) = self.receive(message) {
+                        let may_be_refused = self.notes.may_be_refused(&held.message);
+                        if let Some(held) = self.send(held) {
+                            self.wait_for_room(held, &mut chores, stop)?;
+                        }
+                        if may_be_refused {
+                            self.wait_for_reports(&mut chores, stop)?;
+                        }
                     }
                 }
                 Some(Err(error)) => self.on_consumer_error(&error)?,
@@ -156,7 +176,8 @@ impl<'a> Stream<'a> {
         }
         let mut progress = self.notes.progress();
         let slot = progress.slot(message.topic(), message.partition())?;
-        let token = progress.received(slot, message.offset())?;
+        let timestamp = message.timestamp().to_millis();
+        let token = progress.received_with(slot, message.offset(), timestamp)?;
         drop(progress);
         Some(Held { message, token, is_last: false })
     }
@@ -181,7 +202,7 @@ impl<'a> Stream<'a> {
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                 return Some(held);
             }
-            Err((error, _)) => self.notes.not_sent(held.token, held.message.topic(), &error),
+            Err((error, _)) => self.notes.not_sent(held.token, &held.message, &error),
         }
         if held.is_last {
             self.has_sent_all(held.message.topic(), held.message.partition());
@@ -219,17 +240,45 @@ impl<'a> Stream<'a> {
                 }
                 paused = true;
                 self.notes.paused.store(true, Ordering::Relaxed);
-                self.pause_all()?;
-                if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-                    self.on_consumer_error(&error)?;
-                }
+                self.stay_in_group()?;
             }
         }
         self.notes.holding.store(false, Ordering::Relaxed);
         if paused {
             self.notes.paused.store(false, Ordering::Relaxed);
-            let assigned = self.consumer.assignment().map_err(consume)?;
-            self.consumer.resume(&assigned).map_err(consume)?;
+            self.resume_all()?;
+        }
+        Ok(())
+    }
+
+    /// Sends nothing until all that was sent is reported on: what lies behind a record that is refused must not
+    /// overtake it, and librdkafka would send it at once.
+    fn wait_for_reports(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
+        let since = Instant::now();
+        let mut paused = false;
+        while !stop.requested() && self.notes.progress().in_flight() > 0 {
+            self.producer.poll(FULL);
+            self.do_chores(chores, stop)?;
+            if since.elapsed() > STAY_IN_GROUP {
+                paused = true;
+                self.stay_in_group()?;
+            }
+        }
+        if paused { self.resume_all() } else { Ok(()) }
+    }
+
+    /// Reads nothing, and shows the group that we are there.
+    pub(super) fn stay_in_group(&self) -> Result<(), EngineError> {
+        self.pause_all()?;
+        match self.consumer.poll(Duration::ZERO) {
+            Some(Err(error)) => self.on_consumer_error(&error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn follow_rebalances(&self, stop: &Stop) -> Result<(), EngineError> {
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            self.rebalance(rebalance, stop)?;
         }
         Ok(())
     }
@@ -239,17 +288,21 @@ impl<'a> Stream<'a> {
         if assigned.count() > 0 { self.consumer.pause(&assigned).map_err(consume) } else { Ok(()) }
     }
 
+    pub(super) fn resume_all(&self) -> Result<(), EngineError> {
+        let assigned = self.consumer.assignment().map_err(consume)?;
+        self.consumer.resume(&assigned).map_err(consume)
+    }
+
     /// What is to be done now and then: reports, failures, rebalances, topics, commits.
     fn do_chores(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
         self.read_reports();
         self.notes.failure()?;
+        self.send_again(stop)?;
         self.notes.meters.read_again.set(self.notes.progress().read_again());
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
         }
-        while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            self.rebalance(rebalance, stop)?;
-        }
+        self.follow_rebalances(stop)?;
         if let Some(topics) = chores.subscription.news(&mut chores.seen) {
             if topics.is_empty() {
                 self.consumer.unsubscribe();
@@ -277,21 +330,12 @@ impl<'a> Stream<'a> {
     }
 
     fn on_consumer_error(&self, error: &KafkaError) -> Result<(), EngineError> {
-        use RDKafkaErrorCode::{
-            AutoOffsetReset, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
-            LogTruncation, OffsetOutOfRange, SaslAuthenticationFailed, TopicAuthorizationFailed,
-        };
+        use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(consume(error.clone())),
             _ => match error.rdkafka_error_code() {
                 Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.on_data_loss(),
-                Some(
-                    TopicAuthorizationFailed
-                    | GroupAuthorizationFailed
-                    | ClusterAuthorizationFailed
-                    | SaslAuthenticationFailed
-                    | InvalidGroupId,
-                ) => Err(consume(error.clone())),
+                _ if client::is_refusal(error) => Err(consume(error.clone())),
                 // Everything else is an outage, and librdkafka tries again.
                 _ => {
                     tracing::warn!("source: {}", client::reason(error));

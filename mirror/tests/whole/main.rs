@@ -6,8 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod copying;
+mod groups;
 mod once;
+mod outages;
 mod refusing;
+mod sizes;
 mod support;
 mod trouble;
 mod watching;
