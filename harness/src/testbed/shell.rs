@@ -62,7 +62,9 @@ impl Testbed {
 
     pub(super) async fn start_cluster(&self, side: Side) -> Result<(), TestbedError> {
         let cluster = self.pair.side(side).containers()?;
-        Ok(cluster.start_brokers(&brokers(cluster)).await.map_err(ClusterError::from)?)
+        cluster.start_brokers(&brokers(cluster)).await.map_err(ClusterError::from)?;
+        // A client that was told for a moment that its topic does not exist fails what it is given next.
+        self.forget_topics().await
     }
 
     /// The article's variables, as they are within the clusters' own networks: the first two hosts
