@@ -43,6 +43,10 @@ pub struct Args {
     #[arg(long = "offset.commit.interval.ms", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub offset_commit_interval_ms: Option<u64>,
 
+    /// Memory for all streams together; without it each has queues of the sizes that the start announces.
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub memory: Option<u64>,
+
     /// Stop with an error if a record cannot be sent; `false` logs it, counts it and goes on.
     #[arg(long = "abort.on.send.failure", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     pub abort_on_send_failure: bool,
@@ -315,6 +319,38 @@ mod tests {
         assert_eq!(interval(&["--progress-interval=60"]), Some(Duration::from_secs(30)));
         let watched = ["--progress-interval=60", "--metrics=127.0.0.1:0"];
         assert_eq!(interval(&watched), Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn every_flag_that_cannot_be_honoured_is_refused_by_name() {
+        let refusals = [
+            ("--message.handler=X", "records are copied unchanged"),
+            ("--message.handler.args=x", "this mirror runs none"),
+            ("--consumer.rebalance.listener=X", "a rebalance loses and skips nothing"),
+            ("--rebalance.listener.args=x", "a rebalance loses and skips nothing"),
+            ("--blacklist=a", "negative lookahead"),
+            ("--num.producers=2", "--num.streams"),
+            ("--queue.size=9", "queue.buffering.max.messages"),
+            ("--new.producer", "there is no other"),
+        ];
+        for (flag, words) in refusals {
+            let text = refused(&["--whitelist=a", flag]);
+            let name = flag.split('=').next().unwrap();
+            assert!(text.starts_with(&format!("honour {name}: ")), "{text}");
+            assert!(text.contains(words), "{words} is not in {text}");
+        }
+        assert!(parse(&["--whitelist=a", "--new.consumer"]).checked().is_ok());
+    }
+
+    #[test]
+    fn flags_are_not_abbreviated() {
+        for flag in
+            ["--white=a", "--incl=a", "--num.str=2", "--offset.commit.interval=5", "--abort=false"]
+        {
+            let common = ["mirror", "--consumer.config=c", "--producer.config=p", flag];
+            let error = Program::try_parse_from(common).unwrap_err();
+            assert_eq!(error.kind(), clap::error::ErrorKind::UnknownArgument, "{flag}");
+        }
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub struct Place {
 struct InFlight {
     offset: i64,
     print: u64,
+    /// What the producer forgets.
+    timestamp: Option<i64>,
     acknowledged: bool,
 }
 
@@ -95,6 +97,8 @@ struct Partition {
     in_flight: VecDeque<InFlight>,
     /// Sequence number of the oldest record in flight.
     first_sequence: u32,
+    /// Where it began to be read.
+    start: i64,
     /// Everything received before here is acknowledged.
     position: i64,
     /// The position to read next.
@@ -133,6 +137,7 @@ impl Progress {
             partition,
             in_flight: VecDeque::new(),
             first_sequence: 0,
+            start,
             position: start,
             next: start,
             witness: None,
@@ -203,9 +208,20 @@ impl Progress {
 
     /// Notes a record as received. Offsets of a slot must rise; `None` if the slot is gone.
     pub fn received(&mut self, slot: Slot, offset: i64) -> Option<Token> {
+        self.received_with(slot, offset, None)
+    }
+
+    /// The same with the record's timestamp, to be asked for while it is in flight.
+    pub fn received_with(
+        &mut self,
+        slot: Slot,
+        offset: i64,
+        timestamp: Option<i64>,
+    ) -> Option<Token> {
         let partition = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
         let sequence = partition.first_sequence.wrapping_add(partition.in_flight.len() as u32);
-        partition.in_flight.push_back(InFlight { offset, print: 0, acknowledged: false });
+        let record = InFlight { offset, print: 0, timestamp, acknowledged: false };
+        partition.in_flight.push_back(record);
         partition.next = offset + 1;
         self.read_again += u64::from(offset < partition.again_below);
         Some(Token::new(slot, sequence))
@@ -261,11 +277,20 @@ impl Progress {
 
     /// Where in the source the record of a token came from, while it is in flight.
     pub fn place(&self, token: Token) -> Option<Place> {
+        let (partition, record) = self.record(token)?;
+        Some(partition.at(record.offset))
+    }
+
+    /// The timestamp of the record of a token, while it is in flight.
+    pub fn timestamp(&self, token: Token) -> Option<i64> {
+        self.record(token)?.1.timestamp
+    }
+
+    fn record(&self, token: Token) -> Option<(&Partition, &InFlight)> {
         let (slot, sequence) = token.parts();
         let partition = self.slots.get(slot)?.as_ref()?;
-        let record =
-            partition.in_flight.get(sequence.wrapping_sub(partition.first_sequence) as usize)?;
-        Some(partition.at(record.offset))
+        let index = sequence.wrapping_sub(partition.first_sequence) as usize;
+        Some((partition, partition.in_flight.get(index)?))
     }
 
     /// The positions that a commit may store and has not asked for yet; they count as asked for from now on.
@@ -312,6 +337,12 @@ impl Progress {
             last: partition.in_flight.back().map(InFlight::witness).or(partition.witness),
         });
         followed.collect()
+    }
+
+    /// Whether records of the topic have been acknowledged, of its partitions as they are assigned now.
+    pub fn has_moved(&self, topic: &str) -> bool {
+        let mut partitions = self.slots.iter().flatten();
+        partitions.any(|partition| partition.topic == topic && partition.position > partition.start)
     }
 
     /// How many received records of the assigned partitions are not in an acknowledged prefix.

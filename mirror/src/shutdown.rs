@@ -18,17 +18,26 @@ const ABANDONED: i32 = 130;
 
 /// A request to stop, seen by every stream.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    own: Arc<AtomicBool>,
+    above: Option<Arc<AtomicBool>>,
+}
 
 impl Stop {
     /// Asks everybody to stop.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
     }
 
     /// Is it time to stop?
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        is_set(&self.own) || self.above.as_deref().is_some_and(is_set)
+    }
+
+    /// A request for a part of the whole, which is also asked when the whole is.
+    pub fn of_a_part(&self) -> Self {
+        Self { own: Arc::default(), above: Some(Arc::clone(&self.own)) }
     }
 }
 

@@ -41,6 +41,13 @@ async fn topic_created_there(world: &mut World, topic: String, partitions: u32) 
     world.act(Action::CreateTopic { side: Side::Destination, topic, partitions }).await
 }
 
+#[given(expr = "{word} takes at most {int} bytes a batch on the {word}")]
+#[when(expr = "{word} takes at most {int} bytes a batch on the {word}")]
+async fn takes_at_most(world: &mut World, topic: String, bytes: u64, name: String) -> Step {
+    let settings = [("max.message.bytes".to_owned(), bytes.to_string())].into();
+    world.act(Action::ConfigureTopic { side: side(&name)?, topic, settings }).await
+}
+
 #[when(expr = "{word} grows to {int} partitions on the {word}")]
 async fn grows(world: &mut World, topic: String, partitions: u32, name: String) -> Step {
     world.act(Action::GrowTopic { side: side(&name)?, topic, partitions }).await

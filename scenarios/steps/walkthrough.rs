@@ -86,3 +86,18 @@ async fn broker_killed(world: &mut World, broker: u8, name: String) -> Step {
 async fn broker_started(world: &mut World, broker: u8, name: String) -> Step {
     world.act(Action::StartBroker { side: side(&name)?, broker }).await
 }
+
+#[when(expr = "all brokers of the {word} are killed")]
+async fn cluster_killed(world: &mut World, name: String) -> Step {
+    world.act(Action::KillCluster { side: side(&name)? }).await
+}
+
+#[when(expr = "all brokers of the {word} are started again")]
+async fn cluster_started(world: &mut World, name: String) -> Step {
+    world.act(Action::StartCluster { side: side(&name)? }).await
+}
+
+#[when(expr = "{int} seconds pass")]
+async fn time_passes(world: &mut World, seconds: u32) -> Step {
+    world.act(Action::Wait { seconds }).await
+}

@@ -160,6 +160,21 @@ pub enum Action {
         /// Its number, from 1.
         broker: u8,
     },
+    /// Kills all brokers of a side at once; their logs stay.
+    KillCluster {
+        /// Whose.
+        side: Side,
+    },
+    /// Starts all killed brokers of a side again and waits until they answer.
+    StartCluster {
+        /// Whose.
+        side: Side,
+    },
+    /// Lets time pass: for so long an outage lasts.
+    Wait {
+        /// How long.
+        seconds: u32,
+    },
     /// Waits until the subject has ended by itself with an error that says something, as it should
     /// when it cannot do its work.
     AwaitExit {

@@ -45,6 +45,7 @@ impl Needs {
         let has = |tag: &str| tags.iter().any(|other| other == tag);
         let topology = match (has("kafka-1.1"), has("three-brokers")) {
             (true, _) => Topology::walkthrough(),
+            (false, _) if has("two-brokers") => Topology { brokers: 2, ..Topology::default() },
             (false, true) => Topology {
                 version: KafkaVersion::scenarios(),
                 zookeepers: 3,

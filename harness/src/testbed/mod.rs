@@ -216,6 +216,12 @@ impl Testbed {
             Action::SkipGap { topic } => self.skip_gap(&topic).await,
             Action::KillBroker { side, broker } => self.kill_broker(side, broker).await,
             Action::StartBroker { side, broker } => self.start_broker(side, broker).await,
+            Action::KillCluster { side } => self.kill_cluster(side).await,
+            Action::StartCluster { side } => self.start_cluster(side).await,
+            Action::Wait { seconds } => {
+                tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+                Ok(())
+            }
             Action::AwaitExit { saying } => self.await_exit(&saying).await,
             Action::AwaitRecords { topic, records } => self.await_records(&topic, records).await,
             Action::TrimSource { topic } => self.trim_source(&topic).await,

@@ -3,7 +3,10 @@
 
 use super::{Testbed, TestbedError, topics::partitions_now};
 use crate::{
-    cluster::{ClusterError, containers::Node},
+    cluster::{
+        ClusterError,
+        containers::{Cluster, Node},
+    },
     observe::sentinel::MARK,
 };
 use judge::{history::Topic, plan::Side};
@@ -49,6 +52,21 @@ impl Testbed {
         Ok(cluster.start_broker(broker).await.map_err(ClusterError::from)?)
     }
 
+    pub(super) async fn kill_cluster(&self, side: Side) -> Result<(), TestbedError> {
+        let cluster = self.pair.side(side).containers()?;
+        for broker in brokers(cluster) {
+            cluster.kill_broker(broker).await.map_err(ClusterError::from)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn start_cluster(&self, side: Side) -> Result<(), TestbedError> {
+        let cluster = self.pair.side(side).containers()?;
+        cluster.start_brokers(&brokers(cluster)).await.map_err(ClusterError::from)?;
+        // A client that was told for a moment that its topic does not exist fails what it is given next.
+        self.forget_topics().await
+    }
+
     /// The article's variables, as they are within the clusters' own networks: the first two hosts
     /// with port, comma between.
     fn exports(&self) -> Result<String, TestbedError> {
@@ -85,6 +103,11 @@ impl Testbed {
         });
         Ok(())
     }
+}
+
+fn brokers(cluster: &Cluster) -> Vec<u8> {
+    let number = |node| if let Node::Broker(number) = node { Some(number) } else { None };
+    cluster.nodes().into_iter().filter_map(number).collect()
 }
 
 fn first_two(hosts: &str) -> String {

@@ -30,18 +30,28 @@ const CONSUMER: &[Entry] = &[
         "100",
         "an idle broker is asked ten times a second, new records are sent at once",
     ),
+    (
+        "partition.assignment.strategy",
+        "roundrobin,range",
+        "streams share topics of few partitions too; range is for a group that MirrorMaker is in",
+    ),
     ("socket.keepalive.enable", "true", "a connection that died silently is noticed"),
+    RECONNECT,
+    RETRY,
 ];
+
+const RECONNECT: Entry = (
+    "reconnect.backoff.max.ms",
+    "1000",
+    "a broker that is back is found within a second; librdkafka would wait up to 10",
+);
+const RETRY: Entry =
+    ("retry.backoff.max.ms", "1000", "a request that failed is tried again within a second");
 
 const PRODUCER: &[Entry] = &[
     ("acks", "all", "a record counts as copied when every in-sync replica has it"),
     ("message.timeout.ms", "0", "a destination that is away is waited for"),
     ("partitioner", "murmur2_random", "a key lands where a Java producer puts it"),
-    (
-        "message.max.bytes",
-        "104857600",
-        "the destination, not the client, decides how large a record may be",
-    ),
     ("queue.buffering.max.kbytes", "131072", "at most 128 MiB a stream wait for the destination"),
     ("linger.ms", "10", "small batches are gathered for 10 ms"),
     (
@@ -55,6 +65,8 @@ const PRODUCER: &[Entry] = &[
     ("topic.metadata.propagation.max.ms", "2000", "a missing topic is an error after 2 s"),
     ("topic.metadata.refresh.interval.ms", "30000", "new partitions are found within 30 s"),
     ("socket.keepalive.enable", "true", "a connection that died silently is noticed"),
+    RECONNECT,
+    RETRY,
 ];
 
 const STRICT_CONSUMER: &[Entry] = &[
@@ -62,10 +74,13 @@ const STRICT_CONSUMER: &[Entry] = &[
     ("isolation.level", "read_uncommitted", "MirrorMaker's"),
     ("topic.metadata.refresh.interval.ms", "300000", "MirrorMaker's"),
     ("fetch.wait.max.ms", "500", "MirrorMaker's"),
+    ("partition.assignment.strategy", "range", "MirrorMaker's"),
+    ("reconnect.backoff.max.ms", "1000", "MirrorMaker's"),
 ];
 
 const STRICT_PRODUCER: &[Entry] = &[
     ("acks", "all", "MirrorMaker's"),
+    ("reconnect.backoff.max.ms", "1000", "MirrorMaker's"),
     ("max.in.flight.requests.per.connection", "1", "MirrorMaker's"),
     ("message.timeout.ms", "2147483647", "MirrorMaker's"),
     ("partitioner", "murmur2_random", "MirrorMaker's"),
@@ -124,6 +139,7 @@ pub(super) fn producer(settings: &mut Settings, strict_mm1: bool) {
         }
     };
     add(settings, &[("max.in.flight.requests.per.connection", in_flight.0, in_flight.1)]);
+    take_what_the_queue_holds(settings);
     keep_cache_beyond_refresh(settings);
 }
 
@@ -172,6 +188,21 @@ fn hindrance_to_idempotence(settings: &Settings) -> Option<String> {
     };
     let users = settings.effective().find(|setting| refuses(&setting.name, &setting.value))?;
     Some(format!("your {}={}", users.name, users.value))
+}
+
+/// The destination, not the client, decides how large a record may be. But one that is larger than the whole queue
+/// would be waited for for ever (`rd_kafka_curr_msgs_add`): it has to be refused.
+fn take_what_the_queue_holds(settings: &mut Settings) {
+    const LARGEST: u64 = 100 << 20;
+    let kbytes = settings.get("queue.buffering.max.kbytes").and_then(|kbytes| kbytes.parse().ok());
+    let queue = kbytes.map_or(LARGEST, |kbytes: u64| kbytes.saturating_mul(1024));
+    let (bytes, reason) = if queue < LARGEST {
+        (queue.max(1000), "a larger record never finds room in queue.buffering.max.kbytes")
+    } else {
+        (LARGEST, "the destination, not the client, decides how large a record may be")
+    };
+    let bytes = bytes.to_string();
+    settings.set_default(Setting::new("message.max.bytes", &bytes, Origin::Default, reason));
 }
 
 /// librdkafka wants its metadata cache to live longer than a refresh.

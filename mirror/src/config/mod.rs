@@ -11,6 +11,7 @@ mod defaults;
 mod file;
 mod jaas;
 mod java;
+mod memory;
 mod security;
 mod setting;
 mod translate;
@@ -72,6 +73,19 @@ pub enum ConfigError {
         /// What to write.
         way_out: &'static str,
     },
+    /// The budget does not do for so many streams.
+    #[error(
+        "stay within --memory {megabytes}: {streams} streams need at least {least} MB; allow that, or use fewer \
+         streams (--num.streams)"
+    )]
+    TooLittleMemory {
+        /// What was given.
+        megabytes: u64,
+        /// How many streams share it.
+        streams: u64,
+        /// What they need.
+        least: u64,
+    },
 }
 
 /// Brokers are to be asked of ZooKeeper.
@@ -119,6 +133,9 @@ impl Config {
         if consumer.get("group.id").is_none_or(str::is_empty) {
             let way_out = "progress is kept under this name, so give each mirror its own";
             return missing(&args.consumer_config, "group.id", way_out);
+        }
+        if let Some(megabytes) = args.memory {
+            memory::split(&mut consumer, &mut producer, megabytes, args.num_streams)?;
         }
         defaults::consumer(&mut consumer, args.strict_mm1);
         defaults::producer(&mut producer, args.strict_mm1);

@@ -1,8 +1,8 @@
 //! A stream's partitions come and go.
 //!
 //! Where to begin is decided here and not by librdkafka, so that a position is always a number: it starts
-//! at once, and an offset out of range later can only mean lost records. The start is committed like any
-//! position: if the mirror dies before its first commit, nothing is skipped by starting at the end again.
+//! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
+//! record is read: if the mirror dies before its next commit, nothing is skipped by starting at the end again.
 
 use std::{
     collections::BTreeMap,
@@ -116,13 +116,13 @@ impl Stream<'_> {
         } else {
             self.consumer.assign(&list).map_err(consume)?;
         }
+        // Whoever comes next knows then that the group has begun, and where.
+        if is_new && let Err(error) = self.commit_now() {
+            tracing::warn!("a start is committed later: {}", client::reason(&error));
+        }
         self.notes.meters.joined(true);
         self.notes.meters.rebalances.add(1);
         tracing::info!("stream {} reads {}", self.index, show(&places));
-        if is_new {
-            // Whoever comes next knows then that the group has begun.
-            self.commit_soon();
-        }
         Ok(())
     }
 
@@ -291,7 +291,7 @@ impl Stream<'_> {
             committed.elements().iter().try_for_each(|element| element.error())?;
             Ok(committed)
         };
-        let Some(committed) = insist("committed offsets", stop, ask) else { return Ok(None) };
+        let Some(committed) = insist("committed offsets", stop, ask)? else { return Ok(None) };
         let (mut starts, mut notes) = (Vec::new(), Vec::new());
         let mut open = TopicPartitionList::new();
         for element in committed.elements() {
@@ -335,7 +335,7 @@ impl Stream<'_> {
             return Ok(Some(starts));
         }
         let ask = || numbers(self.consumer.offsets_for_times(open.clone(), QUESTION)?);
-        let Some(places) = insist("start offsets", stop, ask) else { return Ok(None) };
+        let Some(places) = insist("start offsets", stop, ask)? else { return Ok(None) };
         starts.extend(places.into_iter().map(Start::at));
         Ok(Some(starts))
     }
@@ -357,18 +357,23 @@ pub(super) fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
     list.elements().iter().map(place).collect()
 }
 
-/// Asks until there is an answer; `None` if it is time to stop.
-pub(super) fn insist<T>(what: &str, stop: &Stop, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
+/// Asks until there is an answer, or until we are told that there will be none; `None` if it is time to stop.
+pub(super) fn insist<T>(
+    what: &str,
+    stop: &Stop,
+    ask: impl Fn() -> KafkaResult<T>,
+) -> Result<Option<T>, EngineError> {
     while !stop.requested() {
         match ask() {
-            Ok(answer) => return Some(answer),
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) if client::is_refusal(&error) => return Err(consume(error)),
             Err(error) => {
                 tracing::warn!("the source does not tell the {what}: {}", client::reason(&error))
             }
         }
         std::thread::sleep(AGAIN);
     }
-    None
+    Ok(None)
 }
 
 pub(super) fn show(places: &[Place]) -> String {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Statistics, TopicPartitionList,
+    ClientConfig, ClientContext, Statistics, TopicPartitionList,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
@@ -233,7 +233,7 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
                 }
                 progress.acknowledged(token);
             }
-            Err((error, message)) => self.notes.not_sent(token, message.topic(), error),
+            Err((error, message)) => self.notes.not_sent(token, message, error),
         }
     }
 }
@@ -376,10 +376,10 @@ pub(super) fn is_expulsion(error: &KafkaError) -> bool {
     matches!(code, Some(IllegalGeneration | UnknownMemberId | FencedInstanceId))
 }
 
-/// Whether asking again cannot help.
+/// Whether a cluster refuses us, which asking again does not change.
 pub(super) fn is_refusal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed,
+        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
         SaslAuthenticationFailed, TopicAuthorizationFailed, TransactionalIdAuthorizationFailed,
     };
     matches!(
@@ -388,11 +388,26 @@ pub(super) fn is_refusal(error: &KafkaError) -> bool {
             Authentication
                 | ClusterAuthorizationFailed
                 | GroupAuthorizationFailed
+                | InvalidGroupId
                 | SaslAuthenticationFailed
                 | TopicAuthorizationFailed
                 | TransactionalIdAuthorizationFailed
         )
     )
+}
+
+/// Whether librdkafka had no connection, or no answer.
+pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerTransportFailure, OperationTimedOut, RequestTimedOut,
+    };
+    matches!(code, AllBrokersDown | BrokerTransportFailure | OperationTimedOut | RequestTimedOut)
+}
+
+/// Waits for an answer that another thread hands over.
+pub(super) fn block_on<T>(answer: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.map_err(|error| KafkaError::AdminOpCreation(error.to_string()))?.block_on(answer)
 }
 
 /// librdkafka's words for an error, with its name.

@@ -194,7 +194,11 @@ pub(super) fn broken(witnesses: &[Witness], answer: &Answer) -> Option<Break> {
 impl Stream<'_> {
     /// Where the group begins at the end: keeps what there is now, unless the group has begun before. False if it
     /// is time to stop.
-    pub(super) fn see_what_is_there(&self, look_out: &BaseConsumer<Quiet>, stop: &Stop) -> bool {
+    pub(super) fn see_what_is_there(
+        &self,
+        look_out: &BaseConsumer<Quiet>,
+        stop: &Stop,
+    ) -> Result<bool, EngineError> {
         let ask = || {
             let metadata = look_out.fetch_metadata(None, QUESTION)?;
             let mut list = TopicPartitionList::new();
@@ -218,8 +222,8 @@ impl Stream<'_> {
             }
             Ok(there)
         };
-        let there = insist("committed offsets", stop, ask);
-        there.map(|there| self.notes.custody.keep_first_seen(there)).is_some()
+        let there = insist("committed offsets", stop, ask)?;
+        Ok(there.map(|there| self.notes.custody.keep_first_seen(there)).is_some())
     }
 
     /// The partitions that a topic had and no longer has, unless they have been reported.

@@ -60,6 +60,23 @@ pub(crate) enum EngineError {
     Send { place: Place, reason: String },
 
     #[error(
+        "send the record {}: with about {bytes} bytes it is larger than the destination takes ({reason}); raise \
+         max.message.bytes of {} there to more than that (and message.max.bytes, if your producer.properties set it), or \
+         drop it with --abort.on.send.failure false. It is not committed, so the next start tries it again",
+        show(place), place.topic
+    )]
+    RecordTooLarge { place: Place, bytes: u64, reason: String },
+
+    #[error(
+        "send a batch with the record {}: the destination refuses it as too large ({reason}), though no record in it is \
+         larger than batch.size={batch}. If max.message.bytes of {} was lowered while the mirror ran, start it again: it \
+         asks for it then; if the destination does not tell it, set batch.size in producer.properties to at most \
+         that. Nothing of the batch is committed or dropped",
+        show(place), place.topic
+    )]
+    BatchTooLarge { place: Place, batch: u64, reason: String },
+
+    #[error(
         "continue reading: records are gone from the source before they were copied: {lost}; --on-data-loss continue \
          accepts that and goes on with what is left"
     )]

@@ -8,6 +8,7 @@
 //! ```
 //! Only this folder knows Kafka's client library. It knows no files, flags or ZooKeeper.
 
+mod absent;
 mod assignment;
 mod client;
 mod commit;
@@ -18,6 +19,7 @@ mod error;
 mod exactly_once;
 mod guard;
 mod lag;
+mod limits;
 mod notes;
 mod once;
 mod preflight;
@@ -150,58 +152,121 @@ fn mirror(
     goal: &mut Option<Arc<once::Goal>>,
     stop: &Stop,
 ) -> Result<Totals, EngineError> {
-    let (furthest, custody) = (Arc::default(), Arc::<custody::Custody>::default());
-    let mut streams = Vec::new();
-    for index in 0..settings.consumers.len() {
-        let meters = meters.stream(index);
-        let (furthest, custody) = (Arc::clone(&furthest), Arc::clone(&custody));
-        streams.push(stream::Stream::new(settings, index, meters, furthest, custody)?);
-    }
+    let shared = Shared::default();
+    // Made before a cluster is asked: a property that is refused is told at once.
+    let mut made = Some(make_streams(settings, meters, &shared, None)?);
+    let mut limits = limits::Limits::new(settings);
     let look_out = client::look_out(settings)?;
-    let Some(source) = preflight::check(settings, &look_out, stop)? else {
+    let Some(both) = preflight::check(settings, &look_out, stop)? else {
         return Ok(Totals::default());
     };
-    if settings.exactly_once {
-        let origin = exactly_once::prepare(settings, source.cluster)?;
-        let lanes = || exactly_once::Lanes::new(origin.clone(), stop.clone());
-        streams.iter_mut().for_each(|stream| stream.write_in(lanes()));
-    }
-    let topics = source.topics;
+    let origin = match settings.exactly_once {
+        true => Some(exactly_once::prepare(settings, both.source.cluster)?),
+        false => None,
+    };
+    let mut topics = both.source.topics;
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
         let list = settings.filter.list();
         tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");
         *goal = Some(Arc::new(once::Goal::new(&[])));
         return Ok(Totals::default());
     }
-    if settings.reset == Reset::Latest && !streams[0].see_what_is_there(&look_out, stop) {
-        return Ok(Totals::default());
+    if settings.reset == Reset::Latest {
+        let sees = |streams: &Vec<stream::Stream<'_>>| match streams.first() {
+            Some(stream) => stream.see_what_is_there(&look_out, stop),
+            None => Ok(true),
+        };
+        if !made.as_ref().map_or(Ok(true), sees)? {
+            return Ok(Totals::default());
+        }
     }
     if settings.once {
-        *goal = once::goal(settings, &look_out, &topics, stop);
+        *goal = once::goal(settings, &look_out, &topics, stop)?;
     }
-    if let Some(goal) = goal {
-        streams.iter().for_each(|stream| stream.aim_at(goal));
+    let established = Arc::new(both.destination.topics.into_iter().collect());
+    limits.ask(&selected(settings, &topics));
+    loop {
+        let batch_size = limits.batch_size();
+        let streams = match made.take() {
+            Some(streams) if batch_size.is_none() => streams,
+            _ => make_streams(settings, meters, &shared, batch_size)?,
+        };
+        for stream in &streams {
+            stream.begin(&established, goal.as_ref());
+        }
+        let mut watched = Watched {
+            goal: goal.as_deref(),
+            look_out: &look_out,
+            limits: &mut limits,
+            batch_size,
+            custody: &shared.custody,
+        };
+        match copy(settings, streams, origin.as_ref(), &mut topics, &mut watched, stop)? {
+            Ended::Done(totals) => return Ok(totals),
+            Ended::SmallerBatches => {}
+        }
     }
+}
+
+/// What all streams know together, whatever is made anew.
+#[derive(Debug, Default)]
+struct Shared {
+    furthest: Arc<assignment::Furthest>,
+    custody: Arc<custody::Custody>,
+}
+
+fn make_streams<'s>(
+    settings: &'s Settings,
+    meters: &Meters,
+    shared: &Shared,
+    batch_size: Option<u64>,
+) -> Result<Vec<stream::Stream<'s>>, EngineError> {
+    let make =
+        |index| stream::Stream::new(settings, index, meters.stream(index), shared, batch_size);
+    (0..settings.consumers.len()).map(make).collect()
+}
+
+/// How a round of copying ended.
+enum Ended {
+    /// It was asked to, or everything is copied.
+    Done(Totals),
+    /// A topic has appeared that takes only smaller batches, and all clients are to be made anew.
+    SmallerBatches,
+}
+
+/// Copies until a stop is requested, or until the clients no longer fit the topics.
+fn copy(
+    settings: &Settings,
+    mut streams: Vec<stream::Stream<'_>>,
+    origin: Option<&exactly_once::Origin>,
+    topics: &mut Vec<String>,
+    watched: &mut Watched<'_, '_>,
+    stop: &Stop,
+) -> Result<Ended, EngineError> {
     let notes: Vec<_> = streams.iter().map(|stream| Arc::clone(&stream.notes)).collect();
     let subscription = Subscription::default();
     publish(settings, &subscription, topics);
+    let round = stop.of_a_part();
+    if let Some(origin) = origin {
+        let lanes = || exactly_once::Lanes::new(origin.clone(), round.clone());
+        streams.iter_mut().for_each(|stream| stream.write_in(lanes()));
+    }
     thread::scope(|scope| {
         let handles: Vec<_> = streams
             .into_iter()
             .map(|stream| {
-                let subscription = &subscription;
+                let (subscription, round) = (&subscription, &round);
                 scope.spawn(move || {
-                    let _ended = RequestOnDrop(stop);
-                    let outcome = stream.run(subscription, stop);
+                    let _ended = RequestOnDrop(round);
+                    let outcome = stream.run(subscription, round);
                     (outcome, stream)
                 })
             })
             .collect();
-        let goal = goal.as_deref();
-        let mut guard = guard::Guard::new(&custody, &notes, goal);
-        scope.spawn(move || guard.watch(settings, stop));
-        let watched = Watched { goal, notes: &notes };
-        supervise(settings, &look_out, &subscription, &watched, stop);
+        let mut guard = guard::Guard::new(watched.custody, &notes, watched.goal);
+        let (guarded, notes) = (&round, &notes);
+        scope.spawn(move || guard.watch(settings, guarded));
+        let fits = supervise(settings, &subscription, topics, (notes, watched), &round);
         let mut totals = Totals::default();
         let mut failure = None;
         let mut ended = Vec::new();
@@ -220,10 +285,20 @@ fn mirror(
                 Err(_) => failure = Some(EngineError::Panicked),
             }
         }
-        failure = failure.or_else(|| look_out.context().troubles().denial());
+        failure = failure.or_else(|| watched.look_out.context().troubles().denial());
         // Nobody leaves the group before all have committed: a member that leaves makes it rebalance.
         leave(ended);
-        failure.map_or(Ok(totals), Err)
+        match failure {
+            Some(failure) => Err(failure),
+            None if fits || stop.requested() => Ok(Ended::Done(totals)),
+            None => {
+                for notes in notes {
+                    notes.meters.joined(false);
+                    notes.meters.lags().clear();
+                }
+                Ok(Ended::SmallerBatches)
+            }
+        }
     })
 }
 
@@ -257,20 +332,24 @@ fn leave(streams: Vec<stream::Stream<'_>>) {
 }
 
 /// What the supervisor looks at.
-struct Watched<'w> {
+struct Watched<'w, 's> {
     goal: Option<&'w once::Goal>,
-    notes: &'w [Arc<notes::Notes>],
+    look_out: &'w BaseConsumer<client::Quiet>,
+    limits: &'w mut limits::Limits<'s>,
+    /// How large the streams' batches are, if the destination's topics bound it.
+    batch_size: Option<u64>,
+    custody: &'w custody::Custody,
 }
 
-/// Looks for new topics until it is time to stop.
+/// Looks for new topics until it is time to stop; false if the streams' batches are too large for one of them.
 fn supervise(
     settings: &Settings,
-    look_out: &BaseConsumer<client::Quiet>,
     subscription: &Subscription,
-    watched: &Watched<'_>,
+    topics: &mut Vec<String>,
+    (notes, watched): (&[Arc<notes::Notes>], &mut Watched<'_, '_>),
     stop: &Stop,
-) {
-    let goal = watched.goal;
+) -> bool {
+    let (goal, look_out) = (watched.goal, watched.look_out);
     let mut listed = Instant::now();
     let mut measured = Instant::now();
     while !stop.requested() {
@@ -285,7 +364,7 @@ fn supervise(
         }
         if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {
             measured = Instant::now();
-            for notes in watched.notes.iter().take_while(|_| !stop.requested()) {
+            for notes in notes.iter().take_while(|_| !stop.requested()) {
                 if let Err(error) = notes.measure_lags_if_paused(look_out) {
                     let reason = client::reason(&error);
                     tracing::debug!("the source does not tell its end offsets now: {reason}");
@@ -295,17 +374,34 @@ fn supervise(
         if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
             listed = Instant::now();
             match look_out.fetch_metadata(None, LIST_TOPICS) {
-                Ok(metadata) => publish(settings, subscription, client::topic_names(&metadata)),
-                Err(error) => tracing::warn!("the source does not list its topics now: {error}"),
+                Ok(metadata) => *topics = client::topic_names(&metadata),
+                Err(error) => {
+                    tracing::warn!("the source does not list its topics now: {error}");
+                    continue;
+                }
             }
+            watched.limits.ask(&selected(settings, topics));
+            if watched.limits.batch_size() != watched.batch_size {
+                tracing::info!("the streams begin anew, with smaller batches");
+                stop.request();
+                return false;
+            }
+            publish(settings, subscription, topics);
         }
     }
+    true
 }
 
-fn publish(settings: &Settings, subscription: &Subscription, topics: Vec<String>) {
+/// Those of the topics that are to be mirrored.
+fn selected(settings: &Settings, topics: &[String]) -> Vec<String> {
     let mut matching: Vec<String> =
-        topics.into_iter().filter(|topic| settings.filter.matches(topic)).collect();
+        topics.iter().filter(|topic| settings.filter.matches(topic)).cloned().collect();
     matching.sort();
+    matching
+}
+
+fn publish(settings: &Settings, subscription: &Subscription, topics: &[String]) {
+    let matching = selected(settings, topics);
     let before = subscription.version.load(Ordering::Acquire);
     if matching.is_empty() && before == 0 {
         tracing::warn!(

@@ -1,15 +1,23 @@
 //! What a stream's callbacks note, and the stream reads: all of it happens on the stream's own thread, but for a
 //! commit's end.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{
+    Message,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers},
+};
 
 use super::{
-    EngineError, Settings,
+    EngineError, Settings, Shared,
+    absent::{self, Unsent},
     assignment::Furthest,
     client::{self, Troubles, lock},
     custody::Custody,
@@ -42,6 +50,11 @@ pub(super) struct Notes {
     /// Found by the guard, and not yet dealt with.
     losses: Mutex<Vec<Loss>>,
     has_losses: AtomicBool,
+    /// Topics that the destination had when the mirror started.
+    pub(super) established: OnceLock<Arc<BTreeSet<String>>>,
+    unsent: Mutex<Vec<Unsent>>,
+    /// No batch of several records is larger.
+    largest_batch: u64,
     abort_on_send_failure: bool,
     /// Are records sent in transactions?
     exactly_once: bool,
@@ -53,12 +66,13 @@ impl Notes {
     pub(super) fn new(
         settings: &Settings,
         meters: Arc<StreamMeters>,
-        furthest: Arc<Furthest>,
-        custody: Arc<Custody>,
+        shared: &Shared,
+        largest_batch: u64,
     ) -> Arc<Self> {
         let (abort_on_send_failure, exactly_once) =
             (settings.abort_on_send_failure, settings.exactly_once);
-        let new = Self { abort_on_send_failure, exactly_once, ..Self::default() };
+        let new = Self { abort_on_send_failure, exactly_once, largest_batch, ..Self::default() };
+        let (furthest, custody) = (Arc::clone(&shared.furthest), Arc::clone(&shared.custody));
         Arc::new(Self { meters, furthest, custody, ..new })
     }
 
@@ -92,35 +106,52 @@ impl Notes {
         std::mem::take(&mut *lock(&self.losses))
     }
 
-    /// The record was not delivered, for good.
-    pub(super) fn not_sent(&self, token: Token, topic: &str, error: &KafkaError) {
-        let mut progress = self.progress();
-        let Some(place) = progress.place(token) else {
+    /// What the producer gave back, to be sent again.
+    pub(super) fn unsent(&self) -> MutexGuard<'_, Vec<Unsent>> {
+        lock(&self.unsent)
+    }
+
+    /// The producer gave the record back: it is kept, dropped, or ends the stream.
+    pub(super) fn not_sent(&self, token: Token, message: &BorrowedMessage<'_>, error: &KafkaError) {
+        let topic = message.topic();
+        let Some(place) = self.progress().place(token) else {
             tracing::debug!(
                 "a record of {topic} that another mirror copies by now failed: {error}"
             );
             return;
         };
-        let code = error.rdkafka_error_code();
-        if self.exactly_once && exactly_once::is_of_the_transaction(code) {
-            tracing::debug!("a record of {topic} is sent again in another transaction: {error}");
+        let is_missing = absent::is_missing(error);
+        if self.exactly_once {
+            // What is not of this record alone is sent again, in another transaction.
+            let is_away = is_missing && self.was_there(topic);
+            if is_away || exactly_once::is_of_the_transaction(error.rdkafka_error_code()) {
+                tracing::debug!("a record of {topic} is to be sent again: {error}");
+                return;
+            }
+        } else if is_missing && self.keep_unsent(token, message) {
             return;
         }
-        let missing = matches!(
-            code,
-            Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
-        );
+        use RDKafkaErrorCode::{
+            Fatal, MessageBatchTooLarge, MessageSizeTooLarge, State, UnknownPartition,
+        };
+        let code = error.rdkafka_error_code();
         // The producer will send nothing more: that is no fault of this record.
-        let is_over = matches!(code, Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::State));
-        let reason = client::reason(error);
-        let shown = super::error::show(&place);
-        if missing {
+        let is_over = matches!(code, Some(Fatal | State));
+        let is_large = matches!(code, Some(MessageSizeTooLarge | MessageBatchTooLarge));
+        let (reason, bytes, batch) = (client::reason(error), size(message), self.largest_batch);
+        if is_missing && code != Some(UnknownPartition) {
             self.fail(EngineError::MissingTopic { topic: topic.to_owned() });
+        } else if is_large && bytes <= batch {
+            // Others in the batch may be to blame: dropping it could drop what the destination would take.
+            self.fail(EngineError::BatchTooLarge { place, batch, reason });
+        } else if is_large && self.abort_on_send_failure {
+            self.fail(EngineError::RecordTooLarge { place, bytes, reason });
         } else if is_over || self.abort_on_send_failure {
             self.fail(EngineError::Send { place, reason });
         } else {
-            tracing::error!("dropped the record {shown}: {reason}");
-            progress.acknowledged(token);
+            let shown = super::error::show(&place);
+            tracing::error!("dropped the record {shown}, about {bytes} bytes: {reason}");
+            self.progress().acknowledged(token);
             self.meters.dropped.add(1);
         }
     }
@@ -130,6 +161,16 @@ impl Notes {
         if let Some(denial) = troubles.denial() {
             self.fail(denial);
         }
+    }
+
+    /// Whether the destination may find the record too large by itself, and nothing may be sent behind it yet. Where
+    /// such a record is dropped, nothing has to wait for it.
+    pub(super) fn may_be_refused(&self, message: &BorrowedMessage<'_>) -> bool {
+        let bytes = message.key_len() + message.payload_len();
+        // Most are so small that it is not worth to count exactly.
+        self.abort_on_send_failure
+            && bytes as u64 > self.largest_batch / 2
+            && size(message) > self.largest_batch
     }
 
     fn fail(&self, error: EngineError) {
@@ -144,4 +185,17 @@ impl Notes {
         }
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
+}
+
+/// How many bytes a batch of this record alone has at most (record batch, version 2).
+fn size(message: &BorrowedMessage<'_>) -> u64 {
+    /// A batch's own fields, and a record's with its variable-length numbers at their longest.
+    const BATCH_AND_RECORD: usize = 61 + 36;
+    /// Lengths of a header's name and value at their longest.
+    const HEADER: usize = 10;
+    let header = |header: rdkafka::message::Header<'_, &[u8]>| {
+        HEADER + header.key.len() + header.value.map_or(0, <[u8]>::len)
+    };
+    let headers: usize = message.headers().map_or(0, |all| all.iter().map(header).sum());
+    (BATCH_AND_RECORD + message.key_len() + message.payload_len() + headers) as u64
 }

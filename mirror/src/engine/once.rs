@@ -18,7 +18,7 @@ use rdkafka::{
 };
 
 use super::{
-    Settings, assignment,
+    EngineError, Settings, assignment,
     client::{self, Quiet},
     reader::Key,
     stream::{self, Held, Stream},
@@ -158,7 +158,7 @@ pub(super) fn goal(
     source: &BaseConsumer<Quiet>,
     topics: &[String],
     stop: &Stop,
-) -> Option<Arc<Goal>> {
+) -> Result<Option<Arc<Goal>>, EngineError> {
     let ends = assignment::insist("end offsets", stop, || {
         source.poll(Duration::ZERO);
         if source.context().troubles().denial().is_some() {
@@ -179,10 +179,11 @@ pub(super) fn goal(
         }
         assignment::numbers(source.offsets_for_times(partitions, QUESTION)?)
     })?;
+    let Some(ends) = ends else { return Ok(None) };
     for end in &ends {
         tracing::info!("once: {} [{}] up to offset {}", end.topic, end.partition, end.offset);
     }
-    Some(Arc::new(Goal::new(&ends)))
+    Ok(Some(Arc::new(Goal::new(&ends))))
 }
 
 impl Stream<'_> {
@@ -203,7 +204,7 @@ impl Stream<'_> {
         let is_last = offset + 1 >= account.end();
         let timestamp = message.timestamp().to_millis();
         account.read(sum(&message, timestamp), timestamp);
-        let token = progress.received(slot, offset)?;
+        let token = progress.received_with(slot, offset, timestamp)?;
         progress.remember(token, stream::print(&message));
         drop(progress);
         Some(Held { message, token, is_last })

@@ -35,12 +35,18 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// One attempt; short, so that a signal is seen.
 const ATTEMPT: Duration = Duration::from_millis(500);
 
-/// What the source says, once everything is in order; `None` if a stop was requested meanwhile.
+/// What both sides say at the start.
+pub(super) struct Both {
+    pub(super) source: Answer,
+    pub(super) destination: Answer,
+}
+
+/// What both sides say, once everything is in order; `None` if a stop was requested meanwhile.
 pub(super) fn check(
     settings: &Settings,
     look_out: &BaseConsumer<Quiet>,
     stop: &Stop,
-) -> Result<Option<Answer>, EngineError> {
+) -> Result<Option<Both>, EngineError> {
     let producer = client::look_at_destination(settings)?;
     let (source, destination) = thread::scope(|scope| {
         let destination = scope.spawn(|| {
@@ -62,7 +68,7 @@ pub(super) fn check(
     {
         return Err(EngineError::SameCluster { cluster: one.clone() });
     }
-    Ok(Some(source))
+    Ok(Some(Both { source, destination }))
 }
 
 /// What a cluster says of itself.

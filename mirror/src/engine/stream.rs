@@ -6,7 +6,7 @@
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -21,15 +21,21 @@ use rdkafka::{
 };
 
 use super::{
-    EngineError, Settings, Subscription, Totals,
-    assignment::Furthest,
+    EngineError, Settings, Shared, Subscription, Totals,
     client::{self, Destination, Source},
-    custody::Custody,
     exactly_once::Lanes,
+    limits,
     notes::Notes,
     once,
 };
-use crate::{meters::StreamMeters, progress::Token, route::Partitioning, shutdown::Stop, witness};
+use crate::{
+    config::{self, Origin, Setting},
+    meters::StreamMeters,
+    progress::Token,
+    route::Partitioning,
+    shutdown::Stop,
+    witness,
+};
 
 /// The producer's reports are read at least once in this many records.
 const RECORDS_BETWEEN_CHORES: usize = 1000;
@@ -45,6 +51,7 @@ pub(super) const STAY_IN_GROUP: Duration = Duration::from_secs(5);
 /// A consumer and a producer, tied together.
 pub(super) struct Stream<'a> {
     pub(super) settings: &'a Settings,
+    pub(super) producer_settings: config::Settings,
     pub(super) index: usize,
     pub(super) consumer: Arc<BaseConsumer<Source>>,
     /// A commit on its way.
@@ -67,15 +74,23 @@ pub(super) struct Held<'c> {
 }
 
 impl<'a> Stream<'a> {
-    /// Makes the clients; nothing is read yet.
+    /// Makes the clients; nothing is read yet. `batch_size` is what the destination's topics take at most, if that
+    /// is less than the settings say.
     pub(super) fn new(
         settings: &'a Settings,
         index: usize,
         meters: Arc<StreamMeters>,
-        furthest: Arc<Furthest>,
-        custody: Arc<Custody>,
+        shared: &Shared,
+        batch_size: Option<u64>,
     ) -> Result<Self, EngineError> {
-        let notes = Notes::new(settings, meters, furthest, custody);
+        let mut producer_settings = settings.producers[index].clone();
+        if let Some(bytes) = batch_size {
+            let reason = "as the destination's topics allow";
+            let bytes = bytes.to_string();
+            producer_settings.set(Setting::new("batch.size", &bytes, Origin::Forced, reason));
+        }
+        let largest_batch = limits::largest_batch(&producer_settings);
+        let notes = Notes::new(settings, meters, shared, largest_batch);
         let statistics = settings.statistics.map(|interval| interval.as_millis().to_string());
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
         let mut more = vec![("auto.offset.reset", "error")];
@@ -89,15 +104,24 @@ impl<'a> Stream<'a> {
             Source::new(Arc::clone(&notes)),
         )?;
         let producer = client::make(
-            &settings.producers[index],
+            &producer_settings,
             &[],
             &settings.producer_file,
             Destination::new(Arc::clone(&notes)),
         )?;
         let consumer = Arc::new(consumer);
         let (committing, deferred) = (RefCell::default(), RefCell::default());
-        let lanes = None;
-        Ok(Self { settings, index, consumer, committing, producer, lanes, deferred, notes })
+        Ok(Self {
+            settings,
+            producer_settings,
+            index,
+            consumer,
+            committing,
+            producer,
+            lanes: None,
+            deferred,
+            notes,
+        })
     }
 
     /// Writes in transactions.
@@ -105,10 +129,17 @@ impl<'a> Stream<'a> {
         self.lanes = Some(lanes);
     }
 
-    /// Counts what it reads towards a goal.
-    pub(super) fn aim_at(&self, goal: &Arc<once::Goal>) {
+    /// Tells which topics the destination had at the start, and what is to be read if that has an end.
+    pub(super) fn begin(
+        &self,
+        established: &Arc<BTreeSet<String>>,
+        goal: Option<&Arc<once::Goal>>,
+    ) {
         // Set once, before the stream runs.
-        let _ = self.notes.goal.set(Arc::clone(goal));
+        let _ = self.notes.established.set(Arc::clone(established));
+        if let Some(goal) = goal {
+            let _ = self.notes.goal.set(Arc::clone(goal));
+        }
     }
 
     /// Copies until a stop is requested, then finishes.
@@ -158,10 +189,14 @@ impl<'a> Stream<'a> {
             match next {
                 Some(Ok(message)) => {
                     since_chores += 1;
-                    if let Some(held) = self.receive(message)
-                        && let Some(held) = self.send(held)
-                    {
-                        self.wait_for_room(held, &mut chores, stop)?;
+                    if let Some(held) = self.receive(message) {
+                        let may_be_refused = self.notes.may_be_refused(&held.message);
+                        if let Some(held) = self.send(held) {
+                            self.wait_for_room(held, &mut chores, stop)?;
+                        }
+                        if may_be_refused {
+                            self.wait_for_reports(&mut chores, stop)?;
+                        }
                     }
                 }
                 Some(Err(error)) => self.on_consumer_error(&error)?,
@@ -178,7 +213,8 @@ impl<'a> Stream<'a> {
         }
         let mut progress = self.notes.progress();
         let slot = progress.slot(message.topic(), message.partition())?;
-        let token = progress.received(slot, message.offset())?;
+        let timestamp = message.timestamp().to_millis();
+        let token = progress.received_with(slot, message.offset(), timestamp)?;
         progress.remember(token, print(&message));
         drop(progress);
         Some(Held { message, token, is_last: false })
@@ -206,7 +242,7 @@ impl<'a> Stream<'a> {
         match sent {
             Ok(()) => self.notes.meters.sent.add(1),
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => return Some(held),
-            Err(error) => self.notes.not_sent(held.token, held.message.topic(), &error),
+            Err(error) => self.notes.not_sent(held.token, &held.message, &error),
         }
         if held.is_last {
             self.has_sent_all(held.message.topic(), held.message.partition());
@@ -253,6 +289,29 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
+    /// Sends nothing until all that was sent is reported on: what lies behind a record that is refused must not
+    /// overtake it, and librdkafka would send it at once.
+    fn wait_for_reports(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
+        let since = Instant::now();
+        let mut paused = false;
+        while !stop.requested() && self.notes.progress().in_flight() > 0 {
+            self.producer.poll(FULL);
+            self.do_chores(chores, stop)?;
+            if since.elapsed() > STAY_IN_GROUP {
+                paused = true;
+                self.stay_in_group()?;
+            }
+        }
+        if paused { self.resume_all() } else { Ok(()) }
+    }
+
+    pub(super) fn follow_rebalances(&self, stop: &Stop) -> Result<(), EngineError> {
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            self.rebalance(rebalance, stop)?;
+        }
+        Ok(())
+    }
+
     /// Pauses reading, and polls, or the group would expel us. What the consumer says is attended to later.
     pub(super) fn stay_in_group(&self) -> Result<(), EngineError> {
         self.notes.paused.store(true, Ordering::Relaxed);
@@ -278,6 +337,7 @@ impl<'a> Stream<'a> {
         self.read_reports();
         self.notes.failure()?;
         self.settle_losses()?;
+        self.send_again(stop)?;
         self.notes.meters.read_again.set(self.notes.progress().read_again());
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
@@ -285,9 +345,7 @@ impl<'a> Stream<'a> {
         while let Some(error) = self.next_deferred() {
             self.on_consumer_error(&error)?;
         }
-        while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            self.rebalance(rebalance, stop)?;
-        }
+        self.follow_rebalances(stop)?;
         self.mend_lanes()?;
         if let Some(topics) = chores.subscription.news(&mut chores.seen) {
             if topics.is_empty() {
@@ -322,21 +380,12 @@ impl<'a> Stream<'a> {
     }
 
     fn on_consumer_error(&self, error: &KafkaError) -> Result<(), EngineError> {
-        use RDKafkaErrorCode::{
-            AutoOffsetReset, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
-            LogTruncation, OffsetOutOfRange, SaslAuthenticationFailed, TopicAuthorizationFailed,
-        };
+        use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(consume(error.clone())),
             _ => match error.rdkafka_error_code() {
                 Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.on_data_loss(),
-                Some(
-                    TopicAuthorizationFailed
-                    | GroupAuthorizationFailed
-                    | ClusterAuthorizationFailed
-                    | SaslAuthenticationFailed
-                    | InvalidGroupId,
-                ) => Err(consume(error.clone())),
+                _ if client::is_refusal(error) => Err(consume(error.clone())),
                 // Everything else is an outage, and librdkafka tries again.
                 _ => {
                     tracing::warn!("source: {}", client::reason(error));

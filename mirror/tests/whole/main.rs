@@ -7,8 +7,11 @@
 
 mod copying;
 mod gaps;
+mod groups;
 mod once;
+mod outages;
 mod refusing;
+mod sizes;
 mod support;
 mod trouble;
 mod watching;

@@ -141,11 +141,7 @@ impl World {
 
     /// Where the group continues, for each partition that has a committed offset.
     pub(crate) fn committed(&self, partitions: i32) -> BTreeMap<i32, i64> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(TOPIC, 0, partitions - 1);
-        let list = consumer(&self.source).committed_offsets(list, QUESTION).unwrap();
-        let number = |offset: Offset| offset.to_raw().filter(|raw| *raw >= 0);
-        list.elements().iter().filter_map(|e| Some((e.partition(), number(e.offset())?))).collect()
+        committed(&consumer(&self.source), partitions)
     }
 
     /// Puts another source in its place, with the positions that the group had. A mock can neither delete a topic
@@ -423,9 +419,23 @@ pub(crate) fn read(cluster: &Cluster, topic: &str) -> Vec<Record> {
     records
 }
 
+/// Where the client's group continues, for each partition that has a committed offset.
+pub(crate) fn committed(client: &BaseConsumer, partitions: i32) -> BTreeMap<i32, i64> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(TOPIC, 0, partitions - 1);
+    let list = client.committed_offsets(list, QUESTION).unwrap();
+    let number = |offset: Offset| offset.to_raw().filter(|raw| *raw >= 0);
+    list.elements().iter().filter_map(|e| Some((e.partition(), number(e.offset())?))).collect()
+}
+
 fn consumer(cluster: &Cluster) -> BaseConsumer {
+    consumer_at(&cluster.bootstrap_servers())
+}
+
+/// A client of the mirror's group that reads nothing.
+pub(crate) fn consumer_at(servers: &str) -> BaseConsumer {
     ClientConfig::new()
-        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .set("bootstrap.servers", servers)
         .set("group.id", "g")
         .set("enable.auto.commit", "false")
         .set("fetch.wait.max.ms", "5")

@@ -66,7 +66,7 @@ impl Lane {
     ) -> Result<Self, EngineError> {
         let id = origin.transactional_id(topic, partition);
         let producer = client::make(
-            &settings.producers[stream.index],
+            &stream.producer_settings,
             &[("transactional.id", &id)],
             &settings.producer_file,
             Destination::new(stream.notes.clone()),

@@ -1,0 +1,133 @@
+//! The group: who reads what, and what is committed when.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::sleep,
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    copying::sorted,
+    support::{TOPIC, committed, consumer_at, ends, produce, read, varied, world},
+};
+
+#[test]
+fn streams_share_topics_of_one_partition() {
+    let world = world(1, 1);
+    let topics = ["one.a", "one.b", "one.c", "one.d"];
+    for topic in topics {
+        world.source.create_topic(topic, 1, 1).unwrap();
+        world.destination.create_topic(topic, 1, 1).unwrap();
+        produce(&world.source, topic, &varied(10));
+    }
+    let mut mirror = world.mirror_of(&["--include=one.*", "--num.streams=2"]);
+    for stream in 0..2 {
+        mirror.wait_for_log(&format!("stream {stream} reads one."));
+    }
+    let log = mirror.log();
+    mirror.stop();
+    for stream in 0..2 {
+        let reads = format!("stream {stream} reads one.");
+        let last = log.lines().rfind(|line| line.contains(&reads)).unwrap();
+        assert_eq!(last.matches("[0]@").count(), 2, "{last}");
+    }
+    assert!(log.contains("partition.assignment.strategy=roundrobin,range"), "{log}");
+}
+
+#[test]
+fn a_kill_before_the_first_commit_loses_nothing_where_the_end_is_the_start() {
+    let world = world(1, 1).consumer("auto.offset.reset=latest");
+    produce(&world.source, TOPIC, &varied(10));
+    let never = ["--offset.commit.interval.ms=600000"];
+    let mut killed = world.mirror(&never);
+    killed.wait_for_log("stream 0 reads testtopic[0]@10");
+    world.destination.broker_down(1).unwrap();
+    let records = varied(60);
+    produce(&world.source, TOPIC, &records[..50]);
+    sleep(Duration::from_millis(500));
+    killed.signal(Signal::SIGKILL);
+    killed.end();
+    world.destination.broker_up(1).unwrap();
+    produce(&world.source, TOPIC, &records[50..]);
+    let mut mirror = world.mirror(&never);
+    let copied = world.wait_for(60, &mut mirror);
+    mirror.stop();
+    let mut copied = sorted(&copied);
+    copied.dedup();
+    assert_eq!(copied, sorted(&records), "each record since the first start");
+}
+
+#[test]
+fn it_commits_as_often_as_it_is_told() {
+    let committed_after = |interval: &str| {
+        let world = world(1, 1);
+        produce(&world.source, TOPIC, &varied(10));
+        let mut mirror = world.mirror(&["--offset.commit.interval.ms", interval]);
+        world.wait_for(10, &mut mirror);
+        sleep(Duration::from_secs(3));
+        let committed = world.committed(1)[&0];
+        mirror.stop();
+        assert_eq!(world.committed(1)[&0], 10, "the last commit is that of the stop");
+        committed
+    };
+    assert_eq!(committed_after("300"), 10);
+    assert_eq!(committed_after("60000"), 0, "only where it began");
+}
+
+/// Looks at the committed positions until `stop`, and fails if one goes back; how often one moved.
+fn watch(servers: &str, partitions: i32, stop: &AtomicBool) -> usize {
+    let (mut moves, mut last) = (0, BTreeMap::new());
+    let client = consumer_at(servers);
+    while !stop.load(Ordering::Relaxed) {
+        let committed = committed(&client, partitions);
+        for (partition, before) in &last {
+            let now = committed.get(partition).copied().unwrap_or(-1);
+            assert!(now >= *before, "partition {partition} went back from {before} to {now}");
+        }
+        moves += usize::from(committed != last);
+        last = committed;
+        sleep(Duration::from_millis(5));
+    }
+    moves
+}
+
+#[test]
+fn no_commit_goes_back_while_members_come_go_and_freeze() {
+    // Slow, so that there is something to commit all the time.
+    let world = world(4, 1)
+        .consumer("heartbeat.interval.ms=200")
+        .producer("batch.size=1000\nmax.in.flight.requests.per.connection=1");
+    world.destination.broker_round_trip_time(1, Duration::from_millis(10)).unwrap();
+    let arguments = ["--offset.commit.interval.ms=20"];
+    let records = varied(4000);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (servers, stopped) = (world.source.bootstrap_servers(), &stop);
+        let moves = scope.spawn(move || watch(&servers, 4, stopped));
+        let mut one = world.mirror(&arguments);
+        produce(&world.source, TOPIC, &records[..1000]);
+        world.wait_for(1000, &mut one);
+        let mut two = world.mirror(&arguments);
+        produce(&world.source, TOPIC, &records[1000..2000]);
+        two.wait_for_log("stream 0 reads testtopic");
+        one.signal(Signal::SIGSTOP);
+        produce(&world.source, TOPIC, &records[2000..3000]);
+        // Beyond the session's 4 s: the other has all partitions then.
+        sleep(Duration::from_secs(6));
+        one.signal(Signal::SIGCONT);
+        produce(&world.source, TOPIC, &records[3000..]);
+        world.wait_for(4000, &mut two);
+        one.stop();
+        world.wait_for_commits(&two);
+        two.stop();
+        stop.store(true, Ordering::Relaxed);
+        assert!(moves.join().unwrap() > 5, "too few commits to show anything");
+    });
+    let mut copied = sorted(&read(&world.destination, TOPIC));
+    copied.dedup();
+    assert_eq!(copied, sorted(&records));
+    assert_eq!(world.committed(4), ends(&world.source, TOPIC));
+}

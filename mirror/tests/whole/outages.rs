@@ -1,0 +1,90 @@
+//! What is away for a while: a topic, the whole destination, the right to read.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use crate::{
+    copying::sorted,
+    support::{TOPIC, World, produce, varied, world},
+};
+
+const UNKNOWN: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+const FINE: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+/// A mirror that looks at the destination's topics once a second.
+fn looks_often() -> World {
+    world(1, 1).producer("metadata.max.age.ms=1000\ntopic.metadata.refresh.interval.ms=1000")
+}
+
+#[test]
+fn a_topic_that_is_away_for_a_moment_is_waited_for() {
+    let world = looks_often();
+    let records = varied(30);
+    produce(&world.source, TOPIC, &records[..10]);
+    let mut mirror = world.mirror(&["--metrics=127.0.0.1:0"]);
+    world.wait_for(10, &mut mirror);
+    sleep(Duration::from_secs(3));
+    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
+    sleep(Duration::from_secs(2));
+    produce(&world.source, TOPIC, &records[10..20]);
+    mirror.wait_for_log("the destination has no topic testtopic now, which was there");
+    produce(&world.source, TOPIC, &records[20..]);
+    sleep(Duration::from_secs(5));
+    world.destination.topic_error(TOPIC, FINE).unwrap();
+    let copied = world.wait_for(30, &mut mirror);
+    world.wait_for_commits(&mirror);
+    mirror.wait_for_metrics(&["mirror_records_in_flight 0", "mirror_records_copied_total 30"]);
+    mirror.stop();
+    let moved: Vec<_> = copied.iter().map(|record| record.moved()).collect();
+    assert_eq!(moved, sorted(&records), "each once, in the order of the source");
+}
+
+#[test]
+fn a_topic_that_does_not_come_back_is_named() {
+    let world = looks_often();
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror(&[]);
+    world.wait_for(10, &mut mirror);
+    world.wait_for_commits(&mirror);
+    sleep(Duration::from_secs(3));
+    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
+    sleep(Duration::from_secs(2));
+    produce(&world.source, TOPIC, &varied(10));
+    mirror.fails(1, &["waiting for it, 30 s at most", "the destination has no such topic"]);
+    assert_eq!(world.committed(1)[&0], 10, "nothing is committed that has no copy");
+}
+
+#[test]
+fn a_refusal_to_tell_positions_ends_at_once() {
+    let world = world(1, 1);
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    world.source.request_errors(RDKafkaApiKey::OffsetFetch, &[refusal; 100]);
+    let started = Instant::now();
+    world.mirror(&[]).fails(1, &["read the source", "GroupAuthorizationFailed"]);
+    assert!(started.elapsed() < Duration::from_secs(20), "told after {:?}", started.elapsed());
+}
+
+#[test]
+fn a_destination_that_is_away_for_long_does_not_cost_the_place_in_the_group() {
+    // Room for ten records: it holds the eleventh, and would not poll until there is room again.
+    let world = world(1, 1)
+        .consumer("max.poll.interval.ms=7000")
+        .producer("queue.buffering.max.messages=10");
+    let mut mirror = world.mirror(&["--metrics=127.0.0.1:0"]);
+    mirror.wait_for_log("stream 0 reads");
+    world.destination.broker_down(1).unwrap();
+    produce(&world.source, TOPIC, &varied(50));
+    mirror.wait_for_log("the destination takes nothing, waiting");
+    sleep(Duration::from_secs(9));
+    world.destination.broker_up(1).unwrap();
+    assert_eq!(world.wait_for(50, &mut mirror).len(), 50);
+    world.wait_for_commits(&mirror);
+    mirror.wait_for_metrics(&["mirror_rebalances_total 1", "mirror_records_read_again_total 0"]);
+    let log = mirror.log();
+    mirror.stop();
+    assert!(!log.contains("gave back 1"), "{log}");
+}
