@@ -24,23 +24,24 @@ mod notes;
 mod once;
 mod preflight;
 mod reader;
+mod room;
 mod stream;
+mod supervise;
+mod troubles;
 
 use std::{
     fmt,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) use error::EngineError;
 pub(crate) use once::STATISTICS_INTERVAL;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
+
+use supervise::{Subscription, Watched, publish, selected, supervise};
 
 use crate::{
     cli::OnDataLoss, config, meters::Meters, report::Report, route::Partitioning, shutdown::Stop,
@@ -49,10 +50,6 @@ use crate::{
 
 /// How long leaving the group may take: a broker that is away does not keep the mirror from ending.
 const LEAVE: Duration = Duration::from_secs(5);
-/// How often the supervisor looks at its streams.
-const LOOK: Duration = Duration::from_millis(20);
-/// How long the source may take to list its topics; it is asked again at the next refresh.
-const LIST_TOPICS: Duration = Duration::from_secs(2);
 
 /// Where to begin in a partition without a committed offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,33 +95,6 @@ impl fmt::Display for Totals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} records copied and committed", self.copied)?;
         if self.dropped > 0 { write!(formatter, ", {} dropped", self.dropped) } else { Ok(()) }
-    }
-}
-
-/// The topics to subscribe to, as last seen on the source.
-#[derive(Debug, Default)]
-struct Subscription {
-    version: AtomicU64,
-    topics: Mutex<Vec<String>>,
-}
-
-impl Subscription {
-    fn replace(&self, topics: Vec<String>) {
-        let mut current = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current != topics {
-            *current = topics;
-            self.version.fetch_add(1, Ordering::Release);
-        }
-    }
-
-    /// The topics, if they are other than those of version `seen`.
-    fn news(&self, seen: &mut u64) -> Option<Vec<String>> {
-        let version = self.version.load(Ordering::Acquire);
-        if version == *seen {
-            return None;
-        }
-        *seen = version;
-        Some(self.topics.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
@@ -328,91 +298,5 @@ fn leave(streams: Vec<stream::Stream<'_>>) {
     // Nothing is ever sent: the channel closes when the last has left.
     if left.recv_timeout(LEAVE) == Err(mpsc::RecvTimeoutError::Timeout) {
         tracing::warn!("the group was not left in {LEAVE:?}: it will notice that we are gone");
-    }
-}
-
-/// What the supervisor looks at.
-struct Watched<'w, 's> {
-    goal: Option<&'w once::Goal>,
-    look_out: &'w BaseConsumer<client::Quiet>,
-    limits: &'w mut limits::Limits<'s>,
-    /// How large the streams' batches are, if the destination's topics bound it.
-    batch_size: Option<u64>,
-    custody: &'w custody::Custody,
-}
-
-/// Looks for new topics until it is time to stop; false if the streams' batches are too large for one of them.
-fn supervise(
-    settings: &Settings,
-    subscription: &Subscription,
-    topics: &mut Vec<String>,
-    (notes, watched): (&[Arc<notes::Notes>], &mut Watched<'_, '_>),
-    stop: &Stop,
-) -> bool {
-    let (goal, look_out) = (watched.goal, watched.look_out);
-    let mut listed = Instant::now();
-    let mut measured = Instant::now();
-    while !stop.requested() {
-        thread::sleep(LOOK);
-        look_out.poll(Duration::ZERO);
-        if look_out.context().troubles().denial().is_some() {
-            stop.request();
-        }
-        if goal.is_some_and(once::Goal::is_reached) {
-            tracing::info!("everything up to the end offsets of the start is read: finishing");
-            stop.request();
-        }
-        if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {
-            measured = Instant::now();
-            for notes in notes.iter().take_while(|_| !stop.requested()) {
-                if let Err(error) = notes.measure_lags_if_paused(look_out) {
-                    let reason = client::reason(&error);
-                    tracing::debug!("the source does not tell its end offsets now: {reason}");
-                }
-            }
-        }
-        if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
-            listed = Instant::now();
-            match look_out.fetch_metadata(None, LIST_TOPICS) {
-                Ok(metadata) => *topics = client::topic_names(&metadata),
-                Err(error) => {
-                    tracing::warn!("the source does not list its topics now: {error}");
-                    continue;
-                }
-            }
-            watched.limits.ask(&selected(settings, topics));
-            if watched.limits.batch_size() != watched.batch_size {
-                tracing::info!("the streams begin anew, with smaller batches");
-                stop.request();
-                return false;
-            }
-            publish(settings, subscription, topics);
-        }
-    }
-    true
-}
-
-/// Those of the topics that are to be mirrored.
-fn selected(settings: &Settings, topics: &[String]) -> Vec<String> {
-    let mut matching: Vec<String> =
-        topics.iter().filter(|topic| settings.filter.matches(topic)).cloned().collect();
-    matching.sort();
-    matching
-}
-
-fn publish(settings: &Settings, subscription: &Subscription, topics: &[String]) {
-    let matching = selected(settings, topics);
-    let before = subscription.version.load(Ordering::Acquire);
-    if matching.is_empty() && before == 0 {
-        tracing::warn!(
-            "no topic of the source matches {:?} yet: waiting for one, looking every {} ms",
-            settings.filter.list(),
-            settings.topic_refresh.as_millis()
-        );
-    }
-    let said = matching.join(", ");
-    subscription.replace(matching);
-    if subscription.version.load(Ordering::Acquire) != before {
-        tracing::info!("mirroring {said}");
     }
 }

@@ -19,11 +19,12 @@ use super::{
     EngineError, Settings, Shared,
     absent::{self, Unsent},
     assignment::Furthest,
-    client::{self, Troubles, lock},
+    client::{self, lock},
     custody::Custody,
     data_loss::Loss,
     exactly_once,
     once::Goal,
+    troubles::Troubles,
 };
 use crate::{
     meters::StreamMeters,

@@ -21,8 +21,9 @@ use rdkafka::{
 
 use super::{
     EngineError, Settings,
-    client::{self, Quiet, Troubles},
+    client::{self, Quiet},
     error::Hindrance,
+    troubles::Troubles,
 };
 use crate::shutdown::Stop;
 

@@ -7,7 +7,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeSet, VecDeque},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -41,12 +41,8 @@ use crate::{
 const RECORDS_BETWEEN_CHORES: usize = 1000;
 /// How long to wait for a record when there is none. Chores run this often at least.
 const IDLE: Duration = Duration::from_millis(50);
-/// How long to wait for room in the producer before trying again.
-const FULL: Duration = Duration::from_millis(10);
 /// How long a stream that ends waits for its last transactions.
 pub(super) const LAST_TRANSACTION: Duration = Duration::from_secs(10);
-/// Waiting longer than this for room, the consumer is paused and polled, or the group would expel it.
-pub(super) const STAY_IN_GROUP: Duration = Duration::from_secs(5);
 
 /// A consumer and a producer, tied together.
 pub(super) struct Stream<'a> {
@@ -61,7 +57,7 @@ pub(super) struct Stream<'a> {
     /// With `--exactly-once`.
     pub(super) lanes: Option<Lanes>,
     /// What the consumer said while nobody could attend to it.
-    deferred: RefCell<VecDeque<KafkaError>>,
+    pub(super) deferred: RefCell<VecDeque<KafkaError>>,
     pub(super) notes: Arc<Notes>,
 }
 
@@ -221,7 +217,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Hands the record to the producer, which copies it; gives it back if there is no room.
-    fn send<'c>(&self, held: Held<'c>) -> Option<Held<'c>> {
+    pub(super) fn send<'c>(&self, held: Held<'c>) -> Option<Held<'c>> {
         let message = &held.message;
         let record = BaseRecord {
             topic: message.topic(),
@@ -250,61 +246,6 @@ impl<'a> Stream<'a> {
         None
     }
 
-    /// Holds the record until the producer takes it. Reading is paused meanwhile, but the group must not
-    /// think that we are gone, so rebalances are served; one may take the record from us.
-    fn wait_for_room<'c>(
-        &self,
-        held: Held<'c>,
-        chores: &mut Chores<'_>,
-        stop: &Stop,
-    ) -> Result<(), EngineError> {
-        let since = Instant::now();
-        let mut paused = false;
-        let mut held = Some(held);
-        self.notes.holding.store(true, Ordering::Relaxed);
-        while let Some(record) = held.take() {
-            if stop.requested() {
-                // Never sent, so nothing will acknowledge it: it is left to the next start.
-                self.notes.progress().take_back(record.token);
-                break;
-            }
-            if self.notes.progress().place(record.token).is_none() {
-                break;
-            }
-            self.producer.poll(FULL);
-            self.do_chores(chores, stop)?;
-            held = self.send(record);
-            if held.is_some() && since.elapsed() > STAY_IN_GROUP {
-                if !paused {
-                    tracing::warn!("stream {}: the destination takes nothing, waiting", self.index);
-                }
-                paused = true;
-                self.stay_in_group()?;
-            }
-        }
-        self.notes.holding.store(false, Ordering::Relaxed);
-        if paused {
-            self.resume_all()?;
-        }
-        Ok(())
-    }
-
-    /// Sends nothing until all that was sent is reported on: what lies behind a record that is refused must not
-    /// overtake it, and librdkafka would send it at once.
-    fn wait_for_reports(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
-        let since = Instant::now();
-        let mut paused = false;
-        while !stop.requested() && self.notes.progress().in_flight() > 0 {
-            self.producer.poll(FULL);
-            self.do_chores(chores, stop)?;
-            if since.elapsed() > STAY_IN_GROUP {
-                paused = true;
-                self.stay_in_group()?;
-            }
-        }
-        if paused { self.resume_all() } else { Ok(()) }
-    }
-
     pub(super) fn follow_rebalances(&self, stop: &Stop) -> Result<(), EngineError> {
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
             self.rebalance(rebalance, stop)?;
@@ -312,28 +253,12 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Pauses reading, and polls, or the group would expel us. What the consumer says is attended to later.
-    pub(super) fn stay_in_group(&self) -> Result<(), EngineError> {
-        self.notes.paused.store(true, Ordering::Relaxed);
-        let assigned = self.consumer.assignment().map_err(consume)?;
-        if assigned.count() > 0 {
-            self.consumer.pause(&assigned).map_err(consume)?;
-        }
-        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-            self.deferred.borrow_mut().push_back(error);
-        }
-        Ok(())
-    }
-
-    /// Reads again.
-    pub(super) fn resume_all(&self) -> Result<(), EngineError> {
-        self.notes.paused.store(false, Ordering::Relaxed);
-        let assigned = self.consumer.assignment().map_err(consume)?;
-        self.consumer.resume(&assigned).map_err(consume)
-    }
-
     /// What is to be done now and then: reports, failures, rebalances, topics, commits.
-    fn do_chores(&self, chores: &mut Chores<'_>, stop: &Stop) -> Result<(), EngineError> {
+    pub(super) fn do_chores(
+        &self,
+        chores: &mut Chores<'_>,
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
         self.read_reports();
         self.notes.failure()?;
         self.settle_losses()?;
@@ -397,7 +322,7 @@ impl<'a> Stream<'a> {
 }
 
 /// What the chores remember between two rounds.
-struct Chores<'s> {
+pub(super) struct Chores<'s> {
     subscription: &'s Subscription,
     seen: u64,
     committed: Instant,

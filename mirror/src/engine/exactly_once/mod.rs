@@ -34,7 +34,8 @@ use super::{
     EngineError, Settings,
     assignment::Start,
     client,
-    stream::{LAST_TRANSACTION, STAY_IN_GROUP, Stream, consume},
+    room::STAY_IN_GROUP,
+    stream::{LAST_TRANSACTION, Stream, consume},
 };
 use crate::{
     progress::{Place, Slot, Token},

@@ -1,0 +1,133 @@
+//! Looks beside the streams: are there other topics, do batches fit them, is everything read?
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::{Settings, client, custody, limits, notes::Notes, once};
+use crate::shutdown::Stop;
+
+/// How often the supervisor looks at its streams.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the source may take to list its topics; it is asked again at the next refresh.
+const LIST_TOPICS: Duration = Duration::from_secs(2);
+
+/// The topics to subscribe to, as last seen on the source.
+#[derive(Debug, Default)]
+pub(super) struct Subscription {
+    version: AtomicU64,
+    topics: Mutex<Vec<String>>,
+}
+
+impl Subscription {
+    fn replace(&self, topics: Vec<String>) {
+        let mut current = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current != topics {
+            *current = topics;
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The topics, if they are other than those of version `seen`.
+    pub(super) fn news(&self, seen: &mut u64) -> Option<Vec<String>> {
+        let version = self.version.load(Ordering::Acquire);
+        if version == *seen {
+            return None;
+        }
+        *seen = version;
+        Some(self.topics.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// What the supervisor looks at.
+pub(super) struct Watched<'w, 's> {
+    pub(super) goal: Option<&'w once::Goal>,
+    pub(super) look_out: &'w BaseConsumer<client::Quiet>,
+    pub(super) limits: &'w mut limits::Limits<'s>,
+    /// How large the streams' batches are, if the destination's topics bound it.
+    pub(super) batch_size: Option<u64>,
+    pub(super) custody: &'w custody::Custody,
+}
+
+/// Looks for new topics until it is time to stop; false if the streams' batches are too large for one of them.
+pub(super) fn supervise(
+    settings: &Settings,
+    subscription: &Subscription,
+    topics: &mut Vec<String>,
+    (notes, watched): (&[Arc<Notes>], &mut Watched<'_, '_>),
+    stop: &Stop,
+) -> bool {
+    let (goal, look_out) = (watched.goal, watched.look_out);
+    let mut listed = Instant::now();
+    let mut measured = Instant::now();
+    while !stop.requested() {
+        thread::sleep(LOOK);
+        look_out.poll(Duration::ZERO);
+        if look_out.context().troubles().denial().is_some() {
+            stop.request();
+        }
+        if goal.is_some_and(once::Goal::is_reached) {
+            tracing::info!("everything up to the end offsets of the start is read: finishing");
+            stop.request();
+        }
+        if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {
+            measured = Instant::now();
+            for notes in notes.iter().take_while(|_| !stop.requested()) {
+                if let Err(error) = notes.measure_lags_if_paused(look_out) {
+                    let reason = client::reason(&error);
+                    tracing::debug!("the source does not tell its end offsets now: {reason}");
+                }
+            }
+        }
+        if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
+            listed = Instant::now();
+            match look_out.fetch_metadata(None, LIST_TOPICS) {
+                Ok(metadata) => *topics = client::topic_names(&metadata),
+                Err(error) => {
+                    tracing::warn!("the source does not list its topics now: {error}");
+                    continue;
+                }
+            }
+            watched.limits.ask(&selected(settings, topics));
+            if watched.limits.batch_size() != watched.batch_size {
+                tracing::info!("the streams begin anew, with smaller batches");
+                stop.request();
+                return false;
+            }
+            publish(settings, subscription, topics);
+        }
+    }
+    true
+}
+
+/// Those of the topics that are to be mirrored.
+pub(super) fn selected(settings: &Settings, topics: &[String]) -> Vec<String> {
+    let mut matching: Vec<String> =
+        topics.iter().filter(|topic| settings.filter.matches(topic)).cloned().collect();
+    matching.sort();
+    matching
+}
+
+pub(super) fn publish(settings: &Settings, subscription: &Subscription, topics: &[String]) {
+    let matching = selected(settings, topics);
+    let before = subscription.version.load(Ordering::Acquire);
+    if matching.is_empty() && before == 0 {
+        tracing::warn!(
+            "no topic of the source matches {:?} yet: waiting for one, looking every {} ms",
+            settings.filter.list(),
+            settings.topic_refresh.as_millis()
+        );
+    }
+    let said = matching.join(", ");
+    subscription.replace(matching);
+    if subscription.version.load(Ordering::Acquire) != before {
+        tracing::info!("mirroring {said}");
+    }
+}

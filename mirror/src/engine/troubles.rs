@@ -1,0 +1,122 @@
+//! What goes wrong with the connections to a side: which error tells most, and which is no outage.
+
+use std::sync::Mutex;
+
+use rdkafka::{
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use super::{EngineError, client::lock};
+
+/// What went wrong with a side's connections.
+#[derive(Debug)]
+pub(super) struct Troubles {
+    side: &'static str,
+    /// The last that says most, for the error message of a failing start.
+    last: Mutex<Option<(Weight, String)>>,
+}
+
+/// How much an error says of why there is no connection. A host may have several addresses, and one of them
+/// may refuse every connection while another tells what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Connection,
+    Handshake,
+    Login,
+}
+
+impl Troubles {
+    pub(super) fn new(side: &'static str) -> Self {
+        Self { side, last: Mutex::new(None) }
+    }
+
+    pub(super) fn last(&self) -> Option<String> {
+        lock(&self.last).as_ref().map(|(_, reason)| reason.clone())
+    }
+
+    /// That the brokers refused to let us in, if they did.
+    pub(super) fn denial(&self) -> Option<EngineError> {
+        let last = lock(&self.last);
+        let (_, reason) = last.as_ref().filter(|(weight, _)| *weight == Weight::Login)?;
+        Some(EngineError::Denied { side: self.side, reason: reason.clone() })
+    }
+
+    pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let side = self.side;
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!("{side}: {facility}: {message}");
+            }
+            // Where a producer takes over from one that died, its predecessor's transaction is ended first.
+            _ if facility == "GETPID" => tracing::debug!("{side}: {facility}: {message}"),
+            // librdkafka tries again whatever it calls an error.
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                tracing::warn!("{side}: {facility}: {message}");
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::debug!("{side}: {facility}: {message}");
+            }
+            RDKafkaLogLevel::Debug => tracing::trace!("{side}: {facility}: {message}"),
+        }
+    }
+
+    pub(super) fn error(&self, error: &KafkaError, reason: &str) {
+        tracing::debug!("{}: {error}: {reason}", self.side);
+        let weight = match error.rdkafka_error_code() {
+            // It says less than what brought each of them down.
+            Some(RDKafkaErrorCode::AllBrokersDown) => return,
+            Some(RDKafkaErrorCode::Authentication) if is_denial(reason) => Weight::Login,
+            Some(RDKafkaErrorCode::SSL) => Weight::Handshake,
+            _ => Weight::Connection,
+        };
+        let mut last = lock(&self.last);
+        if last.as_ref().is_none_or(|(known, _)| *known <= weight) {
+            *last = Some((weight, reason.to_owned()));
+        }
+    }
+}
+
+/// Whether a failed login is more than an outage: librdkafka calls a connection that ends while the mechanism is
+/// agreed upon a failed login as well (`rd_kafka_broker_handle_SaslHandshake`, 2.12.1).
+fn is_denial(reason: &str) -> bool {
+    !reason.contains("mechanism handshake failed") || reason.contains("Unsupported SASL mechanism")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of these errors, one after the other, and whether it is a refused login.
+    fn told(errors: &[(RDKafkaErrorCode, &str)]) -> (Option<String>, bool) {
+        let troubles = Troubles::new("source");
+        for (code, reason) in errors {
+            troubles.error(&KafkaError::Global(*code), reason);
+        }
+        (troubles.last(), troubles.denial().is_some())
+    }
+
+    #[test]
+    fn what_says_most_is_told() {
+        use RDKafkaErrorCode::{AllBrokersDown, Authentication, BrokerTransportFailure, SSL};
+        let refused = (BrokerTransportFailure, "connection refused");
+        let certificate = (SSL, "certificate verify failed");
+        let password = (Authentication, "invalid username or password");
+        let gone =
+            (Authentication, "SASL PLAIN mechanism handshake failed: Broker transport failure");
+        let unsupported =
+            (Authentication, "SASL X mechanism handshake failed: Unsupported SASL mechanism");
+        let table: &[(&[_], Option<&str>, bool)] = &[
+            (&[], None, false),
+            (&[(AllBrokersDown, "all are down")], None, false),
+            (&[refused], Some(refused.1), false),
+            (&[certificate, refused, (AllBrokersDown, "")], Some(certificate.1), false),
+            (&[password, certificate], Some(password.1), true),
+            (&[gone], Some(gone.1), false),
+            (&[unsupported], Some(unsupported.1), true),
+        ];
+        for (errors, last, denied) in table {
+            assert_eq!(told(errors), (last.map(str::to_owned), *denied), "{errors:?}");
+        }
+    }
+}
