@@ -56,6 +56,17 @@ impl Furthest {
         furthest.get(&(topic.to_owned(), partition)).copied().unwrap_or_default()
     }
 
+    /// All that has been given back, and how far it was read.
+    pub(super) fn all(&self) -> Vec<Place> {
+        let furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = |((topic, partition), offset): (&(String, i32), &i64)| Place {
+            topic: topic.clone(),
+            partition: *partition,
+            offset: *offset,
+        };
+        furthest.iter().map(place).collect()
+    }
+
     /// Its log is another one by now.
     pub(super) fn forget(&self, place: &Place) {
         let mut furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -93,7 +93,8 @@ impl<'g> Guard<'g> {
 
     fn look(&mut self, settings: &Settings, stop: &Stop) -> Result<(), String> {
         let reading = self.reading();
-        if reading.is_empty() && self.doubts.is_empty() {
+        let given_back = self.given_back(&reading);
+        if reading.is_empty() && given_back.is_empty() && self.doubts.is_empty() {
             return Ok(());
         }
         let partitions = self.custody.ask(settings, |reader| reader.partitions())?;
@@ -103,6 +104,12 @@ impl<'g> Guard<'g> {
             reading.into_iter().partition(|reading| exists(&reading.key()));
         for reading in gone {
             self.doubts.entry(reading.key()).or_insert_with(|| reading.doubt(true));
+        }
+        for next in given_back {
+            let key = (next.topic.clone(), next.partition);
+            if !exists(&key) {
+                self.doubts.entry(key).or_insert(Doubt { stream: 0, next, is_gone: true });
+            }
         }
         let ask = |reading: &Reading| {
             let key = reading.key();
@@ -134,6 +141,21 @@ impl<'g> Guard<'g> {
             followed.into_iter().map(move |followed| Reading { stream, followed })
         });
         reading.collect()
+    }
+
+    /// What was read and is not any more, and with `--once` what is still to be read: the group takes away a topic
+    /// that is deleted, perhaps before we have looked.
+    fn given_back(&self, reading: &[Reading]) -> Vec<Place> {
+        let mut known = self.notes.first().map(|notes| notes.furthest.all()).unwrap_or_default();
+        known.extend(self.goal.into_iter().flat_map(Goal::unread));
+        let reads = |place: &Place| {
+            reading.iter().any(|reading| {
+                let next = &reading.followed.next;
+                (&next.topic, next.partition) == (&place.topic, place.partition)
+            })
+        };
+        known.retain(|place| !reads(place));
+        known
     }
 
     fn compare(&mut self, reading: &Reading, asked: &Asked, answer: &Answer) {

@@ -116,6 +116,17 @@ impl Goal {
         targets.get(key).filter(|target| !target.is_read()).map(|target| target.end)
     }
 
+    /// What is not read to its end, and how far it is copied.
+    pub(super) fn unread(&self) -> Vec<Place> {
+        let targets = self.targets();
+        let unread = targets.iter().filter(|(_, target)| !target.is_read());
+        let place = |((topic, partition), target): (&Key, &Target)| {
+            let offset = account::lock(&target.copied).counted;
+            Place { topic: topic.clone(), partition: *partition, offset }
+        };
+        unread.map(place).collect()
+    }
+
     /// The partition is gone, and `next` was to be read next.
     pub(super) fn give_up(&self, next: &Place) {
         if let Some(target) = self.targets().get_mut(&(next.topic.clone(), next.partition)) {
