@@ -1,4 +1,4 @@
-@containers @disturbs
+@containers @disturbs @only-mirror
 Feature: Outages are outlived
   Brokers die, come back, hand leadership over, and whole clusters are away for a while. A mirror
   waits, loses nothing, and goes on by itself when they are back.

@@ -1,7 +1,7 @@
 //! `--memory`: one budget for what all streams hold, split over the queues of their clients.
 //!
 //! Pure. librdkafka counts the bytes of keys and values alone; what it keeps beside each record weighs more than
-//! a small record itself. The shares are measured for records of 100 bytes, so that larger ones take less.
+//! a small record itself. The shares are estimates for records of 100 bytes, so that larger ones take less.
 
 use super::{
     ConfigError,
