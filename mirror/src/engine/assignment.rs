@@ -4,11 +4,7 @@
 //! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
 //! record is read: if the mirror dies before its next commit, nothing is skipped by starting at the end again.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -39,40 +35,6 @@ const QUESTION: Duration = Duration::from_secs(5);
 const TOPIC_APPEARS: Duration = Duration::from_secs(10);
 /// Pause before asking again.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// How far this process has read each partition, whichever stream it was.
-#[derive(Debug, Default)]
-pub(super) struct Furthest(Mutex<BTreeMap<(String, i32), i64>>);
-
-impl Furthest {
-    fn note(&self, next: Place) {
-        let mut furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = furthest.entry((next.topic, next.partition)).or_default();
-        *known = next.offset.max(*known);
-    }
-
-    pub(super) fn of(&self, topic: &str, partition: i32) -> i64 {
-        let furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        furthest.get(&(topic.to_owned(), partition)).copied().unwrap_or_default()
-    }
-
-    /// All that has been given back, and how far it was read.
-    pub(super) fn all(&self) -> Vec<Place> {
-        let furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = |((topic, partition), offset): (&(String, i32), &i64)| Place {
-            topic: topic.clone(),
-            partition: *partition,
-            offset: *offset,
-        };
-        furthest.iter().map(place).collect()
-    }
-
-    /// Its log is another one by now.
-    pub(super) fn forget(&self, place: &Place) {
-        let mut furthest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        furthest.remove(&(place.topic.clone(), place.partition));
-    }
-}
 
 /// Where a partition begins.
 pub(super) struct Start {

@@ -17,6 +17,7 @@ mod data_loss;
 mod drain;
 mod error;
 mod exactly_once;
+mod furthest;
 mod guard;
 mod lag;
 mod limits;
@@ -181,7 +182,7 @@ fn mirror(
 /// What all streams know together, whatever is made anew.
 #[derive(Debug, Default)]
 struct Shared {
-    furthest: Arc<assignment::Furthest>,
+    furthest: Arc<furthest::Furthest>,
     custody: Arc<custody::Custody>,
 }
 

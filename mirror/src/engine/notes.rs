@@ -18,11 +18,11 @@ use rdkafka::{
 use super::{
     EngineError, Settings, Shared,
     absent::{self, Unsent},
-    assignment::Furthest,
     client::{self, lock},
     custody::Custody,
     data_loss::Loss,
     exactly_once,
+    furthest::Furthest,
     once::Goal,
     troubles::Troubles,
 };
