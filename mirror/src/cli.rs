@@ -186,10 +186,13 @@ impl Args {
         let drops =
             "a transaction is committed with all its records or not at all, so none can be dropped";
         let strict = "MirrorMaker has no such promise";
+        let memory = "each source partition has a queue of its own, and how many there will be is not known; set \
+                      queue.buffering.max.kbytes in the producer's properties, which bounds each";
         let (flag, reason) = match self {
             Self { exactly_once: false, .. } => return Ok(()),
             Self { abort_on_send_failure: false, .. } => ("--abort.on.send.failure false", drops),
             Self { strict_mm1: true, .. } => ("--strict-mm1", strict),
+            Self { memory: Some(_), .. } => ("--memory", memory),
             _ => return Ok(()),
         };
         Err(UsageError::NotExactlyOnce { flag, reason })
@@ -363,5 +366,6 @@ mod tests {
         let less = ["--whitelist=a", "--exactly-once", "--abort.on.send.failure=false"];
         assert!(refused(&less).contains("--abort.on.send.failure false"), "{}", refused(&less));
         assert!(refused(&["--whitelist=a", "--exactly-once", "--strict-mm1"]).contains("--strict"));
+        assert!(refused(&["--whitelist=a", "--exactly-once", "--memory=90"]).contains("--memory"));
     }
 }

@@ -158,10 +158,12 @@ pub(super) fn exactly_once(consumer: &mut Settings, producer: &mut Settings) {
     let reason =
         "as transaction.timeout.ms: what is not delivered by then is sent again in another";
     force(producer, "message.timeout.ms", &timeout, reason);
-    let lane = ("queue.buffering.max.kbytes", "32768", "at most 32 MiB a partition wait");
-    if producer.effective().any(|s| s.name == lane.0 && s.origin == Origin::Default) {
-        force(producer, lane.0, lane.1, lane.2);
-    }
+}
+
+/// Each source partition has a producer of its own. To be set before the other defaults.
+pub(super) fn small_queues(producer: &mut Settings) {
+    let entry = ("queue.buffering.max.kbytes", "32768", "at most 32 MiB a source partition wait");
+    add(producer, &[entry]);
 }
 
 fn add(settings: &mut Settings, entries: &[Entry]) {

@@ -137,6 +137,9 @@ impl Config {
         if let Some(megabytes) = args.memory {
             memory::split(&mut consumer, &mut producer, megabytes, args.num_streams)?;
         }
+        if args.exactly_once {
+            defaults::small_queues(&mut producer);
+        }
         defaults::consumer(&mut consumer, args.strict_mm1);
         defaults::producer(&mut producer, args.strict_mm1);
         if args.exactly_once {

@@ -131,7 +131,7 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
         },
         "transactional.id" => {
             return refuse(
-                "would make the producer transactional, and the mirror writes no transactions; remove it",
+                "is chosen by the mirror, one for each source partition; remove it, and use --exactly-once for transactions",
             );
         }
         "ssl.endpoint.identification.algorithm" => {

@@ -89,6 +89,7 @@ impl Stream<'_> {
         } else {
             self.consumer.assign(&list).map_err(consume)?;
         }
+        self.resume(&list)?;
         // Whoever comes next knows then that the group has begun, and where.
         if is_new && let Err(error) = self.commit_now() {
             tracing::warn!("a start is committed later: {}", client::reason(&error));
@@ -139,10 +140,20 @@ impl Stream<'_> {
         if self.is_cooperative() {
             let jumps = client::list(jumps).map_err(consume)?;
             self.consumer.incremental_unassign(&jumps).map_err(consume)?;
-            self.consumer.incremental_assign(&jumps).map_err(consume)
+            self.consumer.incremental_assign(&jumps).map_err(consume)?;
         } else {
-            self.consumer.assign(&client::list(all).map_err(consume)?).map_err(consume)
+            self.consumer.assign(&client::list(all).map_err(consume)?).map_err(consume)?;
         }
+        self.resume(&client::list(jumps).map_err(consume)?)
+    }
+
+    /// A partition that was read to its wanted end stays paused whoever it is assigned to (`rd_kafka_assignment.c`
+    /// clears only librdkafka's own pause, 2.12.1), and may have to be read again.
+    fn resume(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
+        if partitions.count() == 0 {
+            return Ok(());
+        }
+        self.consumer.resume(partitions).map_err(consume)
     }
 
     fn is_cooperative(&self) -> bool {

@@ -281,14 +281,16 @@ impl Stream<'_> {
         let mut losses = Vec::new();
         for (index, (asked, answer)) in asked.iter().zip(&answers).enumerate() {
             let start = &mut starts[index];
-            if let Some(had) = notes[index].partitions {
-                let has = partitions.get(&start.place.topic).copied().unwrap_or_default();
+            // A broker that has just started lists few topics: one that is not listed is the guard's to miss twice.
+            let has = partitions.get(&start.place.topic).copied();
+            if let (Some(had), Some(has)) = (notes[index].partitions, has) {
                 let shrunk = self.shrunk(&start.place.topic, had, has);
                 // The new count is noted with the next commit.
                 start.committed = start.committed.filter(|_| shrunk.is_empty());
                 losses.extend(shrunk);
             }
-            if start.is_remembered && !answer.seen.contains(&Seen::Same) {
+            let is_told = answer.bounds.is_some();
+            if start.is_remembered && is_told && !answer.seen.contains(&Seen::Same) {
                 let low = answer.bounds.map_or(0, |(low, _)| low);
                 losses.push(Loss::of_forgotten_position(start.place.clone(), low));
                 start.begin_at(low);

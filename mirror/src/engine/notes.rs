@@ -107,6 +107,11 @@ impl Notes {
         std::mem::take(&mut *lock(&self.losses))
     }
 
+    /// Whether the producer gave something back that is to be sent again.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent().is_empty()
+    }
+
     /// What the producer gave back, to be sent again.
     pub(super) fn unsent(&self) -> MutexGuard<'_, Vec<Unsent>> {
         lock(&self.unsent)

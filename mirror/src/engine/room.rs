@@ -37,11 +37,12 @@ impl Stream<'_> {
                 self.notes.progress().take_back(record.token);
                 break;
             }
-            if self.notes.progress().place(record.token).is_none() {
-                break;
-            }
             self.producer.poll(FULL);
             self.do_chores(chores, stop)?;
+            if self.notes.progress().place(record.token).is_none() {
+                // Others have its partition by now.
+                break;
+            }
             held = self.send(record);
             if held.is_some() && since.elapsed() > STAY_IN_GROUP {
                 if !paused {

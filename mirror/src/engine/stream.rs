@@ -190,6 +190,10 @@ impl<'a> Stream<'a> {
                         if let Some(held) = self.send(held) {
                             self.wait_for_room(held, &mut chores, stop)?;
                         }
+                        if self.notes.has_unsent() {
+                            // Nothing may be sent before it.
+                            self.do_chores(&mut chores, stop)?;
+                        }
                         if may_be_refused {
                             self.wait_for_reports(&mut chores, stop)?;
                         }
@@ -261,8 +265,8 @@ impl<'a> Stream<'a> {
     ) -> Result<(), EngineError> {
         self.read_reports();
         self.notes.failure()?;
-        self.settle_losses()?;
         self.send_again(stop)?;
+        self.settle_losses()?;
         self.notes.meters.read_again.set(self.notes.progress().read_again());
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });

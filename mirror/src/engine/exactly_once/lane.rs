@@ -12,7 +12,7 @@ use rdkafka::{
 
 use super::{
     super::{
-        EngineError, Settings,
+        EngineError, Settings, absent,
         client::{self, Destination},
         stream::Stream,
     },
@@ -38,7 +38,7 @@ pub(in super::super) struct Lane {
     /// The source offset after the last record sent.
     next: i64,
     /// The same, as of the last transaction that was committed.
-    committed: i64,
+    committed: Option<i64>,
     /// Why nothing of the open transaction can be committed any more.
     broken: Option<String>,
 }
@@ -80,7 +80,7 @@ impl Lane {
             producer,
             open: false,
             next: 0,
-            committed: 0,
+            committed: None,
             broken: None,
         })
     }
@@ -101,12 +101,12 @@ impl Lane {
 
     /// Where it begins.
     pub(super) fn begin_at(&mut self, offset: i64) {
-        (self.next, self.committed) = (offset, offset);
+        (self.next, self.committed) = (offset, Some(offset));
     }
 
     /// Begins there from now on, behind what is lost; that is stored before the first record is there.
     pub(super) fn jump_to(&mut self, offset: i64) {
-        self.begin_at(offset);
+        self.next = offset;
         self.begin();
     }
 
@@ -138,7 +138,13 @@ impl Lane {
                 self.breaks(&error);
                 Ok(())
             }
-            Err((error, _)) => Err(error),
+            Err((error, _)) => {
+                if absent::is_missing(&error) {
+                    // Nothing behind it may be committed. Whether it is waited for is decided by who gets the error.
+                    self.breaks(&error);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -192,7 +198,7 @@ impl Lane {
     /// Commits the transaction: its records and its position are there for readers, or none of them.
     pub(super) fn commit(&mut self) -> Tried {
         match self.producer.commit_transaction(TRY) {
-            Ok(()) => (self.open, self.committed) = (false, self.next),
+            Ok(()) => (self.open, self.committed) = (false, Some(self.next)),
             Err(error) if may_be_tried_again(&error) => return Tried::Again,
             Err(error) => self.breaks(&error),
         }
@@ -214,13 +220,23 @@ impl Lane {
         Place { topic: self.topic.clone(), partition: self.partition, offset: self.next }
     }
 
-    /// Its partition, behind the last transaction that was committed.
-    pub(super) fn committed(&self) -> Place {
-        Place { offset: self.committed, ..self.place() }
+    /// Its partition, behind the last transaction that was committed; `None` if nothing is known to be.
+    pub(super) fn committed(&self) -> Option<Place> {
+        self.committed.map(|offset| Place { offset, ..self.place() })
+    }
+
+    /// That the open transaction was not committed.
+    pub(super) fn aborted(&self) -> EngineError {
+        let (topic, partition) = self.partition();
+        let reason = self.broken.clone().unwrap_or_default();
+        EngineError::Aborted { topic, partition, reason }
     }
 
     /// The destination was silent for too long.
     pub(super) fn give_up(&mut self) {
+        if !self.open {
+            return;
+        }
         self.broken.get_or_insert_with(|| "the destination does not acknowledge it".to_owned());
     }
 

@@ -40,6 +40,7 @@ use super::{
 use crate::{
     progress::{Place, Slot, Token},
     shutdown::Stop,
+    witness::Note,
 };
 
 /// Pause between two looks at what is in flight.
@@ -246,6 +247,9 @@ impl Stream<'_> {
         for (_, lane) in all.extract_if(|_, lane| lane.broken().is_some()) {
             let Place { topic, partition, .. } = lane.place();
             self.notes.progress().revoke(&topic, partition);
+            if let Some(goal) = self.notes.goal.get() {
+                goal.reopen(&topic, partition);
+            }
             lanes.broken.borrow_mut().push(lane);
         }
     }
@@ -255,32 +259,41 @@ impl Stream<'_> {
     pub(super) fn mend_lanes(&self) -> Result<(), EngineError> {
         let Some(lanes) = &self.lanes else { return Ok(()) };
         self.give_up_broken(lanes);
-        let broken = lanes.broken.take();
+        let assigned = self.consumer.assignment().map_err(consume)?;
+        let mut broken = lanes.broken.take();
+        // The others have gone with a rebalance, and are begun by whoever has them now.
+        broken.retain(|lane| {
+            let (topic, partition) = lane.partition();
+            assigned.find_partition(&topic, partition).is_some()
+        });
         if broken.is_empty() {
             return Ok(());
         }
-        let assigned = self.consumer.assignment().map_err(consume)?;
-        let is_ours =
-            |place: &Place| assigned.find_partition(&place.topic, place.partition).is_some();
-        let places: Vec<Place> = broken.iter().map(Lane::committed).filter(is_ours).collect();
+        if !self.is_member(&broken) {
+            // A rebalance is on its way, and says whether they are still ours.
+            lanes.broken.replace(broken);
+            return Ok(());
+        }
+        let mut partitions = TopicPartitionList::with_capacity(broken.len());
         for lane in &broken {
-            let Place { topic, partition, .. } = lane.place();
+            let (topic, partition) = lane.partition();
             let reason = lane.broken().unwrap_or_default();
             tracing::warn!(
                 "{topic} [{partition}]: a transaction is aborted, its records are copied again: {reason}"
             );
+            partitions.add_partition(&topic, partition);
         }
+        let cut_short = broken.first().map(Lane::aborted);
         end(broken);
-        if places.is_empty() || !self.is_member(&places) {
-            tracing::warn!("stream {}: others have its partitions by now", self.index);
-            return Ok(());
-        }
-        let mut partitions = TopicPartitionList::with_capacity(places.len());
-        for place in &places {
-            partitions.add_partition(&place.topic, place.partition);
-        }
-        let Some(opened) = self.open_lanes(&partitions)? else { return Ok(()) };
-        let Some(starts) = self.starts(&partitions, &opened, &lanes.stop)? else { return Ok(()) };
+        let opened = self.open_lanes(&partitions)?;
+        let starts = match &opened {
+            Some(opened) => self.starts(&partitions, opened, &lanes.stop)?,
+            None => None,
+        };
+        let (Some(opened), Some(starts)) = (opened, starts) else {
+            // It is time to stop, and what was aborted is not copied.
+            return cut_short.map_or(Ok(()), Err);
+        };
         let places = self.follow_all(starts, opened);
         let all = self.notes.progress().next_positions();
         self.begin_again(&places, &all)
@@ -288,18 +301,23 @@ impl Stream<'_> {
 
     /// Why a transaction of ours was not committed in the end, if one was not.
     pub(super) fn aborted(&self) -> Option<EngineError> {
-        let broken = self.lanes.as_ref()?.broken.borrow();
-        let lane = broken.first()?;
-        let Place { topic, partition, .. } = lane.place();
-        let reason = lane.broken().unwrap_or_default().to_owned();
-        Some(EngineError::Aborted { topic, partition, reason })
+        self.lanes.as_ref()?.broken.borrow().first().map(Lane::aborted)
     }
 
     /// Does the group still take our commits? What is committed is what it has already.
-    fn is_member(&self, places: &[Place]) -> bool {
+    fn is_member(&self, lanes: &[Lane]) -> bool {
         self.end_commit();
+        let noted = |place: Place| {
+            let note = self.notes.note_of(&place);
+            (place, note)
+        };
+        let places: Vec<(Place, Note)> =
+            lanes.iter().filter_map(Lane::committed).map(noted).collect();
+        if places.is_empty() {
+            return true;
+        }
         let commit = |list| self.consumer.commit(&list, CommitMode::Sync);
-        match client::list(places).and_then(commit) {
+        match client::noted_list(&places).and_then(commit) {
             Ok(()) => true,
             Err(error) => !client::is_expulsion(&error),
         }

@@ -33,6 +33,8 @@ const SEGMENT_BYTES: &str = "16777216";
 const REPLICAS: usize = 3;
 /// One question to the destination.
 const QUESTION: Duration = Duration::from_secs(10);
+/// Pause before what was not answered is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How often it is looked whether the transactions of others have ended.
 const LOOK: Duration = Duration::from_millis(20);
 /// After how long it is said what is waited for.
@@ -313,7 +315,7 @@ fn ask<T>(
                 );
             }
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(AGAIN);
     }
     Ok(None)
 }
