@@ -219,7 +219,8 @@ pub fn committed(
     Ok(positions.into_iter().map(|((_, partition), offset)| (partition, offset)).collect())
 }
 
-/// Whether it is one of the errors that pass: the client reports them and tries again.
+/// Whether it is one of the errors that pass: the client reports them and tries again. A broker that has
+/// just started knows few topics.
 pub fn is_passing(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
@@ -229,6 +230,9 @@ pub fn is_passing(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::NotLeaderForPartition
                 | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
         )
     )
 }

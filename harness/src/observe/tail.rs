@@ -177,3 +177,53 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What a panicked thread left behind is still a count that was true.
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::{
+        ClientConfig,
+        mocking::MockCluster,
+        producer::{BaseProducer, BaseRecord, Producer},
+        types::RDKafkaRespErr,
+    };
+
+    fn produce(bootstrap: &str, records: u32) {
+        let mut config = ClientConfig::new();
+        let producer: BaseProducer =
+            config.set("bootstrap.servers", bootstrap).create().expect("a producer");
+        for number in 0..records {
+            let value = number.to_string();
+            producer.send(BaseRecord::<(), str>::to("t").payload(&value)).expect("room");
+        }
+        producer.flush(Duration::from_secs(20)).expect("all is acknowledged");
+    }
+
+    fn await_records(tail: &Tail, records: u64) {
+        let since = Instant::now();
+        while tail.seen().total < records {
+            assert!(since.elapsed() < Duration::from_secs(30), "{:?}", *tail.seen());
+            assert_eq!(tail.seen().failure, None);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn a_topic_that_its_brokers_do_not_know_for_a_while_is_followed_all_the_same() {
+        let cluster = MockCluster::new(1).expect("a mock cluster");
+        cluster.create_topic("t", 1, 1).expect("a topic");
+        let bootstrap = cluster.bootstrap_servers();
+        produce(&bootstrap, 10);
+        let tail = Tail::start(&bootstrap, Ends::new()).expect("a tail");
+        tail.follow(0, "t");
+        await_records(&tail, 10);
+        let know = |error| cluster.topic_error("t", error).expect("the mock takes it");
+        know(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+        // Long enough for the follower to have asked several times.
+        std::thread::sleep(Duration::from_secs(2));
+        know(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+        produce(&bootstrap, 10);
+        await_records(&tail, 20);
+        assert_eq!(tail.seen().total, 20, "none is seen twice");
+    }
+}

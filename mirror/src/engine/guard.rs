@@ -31,6 +31,8 @@ use crate::{
 const FIRST: Duration = Duration::from_secs(1);
 /// What one look left in doubt is looked at again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a topic must be missed before it counts as deleted: all brokers may be starting, and list few topics.
+const MISSED: Duration = Duration::from_secs(15);
 /// `--once` does not wait longer than that for a topic that is gone.
 const ONCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether it is time to end.
@@ -48,6 +50,7 @@ struct Doubt {
     next: Place,
     /// Is the partition gone? Otherwise its log is too short.
     is_gone: bool,
+    since: Instant,
 }
 
 /// What the guard needs, and what it remembers from one look to the next.
@@ -108,7 +111,8 @@ impl<'g> Guard<'g> {
         for next in given_back {
             let key = (next.topic.clone(), next.partition);
             if !exists(&key) {
-                self.doubts.entry(key).or_insert(Doubt { stream: 0, next, is_gone: true });
+                let since = Instant::now();
+                self.doubts.entry(key).or_insert(Doubt { stream: 0, next, is_gone: true, since });
             }
         }
         let ask = |reading: &Reading| {
@@ -186,12 +190,15 @@ impl<'g> Guard<'g> {
         }
     }
 
-    /// Partitions that were not there at the last look, nor now.
+    /// Partitions that were not there at the last look, nor now; a whole topic must be missed for longer.
     fn settle_doubts(&mut self, partitions: &BTreeMap<String, i32>) {
         let gone: Vec<Key> = self
             .doubts
             .iter()
-            .filter(|(_, doubt)| doubt.is_gone)
+            .filter(|(key, doubt)| {
+                let is_listed = partitions.contains_key(&key.0);
+                doubt.is_gone && (is_listed || doubt.since.elapsed() >= MISSED)
+            })
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
@@ -240,7 +247,8 @@ impl Reading {
     }
 
     fn doubt(&self, is_gone: bool) -> Doubt {
-        Doubt { stream: self.stream, next: self.followed.next.clone(), is_gone }
+        let (stream, next) = (self.stream, self.followed.next.clone());
+        Doubt { stream, next, is_gone, since: Instant::now() }
     }
 }
 
@@ -319,6 +327,7 @@ mod tests {
             stream: 0,
             next: Place { topic: "t".to_owned(), partition: 2, offset: 10 },
             is_gone: true,
+            since: Instant::now().checked_sub(MISSED).expect("the machine runs for longer"),
         };
         let key = ("t".to_owned(), 2);
         let partitions = |count| BTreeMap::from([("t".to_owned(), count)]);
