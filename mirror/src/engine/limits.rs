@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Each topic answers with some thirty settings, so many are asked for in pieces.
 const TOPICS_A_QUESTION: usize = 100;
 /// librdkafka's defaults of `batch.size` and `message.max.bytes`.
-const LARGEST_BATCH: u64 = 1_000_000;
+pub(super) const LARGEST_BATCH: u64 = 1_000_000;
 /// The settings of a topic that bound a batch.
 const BOUNDS: [&str; 2] = ["max.message.bytes", "segment.bytes"];
 

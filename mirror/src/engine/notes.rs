@@ -56,6 +56,8 @@ pub(super) struct Notes {
     unsent: Mutex<Vec<Unsent>>,
     /// No batch of several records is larger.
     largest_batch: u64,
+    /// The destination may refuse a record that is larger.
+    refused_above: u64,
     abort_on_send_failure: bool,
     /// Are records sent in transactions?
     exactly_once: bool,
@@ -68,11 +70,12 @@ impl Notes {
         settings: &Settings,
         meters: Arc<StreamMeters>,
         shared: &Shared,
-        largest_batch: u64,
+        (largest_batch, refused_above): (u64, u64),
     ) -> Arc<Self> {
         let (abort_on_send_failure, exactly_once) =
             (settings.abort_on_send_failure, settings.exactly_once);
-        let new = Self { abort_on_send_failure, exactly_once, largest_batch, ..Self::default() };
+        let new = Self { abort_on_send_failure, exactly_once, ..Self::default() };
+        let new = Self { largest_batch, refused_above, ..new };
         let (furthest, custody) = (Arc::clone(&shared.furthest), Arc::clone(&shared.custody));
         Arc::new(Self { meters, furthest, custody, ..new })
     }
@@ -175,8 +178,8 @@ impl Notes {
         let bytes = message.key_len() + message.payload_len();
         // Most are so small that it is not worth to count exactly.
         self.abort_on_send_failure
-            && bytes as u64 > self.largest_batch / 2
-            && size(message) > self.largest_batch
+            && bytes as u64 > self.refused_above / 2
+            && size(message) > self.refused_above
     }
 
     fn fail(&self, error: EngineError) {

@@ -86,7 +86,9 @@ impl<'a> Stream<'a> {
             producer_settings.set(Setting::new("batch.size", &bytes, Origin::Forced, reason));
         }
         let largest_batch = limits::largest_batch(&producer_settings);
-        let notes = Notes::new(settings, meters, shared, largest_batch);
+        // Smaller batches than the topics ask for are the user's, and say nothing of what is refused.
+        let refused_above = batch_size.unwrap_or(largest_batch.max(limits::LARGEST_BATCH));
+        let notes = Notes::new(settings, meters, shared, (largest_batch, refused_above));
         let statistics = settings.statistics.map(|interval| interval.as_millis().to_string());
         // Where to begin is decided in `assignment`; anything else out of range is a loss to be reported.
         let mut more = vec![("auto.offset.reset", "error")];
