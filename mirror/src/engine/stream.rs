@@ -39,6 +39,8 @@ use crate::{
 
 /// The producer's reports are read at least once in this many records.
 const RECORDS_BETWEEN_CHORES: usize = 1000;
+/// So many polls in a row without a report say that there is none.
+const OTHER_EVENTS: u32 = 32;
 /// How long to wait for a record when there is none. Chores run this often at least.
 const IDLE: Duration = Duration::from_millis(50);
 /// How long a stream that ends waits for its last transactions.
@@ -299,14 +301,14 @@ impl<'a> Stream<'a> {
     }
 
     /// Reads every report that is there; a poll of the producer reads one batch of them.
+    /// A line of librdkafka's log is an event of its own, and an error may lie behind many of them.
     pub(super) fn read_reports(&self) {
-        loop {
+        let mut in_vain = 0;
+        while in_vain < OTHER_EVENTS {
             let before = self.notes.meters.reported.get();
             self.producer.poll(Duration::ZERO);
             self.lanes.iter().for_each(Lanes::poll);
-            if self.notes.meters.reported.get() == before {
-                return;
-            }
+            in_vain = if self.notes.meters.reported.get() == before { in_vain + 1 } else { 0 };
         }
     }
 

@@ -16,6 +16,8 @@ use crate::shutdown::Stop;
 
 /// How often the supervisor looks at its streams.
 const LOOK: Duration = Duration::from_millis(20);
+/// How many events of its client are served then.
+const EVENTS_A_LOOK: u32 = 16;
 /// How long the source may take to list its topics; it is asked again at the next refresh.
 const LIST_TOPICS: Duration = Duration::from_secs(2);
 
@@ -69,7 +71,8 @@ pub(super) fn supervise(
     let mut measured = Instant::now();
     while !stop.requested() {
         thread::sleep(LOOK);
-        look_out.poll(Duration::ZERO);
+        // Each serves one line of librdkafka's log, or an error behind it.
+        (0..EVENTS_A_LOOK).for_each(|_| drop(look_out.poll(Duration::ZERO)));
         if look_out.context().troubles().denial().is_some() {
             stop.request();
         }
