@@ -76,7 +76,6 @@ impl Stream<'_> {
         let copied = || self.notes.meters.copied.get();
         let (mut before, mut missed) = (copied(), Instant::now());
         let mut waiting = VecDeque::new();
-        self.notes.paused.store(true, Ordering::Relaxed);
         while !stop.requested() {
             self.follow_rebalances(stop)?;
             self.stay_in_group()?;
@@ -102,7 +101,6 @@ impl Stream<'_> {
             self.producer.poll(AGAIN);
         }
         self.notes.unsent().extend(waiting);
-        self.notes.paused.store(false, Ordering::Relaxed);
         self.resume_all()
     }
 

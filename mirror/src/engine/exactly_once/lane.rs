@@ -12,7 +12,7 @@ use rdkafka::{
 
 use super::{
     super::{
-        EngineError, Settings, absent,
+        EngineError, absent,
         client::{self, Destination},
         stream::Stream,
     },
@@ -59,7 +59,6 @@ impl Lane {
     /// A producer for the partition, which may not write yet.
     pub(super) fn new(
         stream: &Stream<'_>,
-        settings: &Settings,
         origin: &Origin,
         topic: &str,
         partition: i32,
@@ -68,7 +67,7 @@ impl Lane {
         let producer = client::make(
             &stream.producer_settings,
             &[("transactional.id", &id)],
-            &settings.producer_file,
+            &stream.settings.producer_file,
             Destination::new(stream.notes.clone()),
         )?;
         let (key, positions) = (origin.key(topic, partition), origin.topic());

@@ -148,7 +148,7 @@ impl Stream<'_> {
     ) -> Result<Option<Opened>, EngineError> {
         let Some(lanes) = &self.lanes else { return Ok(Some(Opened::default())) };
         let new = |element: &TopicPartitionListElem<'_>| {
-            Lane::new(self, self.settings, &lanes.origin, element.topic(), element.partition())
+            Lane::new(self, &lanes.origin, element.topic(), element.partition())
         };
         let mut opened = partitions.elements().iter().map(new).collect::<Result<Vec<_>, _>>()?;
         let mut waiting: Vec<&mut Lane> = opened.iter_mut().collect();

@@ -125,10 +125,6 @@ fn stored(value: &[u8]) -> Result<Stored, String> {
 pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), EngineError> {
     let name = origin.topic();
     let refused = |reason: &str| refused(&name, reason);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| refused(&format!("no runtime to ask with: {error}")))?;
     let producer = &settings.producers[0];
     let admin: AdminClient<DefaultClientContext> =
         client::make(&connection(producer), &[], &settings.producer_file, DefaultClientContext)?;
@@ -143,21 +139,21 @@ pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), Engine
         .set("cleanup.policy", "compact")
         .set("segment.bytes", SEGMENT_BYTES);
     let options = AdminOptions::new().request_timeout(Some(QUESTION));
-    let made = runtime.block_on(admin.create_topics([&topic], &options));
+    let made = client::block_on(admin.create_topics([&topic], &options));
     match made.map(|mut topics| topics.pop()) {
         Ok(Some(Ok(_))) => {
             tracing::info!("made the topic {name} on the destination: it keeps the positions");
             Ok(())
         }
         // Whoever may not create topics may use one that is there.
-        Ok(Some(Err((_, code)))) => runtime.block_on(check(&admin, &options, &name, code)),
+        Ok(Some(Err((_, code)))) => check(&admin, &options, &name, code),
         Ok(None) => Err(refused("the destination did not say whether it made the topic")),
         Err(error) => Err(refused(&client::reason(&error))),
     }
 }
 
 /// A topic that was there, or that could not be made: is it one that keeps positions?
-async fn check(
+fn check(
     admin: &AdminClient<DefaultClientContext>,
     options: &AdminOptions,
     name: &str,
@@ -166,14 +162,15 @@ async fn check(
     let refused = |reason: &str| refused(name, reason);
     let since = Instant::now();
     let described = loop {
-        let asked = admin.describe_configs([&ResourceSpecifier::Topic(name)], options).await;
+        let topic = [ResourceSpecifier::Topic(name)];
+        let asked = client::block_on(admin.describe_configs(&topic, options));
         let described = asked.ok().and_then(|mut answers| answers.pop()).and_then(Result::ok);
         // Another mirror may be making it: not every broker knows it at once.
         let is_making = code == RDKafkaErrorCode::TopicAlreadyExists && since.elapsed() < QUESTION;
         if described.is_some() || !is_making {
             break described;
         }
-        tokio::time::sleep(LOOK).await;
+        std::thread::sleep(LOOK);
     };
     match described.as_ref().and_then(|config| config.get("cleanup.policy")) {
         Some(ConfigEntry { value: Some(policy), .. }) if policy == "compact" => Ok(()),
