@@ -11,6 +11,7 @@ pub mod promise;
 pub mod run;
 pub mod selection;
 pub mod selftest;
+pub mod soak;
 pub mod steps;
 mod syntax;
 pub mod trial;

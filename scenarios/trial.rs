@@ -5,11 +5,11 @@ use crate::{run::limits, world::Failure};
 use harness::{
     cluster::{
         Backend,
-        containers::Topology,
+        containers::{Capacity, Topology},
         pool::{Needs, Pool},
     },
     run_dir::RunDir,
-    subject::{Kind, Spec},
+    subject::{Kind, Spec, Usage},
     testbed::{Settings, Testbed},
 };
 use judge::{
@@ -38,8 +38,33 @@ pub struct Stage {
 impl Stage {
     /// Performs a plan. `number` is its own among all that share clusters.
     pub async fn perform(&self, folder: &Path, number: usize, plan: &Plan) -> Trial {
-        perform(&self.pool, self.subject.clone(), folder, number, plan).await
+        perform(&self.pool, self.subject.clone(), folder, number, plan, &mut ()).await
     }
+
+    /// Performs a plan that has the clusters for itself, and shows it to somebody.
+    pub async fn perform_watched(
+        &self,
+        folder: &Path,
+        plan: &Plan,
+        watcher: &mut impl Watcher,
+    ) -> Trial {
+        perform(&self.pool, self.subject.clone(), folder, 0, plan, watcher).await
+    }
+}
+
+/// Looks on while a plan is performed.
+pub trait Watcher: Send {
+    /// Whether it wants to see anything: to ask what the subject uses takes a moment.
+    const LOOKS: bool;
+    /// An action begins.
+    fn begins(&mut self, _: &Action) {}
+    /// It is done; the subject was started so often, and uses this, if it runs.
+    fn sees(&mut self, _: Option<(u32, Usage)>) {}
+}
+
+/// Nobody.
+impl Watcher for () {
+    const LOOKS: bool = false;
 }
 
 /// Performs a plan on a pair of the pool, in a folder of its own. `number` is its own among all that
@@ -50,6 +75,7 @@ pub async fn perform(
     folder: &Path,
     number: usize,
     plan: &Plan,
+    watcher: &mut impl Watcher,
 ) -> Trial {
     let started = Instant::now();
     let run_dir = match RunDir::create(folder) {
@@ -68,8 +94,10 @@ pub async fn perform(
         Backend::Embedded => Duration::from_secs(5 * 60),
         Backend::Containers => Duration::from_secs(20 * 60),
     };
+    let limit = limit + least(plan);
     // Every wait inside has a limit of its own: this one is for what nobody thought of.
-    let judged = tokio::time::timeout(limit, judged(pool, &settings, number, plan)).await;
+    let judged = judged(pool, &settings, number, plan, watcher);
+    let judged = tokio::time::timeout(limit, judged).await;
     let mut outcome = match judged {
         Ok(Ok(judgement)) => Outcome::Judged(Box::new(judgement)),
         Ok(Err(failure)) => Outcome::Failed(failure),
@@ -177,11 +205,12 @@ pub struct Trial {
     pub seconds: f64,
 }
 
-async fn judged(
+async fn judged<W: Watcher>(
     pool: &Pool,
     settings: &Arc<Settings>,
     number: usize,
     plan: &Plan,
+    watcher: &mut W,
 ) -> Result<Judgement, Failure> {
     let lease = pool
         .lease(&needs(plan))
@@ -192,7 +221,11 @@ async fn judged(
     let mut testbed = Testbed::new(settings.clone(), NAME, plan.seed, prefix, limits, lease.pair());
     let mut performed = Ok(());
     for action in &plan.actions {
+        watcher.begins(action);
         performed = testbed.apply(action.clone()).await;
+        if W::LOOKS {
+            watcher.sees(testbed.usage().await);
+        }
         if performed.is_err() {
             break;
         }
@@ -219,10 +252,27 @@ async fn judged(
 /// Which clusters a plan takes.
 fn needs(plan: &Plan) -> Needs {
     let any = |found: fn(&Action) -> bool| plan.actions.iter().any(found);
-    let disturbs = any(|action| matches!(action, Action::KillBroker { .. }));
+    let disturbs = any(kills_brokers);
     // Commands and the article's files know topics by their plain names.
     let named = any(|action| matches!(action, Action::Shell { .. } | Action::AdoptTopic { .. }));
     Needs { topology: topology(plan), exclusive: disturbs || named, disturbs }
+}
+
+fn kills_brokers(action: &Action) -> bool {
+    matches!(action, Action::KillBroker { .. } | Action::KillCluster { .. })
+}
+
+/// How long a plan takes at least, by what it waits for.
+fn least(plan: &Plan) -> Duration {
+    let of = |action: &Action| match action {
+        Action::Wait { seconds } => Duration::from_secs((*seconds).into()),
+        Action::ThawSubject { after_ms } => Duration::from_millis(*after_ms),
+        Action::BeginLoad { workload, records_per_second, .. } => {
+            Duration::from_secs(1) * workload.records / (*records_per_second).max(1)
+        }
+        _ => Duration::ZERO,
+    };
+    plan.actions.iter().map(of).sum()
 }
 
 fn topology(plan: &Plan) -> Topology {
@@ -241,9 +291,23 @@ fn topology(plan: &Plan) -> Topology {
     });
     let auto_create_topics = topics.any(|topic| !created(Side::Destination, topic));
     // Whichever broker dies, others have to go on.
-    let dies = |action: &Action| matches!(action, Action::KillBroker { .. });
-    let nodes = if plan.actions.iter().any(dies) { 3 } else { 1 };
-    Topology { zookeepers: nodes, brokers: nodes, auto_create_topics, ..Topology::default() }
+    let nodes = if plan.actions.iter().any(kills_brokers) { 3 } else { 1 };
+    let records: u64 = plan.actions.iter().map(written).sum();
+    let capacity = if records > MANY { Capacity::Measurements } else { Capacity::Scenarios };
+    let (zookeepers, brokers) = (nodes, nodes);
+    Topology { zookeepers, brokers, auto_create_topics, capacity, ..Topology::default() }
+}
+
+/// More records than this do not fit the brokers of scenarios, which hold a copy of each.
+const MANY: u64 = 500_000;
+
+fn written(action: &Action) -> u64 {
+    match action {
+        Action::Produce { workload, .. } | Action::BeginLoad { workload, .. } => {
+            workload.records.into()
+        }
+        _ => 0,
+    }
 }
 
 /// Why a plan cannot be performed on these clusters, if so.
@@ -259,8 +323,13 @@ pub fn unfit(plan: &Plan, backend: Backend) -> Option<String> {
         | Action::TrimSource { .. }
         | Action::SkipGap { .. }
         | Action::RecreateTopic { .. } => Some("deletes records"),
-        Action::KillBroker { .. } | Action::StartBroker { .. } => Some("kills a broker"),
-        Action::Produce { workload, .. } if workload.transaction_records.is_some() => {
+        Action::KillBroker { .. }
+        | Action::StartBroker { .. }
+        | Action::KillCluster { .. }
+        | Action::StartCluster { .. } => Some("kills a broker"),
+        Action::Produce { workload, .. } | Action::BeginLoad { workload, .. }
+            if workload.transaction_records.is_some() =>
+        {
             Some("writes transactions")
         }
         Action::StartSubject(options) if options.exactly_once => {

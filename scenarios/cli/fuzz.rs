@@ -2,6 +2,7 @@
 
 use super::{
     clusters::{backend, default_folder, pool},
+    duration,
     interrupts::Interrupts,
     print, print_error,
     replay::evidence,
@@ -49,21 +50,6 @@ pub(super) struct Args {
     /// For how long a plan that fails is made smaller.
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = duration)]
     shrink: Duration,
-}
-
-/// `90s`, `10m`, `2h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        _ => return Err("a time is a whole number and s, m or h, such as 10m".into()),
-    };
-    let number: u64 = text[..text.len() - unit.len()]
-        .parse()
-        .map_err(|_| "a time begins with a whole number, such as 10m".to_owned())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "it is too long".into())
 }
 
 pub(super) async fn main(args: Args) -> ExitCode {
@@ -117,26 +103,23 @@ async fn execute(
     progress: &Progress,
     interrupts: &mut Interrupts,
 ) -> ExitCode {
-    let mut tally = Tally::default();
+    let (mut tally, mut failing) = (Tally::default(), Vec::new());
     let mut told = Told::new(progress, fuzz.extent);
-    let failing = interrupts.unless(fuzz.run(&mut tally, |tally| told.told(tally))).await;
+    let run = fuzz.run(&mut tally, &mut failing, |tally| told.told(tally));
+    let is_whole = interrupts.unless(run).await.is_some();
     progress.end();
-    let Some(failing) = failing else {
-        print(&tally.render());
-        print_error("what was under way is not counted");
-        return tally.exit_code().max(ExitCode::Inconclusive);
-    };
     let verdicts = [Verdict::Violated, Verdict::Inconclusive];
     let worst = verdicts.iter().find_map(|verdict| {
         failing.iter().find(|one| one.trial.outcome.verdict() == Some(*verdict))
     });
     if let Some(worst) = worst {
-        let shrunk = interrupts.unless(fuzz.shrink(worst, |text| told.line(text))).await;
-        let smaller = shrunk.flatten();
+        let smaller = match is_whole {
+            true => fuzz.shrink(worst, interrupts.next_told(), |text| told.line(text)).await,
+            false => None,
+        };
         progress.end();
-        let smallest = smaller.as_ref().unwrap_or(worst);
-        print(&shown(fuzz, args, smallest, worst));
-        if let Err(text) = &smallest.stored {
+        print(&shown(fuzz, args, smaller.as_ref(), worst));
+        if let Err(text) = &smaller.as_ref().unwrap_or(worst).stored {
             print_error(text);
         }
     }
@@ -144,19 +127,26 @@ async fn execute(
         print_error(&format!("plan {} is in {}", other.number, other.folder.display()));
     }
     print(&tally.render());
-    tally.exit_code()
+    if is_whole {
+        return tally.exit_code();
+    }
+    print_error("what was under way is not counted");
+    tally.exit_code_if_cut_short()
 }
 
 /// The evidence against the smallest plan that failed, and how to see it again.
-fn shown(fuzz: &Fuzz, args: &Args, smallest: &Failing, first: &Failing) -> String {
+fn shown(fuzz: &Fuzz, args: &Args, smaller: Option<&Failing>, first: &Failing) -> String {
+    let smallest = smaller.unwrap_or(first);
     let file = smallest.folder.join("plan.json");
     let file = file.display().to_string();
-    let name = format!(
-        "plan {}, made smaller from {} to {} actions",
-        first.number,
-        first.plan.actions.len(),
-        smallest.plan.actions.len()
-    );
+    let actions = first.plan.actions.len();
+    let name = match smaller {
+        Some(smaller) => {
+            let left = smaller.plan.actions.len();
+            format!("plan {}, made smaller from {actions} to {left} actions", first.number)
+        }
+        None => format!("plan {}, of {actions} actions", first.number),
+    };
     let clusters = fuzz.stage.pool.backend().name();
     let repeat = format!(
         // A race does not show itself every time.
@@ -196,22 +186,6 @@ impl Told<'_> {
         if self.last.elapsed() >= self.pause {
             self.progress.note(text);
             self.last = Instant::now();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_whole_numbers_with_a_unit() {
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7_200)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
-        }
-        for text in ["10", "m", "1.5m", "-1s", "10 m", "99999999999999999999h", "9999999999999999h"]
-        {
-            duration(text).expect_err(text);
         }
     }
 }

@@ -29,11 +29,14 @@ impl Interrupts {
     pub(super) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = work => Some(done),
-            () = self.next() => {
-                print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
-                None
-            }
+            () = self.next_told() => None,
         }
+    }
+
+    /// Waits for the next, and says that it was heard.
+    pub(super) async fn next_told(&mut self) {
+        self.next().await;
+        print_error("interrupted: ending what was started; a second Ctrl-C ends at once");
     }
 
     /// Removes what was started, unless the user does not want to wait for it.

@@ -8,6 +8,7 @@ mod fuzz;
 mod interrupts;
 mod replay;
 mod selftest;
+mod soak;
 mod spec;
 mod subject;
 mod up;
@@ -47,6 +48,8 @@ enum Command {
     Selftest(selftest::Args),
     /// Judges a mirror by random plans, and makes one that fails small.
     Fuzz(fuzz::Args),
+    /// Judges a mirror by one long plan, under load, with brokers that die and come back (needs Docker).
+    Soak(soak::Args),
     /// Performs a stored plan again.
     Replay(replay::Args),
     /// Compares mirrors side by side: rate, processor time and memory (needs Docker).
@@ -85,6 +88,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::BadMirror(arguments)) => bad_mirror::main(arguments),
         Some(Command::Selftest(arguments)) => block_on(selftest::main(arguments)).code().into(),
         Some(Command::Fuzz(arguments)) => block_on(fuzz::main(arguments)).code().into(),
+        Some(Command::Soak(arguments)) => block_on(soak::main(arguments)).code().into(),
         Some(Command::Bench(arguments)) => block_on(bench::main(arguments)).code().into(),
         Some(Command::BenchLimit(arguments)) => bench::limit(&arguments).code().into(),
         Some(Command::Replay(arguments)) => block_on(replay::main(arguments)).code().into(),
@@ -115,6 +119,21 @@ fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
+/// `90s`, `10m`, `2h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err("a time is a whole number and s, m or h, such as 10m".into()),
+    };
+    let number: u64 = text[..text.len() - unit.len()]
+        .parse()
+        .map_err(|_| "a time begins with a whole number, such as 10m".to_owned())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "it is too long".into())
+}
+
 /// Prints a result.
 fn print(text: &str) {
     // A reader that went away is no reason to panic.
@@ -124,4 +143,20 @@ fn print(text: &str) {
 /// Prints an error: what, where, and the way out.
 fn print_error(text: &str) {
     drop(writeln!(std::io::stderr(), "mirrorproof: {text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_whole_numbers_with_a_unit() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7_200)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["10", "m", "1.5m", "-1s", "10 m", "99999999999999999999h", "9999999999999999h"]
+        {
+            duration(text).expect_err(text);
+        }
+    }
 }

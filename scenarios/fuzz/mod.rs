@@ -10,7 +10,7 @@ mod shrink;
 mod tally;
 
 use crate::trial::{self, Outcome, Stage, Trial};
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use harness::cluster::Backend;
 use judge::{
     plan::{Action, Plan},
@@ -102,8 +102,14 @@ impl Fuzz {
     }
 
     /// Performs plans until there have been enough, one is violated, or the environment fails.
-    /// `tally` counts them as they end, and `note` is told. What does not hold is returned.
-    pub async fn run(&self, tally: &mut Tally, mut note: impl FnMut(&Tally)) -> Vec<Failing> {
+    /// `tally` counts them as they end, `failing` has what does not hold, and `note` is told: all of it counts,
+    /// even if this is cut short.
+    pub async fn run(
+        &self,
+        tally: &mut Tally,
+        failing: &mut Vec<Failing>,
+        mut note: impl FnMut(&Tally),
+    ) {
         let started = Instant::now();
         let jobs = self.jobs.unwrap_or(match self.stage.pool.backend() {
             Backend::Embedded => 12,
@@ -116,7 +122,6 @@ impl Fuzz {
         let lanes = Arc::new(Lanes { quick: Semaphore::new(jobs), slow: Semaphore::new(slow) });
         let over = Arc::new(AtomicBool::new(false));
         let space = self.space();
-        let mut failing = Vec::new();
         let mut running = JoinSet::new();
         let mut next = 0;
         loop {
@@ -130,7 +135,7 @@ impl Fuzz {
                 next += 1;
                 continue;
             }
-            let Some(ended) = running.join_next().await else { return failing };
+            let Some(ended) = running.join_next().await else { return };
             let done = match ended {
                 Ok(Some(done)) => done,
                 Ok(None) => continue,
@@ -156,20 +161,36 @@ impl Fuzz {
     }
 
     /// Makes a failing plan smaller while it fails in the same way, and stores what is left.
-    /// `None`: nothing smaller failed.
-    pub async fn shrink(&self, failing: &Failing, mut note: impl FnMut(&str)) -> Option<Failing> {
+    /// `None`: nothing smaller failed. `stop`: whether it has to come to an end.
+    pub async fn shrink(
+        &self,
+        failing: &Failing,
+        stop: impl Future<Output = ()>,
+        mut note: impl FnMut(&str),
+    ) -> Option<Failing> {
         let tree = self.space().tree(self.seed, failing.number);
         let mut attempt = 0;
         let folder = self.stage.folder.join(format!("plan-{}-shrunk", failing.number));
         let attempts = folder.with_extension("attempts");
+        let mut stop = std::pin::pin!(stop.fuse());
+        let mut stopped = false;
         let shrunk = shrink::shrink(tree, self.shrink_time, async |plan: &Plan| {
+            if stopped {
+                return None;
+            }
             attempt += 1;
             note(&format!(
                 "making it smaller: {attempt} plans tried, {} actions",
                 plan.actions.len()
             ));
             let folder = attempts.join(attempt.to_string());
-            let failed = self.fails_again(plan, &failing.trial.outcome, &folder).await;
+            let failed = tokio::select! {
+                failed = self.fails_again(plan, &failing.trial.outcome, &folder) => failed,
+                () = &mut stop => {
+                    stopped = true;
+                    None
+                }
+            };
             if failed.is_none() {
                 drop(std::fs::remove_dir_all(&folder));
             }

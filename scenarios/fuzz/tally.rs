@@ -52,6 +52,14 @@ impl Tally {
         }
     }
 
+    /// The program's exit code if more plans were asked for than were performed.
+    pub fn exit_code_if_cut_short(&self) -> ExitCode {
+        match self.exit_code() {
+            ExitCode::Holds => ExitCode::Inconclusive,
+            code => code,
+        }
+    }
+
     /// One line for while it works.
     pub fn line(&self) -> String {
         format!(
@@ -126,6 +134,19 @@ mod tests {
         let broken = Outcome::Failed(Failure::Broken("no Docker".into()));
         check(&[judged(Verdict::Holds), broken.clone()], ExitCode::Environment);
         check(&[broken, judged(Verdict::Violated)], ExitCode::Violated);
+    }
+
+    #[test]
+    fn what_was_found_before_it_was_cut_short_counts() {
+        let cut_short = |outcomes: &[Outcome]| {
+            let mut tally = Tally::default();
+            outcomes.iter().for_each(|outcome| tally.add(true, outcome));
+            tally.exit_code_if_cut_short()
+        };
+        let (holds, violated) = (judged(Verdict::Holds), judged(Verdict::Violated));
+        assert_eq!(cut_short(&[holds.clone(), violated]), ExitCode::Violated);
+        assert_eq!(cut_short(&[holds]), ExitCode::Inconclusive);
+        assert_eq!(cut_short(&[]), ExitCode::Inconclusive);
     }
 
     #[test]

@@ -161,7 +161,7 @@ async fn trial(test: &SelfTest, pool: &Pool, case: &Case, number: usize) -> Tria
         producer: Properties::new(),
         contract: case.contract.clone(),
     };
-    perform(pool, subject, &folder, number, &case.plan).await
+    perform(pool, subject, &folder, number, &case.plan, &mut ()).await
 }
 
 /// Whether a case went as it should.

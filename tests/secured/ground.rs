@@ -11,7 +11,7 @@ use harness::{
         containers::{self, Engine, Listeners, Node, Pair, RunLabel, Topology},
     },
     observe::read::read_topic,
-    workload::{generate::generate, produce::Producers},
+    workload::{generate::generate, pace::Pace, produce::Producers},
 };
 use judge::plan::{Headers, TimestampStyle, Workload};
 use std::{
@@ -191,7 +191,8 @@ impl Ground {
         let timestamps = TimestampStyle::Varied;
         let workload = Workload { records: 300, headers, timestamps, ..Workload::default() };
         let records = generate(&workload, 1, number as u64, 3, 1_700_000_000_000);
-        let produced = Producers::to(source.bootstrap()).produce(&topic, &records, None);
+        let produced =
+            Producers::to(source.bootstrap()).produce(&topic, &records, None, Pace::AtOnce);
         produced.map_err(|error| failed(&error))?;
         let arguments = ["--once", "--json", "--include", &topic];
         let ended = self.wait(self.start_mirror(number, &arguments, consumer, producer)?)?;

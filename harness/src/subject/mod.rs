@@ -10,7 +10,7 @@ pub mod properties;
 mod running;
 
 use crate::cluster::containers::{self, EngineError};
-
+pub use containers::Usage;
 use judge::{
     contract::{Contract, Delivery, OrderScope, Partitioning, Progress, Start},
     plan::SubjectOptions,

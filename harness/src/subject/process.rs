@@ -5,7 +5,7 @@
 //! any way, `kill -9` included. Its output is written to a file by the harness, so that a full disk
 //! or a limit of a file's size is never the subject's trouble.
 
-use super::SubjectError;
+use super::{SubjectError, Usage};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -110,6 +110,14 @@ impl Process {
     /// Lets the group go on.
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
+    }
+
+    /// What the command uses of the machine, if it still runs; what it starts itself is not counted.
+    pub fn usage(&self) -> Option<Usage> {
+        let supervisor = self.child.id()?;
+        let children = format!("/proc/{supervisor}/task/{supervisor}/children");
+        let children = std::fs::read_to_string(children).ok()?;
+        Usage::of_process(children.split_whitespace().next()?.parse().ok()?)
     }
 
     fn signal(&self, signal: Signal) {

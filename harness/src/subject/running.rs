@@ -75,10 +75,10 @@ impl Running {
         }
     }
 
-    /// What it uses of the machine; only of a container the engine keeps account.
+    /// What it uses of the machine.
     pub async fn usage(&self) -> Result<Usage, SubjectError> {
         match self {
-            Running::Process(_) => Ok(Usage::default()),
+            Running::Process(process) => Ok(process.usage().unwrap_or_default()),
             Running::Container(tool) => Ok(tool.usage().await?),
         }
     }

@@ -31,6 +31,7 @@ const CANARY_TOPIC: &str = "mirrorproof-canary";
 impl Testbed {
     pub(super) async fn finish(&mut self) -> Result<(), TestbedError> {
         self.thaw_before_the_end().await?;
+        self.await_load().await?;
         let read_before = self.read_source().await?;
         let selected = self.selected();
         let last_data = last_data_offsets(&read_before, &selected);

@@ -9,6 +9,7 @@ mod freeze;
 mod instances;
 mod launch;
 mod offsets;
+mod produce;
 mod recreation;
 mod retention;
 mod sampler;
@@ -26,28 +27,23 @@ use crate::{
         tail::Tail,
     },
     run_dir::RunDir,
-    subject::{Running, Spec, SubjectError},
-    workload::{
-        self,
-        produce::{Producers, Transactions},
-    },
+    subject::{Running, Spec, SubjectError, Usage},
+    workload::produce::Producers,
 };
 use judge::{
     contract::{self, Contract},
-    history::{
-        Completion, Gap, History, Outcome, Positions, Produced, RecordId, SourceRecord, TopicIndex,
-        TopicPartition,
-    },
-    plan::{Action, Plan, Side, SubjectOptions, Workload},
+    history::{Completion, Gap, History, Positions, SourceRecord, TopicIndex, TopicPartition},
+    plan::{Action, Plan, Side, SubjectOptions},
     verdict::Judgement,
 };
 pub use launch::session_timeout_ms;
+use produce::Load;
 use sampler::Sampler;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// What all scenarios of a run share.
@@ -108,6 +104,8 @@ pub struct Testbed {
     sampler: Option<Sampler>,
     /// Who writes to the source.
     producers: Arc<Producers>,
+    /// What is being written while the plan goes on.
+    loads: Vec<Load>,
     /// What the subject is asked to mirror, as `--whitelist` takes it.
     pattern: Option<String>,
     options: SubjectOptions,
@@ -160,6 +158,7 @@ impl Testbed {
             tail: None,
             sampler: None,
             producers: Arc::new(Producers::to(pair.source.bootstrap())),
+            loads: Vec::new(),
             pattern: None,
             options: SubjectOptions::default(),
             incarnation: 0,
@@ -182,6 +181,10 @@ impl Testbed {
     pub async fn apply(&mut self, action: Action) -> Result<(), TestbedError> {
         self.log(&format!("{action:?}"));
         self.actions.push(action.clone());
+        if !self.loads.is_empty() && needs_rest(&action) {
+            let reason = format!("while records are being written there can be no {action:?}");
+            return Err(TestbedError::Plan(reason));
+        }
         match action {
             Action::CreateTopic { side, topic, partitions } => {
                 self.create_topic(side, &topic, partitions).await
@@ -193,6 +196,10 @@ impl Testbed {
             Action::Shell { side, command, input } => self.shell(side, &command, &input).await,
             Action::Select { pattern, topics } => self.select(&pattern, &topics),
             Action::Produce { topic, workload } => self.produce(&topic, &workload).await,
+            Action::BeginLoad { topic, workload, records_per_second } => {
+                self.begin_load(&topic, &workload, records_per_second)
+            }
+            Action::AwaitLoad => self.await_load().await,
             Action::Prefill { topic, records_per_partition } => {
                 self.prefill(&topic, records_per_partition).await
             }
@@ -256,6 +263,12 @@ impl Testbed {
         Plan { version: Plan::VERSION, seed: self.seed, actions: self.actions.clone() }
     }
 
+    /// How often the subject was started, and what it uses of the machine; `None` if it does not run.
+    pub async fn usage(&self) -> Option<(u32, Usage)> {
+        let usage = self.subject.as_ref()?.usage().await.ok()?;
+        Some((self.incarnation, usage))
+    }
+
     /// Logs of the subject, relative to the run folder.
     pub fn logs(&self) -> Vec<String> {
         let relative =
@@ -293,39 +306,6 @@ impl Testbed {
             self.pair.source.delete_group(&group).await?;
             self.pair.destination.delete_group(&group).await?;
         }
-        Ok(())
-    }
-
-    async fn produce(&mut self, topic: &str, workload: &Workload) -> Result<(), TestbedError> {
-        let index = self.topic(topic)?;
-        let name = self.history.topics[usize::from(index)].source.clone();
-        let partitions = self.source_partitions(index);
-        // Each produce step has a seed, and so a run, of its own: ids never collide.
-        let seed = self.next_record_seed;
-        self.next_record_seed = seed.wrapping_add(1);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let records = workload::generate::generate(
-            workload,
-            seed,
-            seed,
-            partitions,
-            i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        );
-        // A record without a readable id is in the truth, but cannot be looked up in the log.
-        let named: BTreeSet<RecordId> =
-            records.iter().filter(|record| record.carries_id()).map(|record| record.id).collect();
-        let transactions = Transactions::of(workload);
-        self.aborted |= workload.aborted_transactions > 0;
-        let producers = self.producers.clone();
-        let log = blocking(move || producers.produce(&name, &records, transactions)).await?;
-        let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
-        self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));
-        let named = log.into_iter().filter(|(id, _)| named.contains(id));
-        self.history.produced.extend(named.map(|(id, outcome)| Produced {
-            topic: index,
-            id,
-            outcome,
-        }));
         Ok(())
     }
 
@@ -369,6 +349,19 @@ impl Testbed {
     fn new_progress(&self) -> Result<Progress, ClusterError> {
         Progress::new(self.store(), &self.pair)
     }
+}
+
+/// Whether it asks what the source holds, which must not change meanwhile.
+fn needs_rest(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::GrowTopic { .. }
+            | Action::Outrun { .. }
+            | Action::RecreateTopic { .. }
+            | Action::SkipGap { .. }
+            | Action::TrimSource { .. }
+            | Action::ConsumeOnSource { .. }
+    )
 }
 
 /// Which side a topic was created on is known by its partition counts.

@@ -6,7 +6,7 @@ use crate::{
         Cluster, ClusterError,
         client::{self, Isolation},
     },
-    workload::{generate::Generated, produce::Producers},
+    workload::{generate::Generated, pace::Pace, produce::Producers},
 };
 use judge::{
     history::{Growth, RecordId, Topic, TopicConfig, TopicIndex},
@@ -122,7 +122,8 @@ impl Testbed {
             })
             .collect();
         let bootstrap = self.pair.destination.bootstrap().to_owned();
-        blocking(move || Producers::to(&bootstrap).produce(&name, &foreign, None)).await?;
+        blocking(move || Producers::to(&bootstrap).produce(&name, &foreign, None, Pace::AtOnce))
+            .await?;
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! Producing a workload to the source, and logging what every record's producer was told.
 
-use super::generate::Generated;
+use super::{
+    generate::Generated,
+    pace::{Pace, Turns},
+};
 use crate::{
     cluster::{ClusterError, REQUEST_TIMEOUT, client::request_failed},
     observe::sentinel::Sentinel,
@@ -133,24 +136,28 @@ impl Producers {
         self.idle().clear();
     }
 
-    /// Writes `records` to `topic`, each producer's in order, all producers at once, in transactions if
+    /// Writes `records` to `topic`, each producer's in order, all producers side by side, in transactions if
     /// that is asked for; returns what became of each. An error means that the environment failed; a
     /// record that the broker refused is an outcome, and so is an aborted one: it failed.
     pub fn produce(
         &self,
         topic: &str,
         records: &[Generated],
-        transaction: Option<Transactions>,
+        transactions: Option<Transactions>,
+        pace: Pace,
     ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
         let mut by_producer: BTreeMap<u16, Vec<&Generated>> = BTreeMap::new();
         for record in records {
             by_producer.entry(record.id.producer).or_default().push(record);
         }
+        let sharing = by_producer.len() as u32;
         let logs = std::thread::scope(|scope| {
             let running: Vec<_> = by_producer
                 .into_iter()
                 .map(|(number, records)| {
-                    scope.spawn(move || self.send(topic, number, &records, transaction))
+                    let mut turns = Turns::of(&pace, sharing);
+                    scope
+                        .spawn(move || self.send(topic, number, &records, transactions, &mut turns))
                 })
                 .collect();
             running
@@ -181,15 +188,24 @@ impl Producers {
         number: u16,
         records: &[&Generated],
         transactions: Option<Transactions>,
+        turns: &mut Turns,
     ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
         let name = format!("mirrorproof-producer-{number}");
         if let Some(transactions) = transactions {
             let id = format!("{topic}-{number}");
             let producer = producer(&self.bootstrap, &name, Some(&id))?;
-            return send_in_transactions(&producer, &self.bootstrap, topic, records, transactions);
+            return send_in_transactions(
+                &producer,
+                &self.bootstrap,
+                topic,
+                records,
+                transactions,
+                turns,
+            );
         }
         let producer = self.take(&name)?;
         for (index, record) in records.iter().enumerate() {
+            turns.wait(|| producer.poll(Duration::ZERO));
             send_one(&producer, &self.bootstrap, topic, index, record)?;
         }
         flush(&producer, records.len());
@@ -220,6 +236,7 @@ fn send_in_transactions(
     topic: &str,
     records: &[&Generated],
     transactions: Transactions,
+    turns: &mut Turns,
 ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
     let failed = || request_failed("produce in a transaction", bootstrap);
     producer.init_transactions(REQUEST_TIMEOUT).map_err(failed())?;
@@ -228,6 +245,7 @@ fn send_in_transactions(
         producer.begin_transaction().map_err(failed())?;
         let first = transaction * transactions.records;
         for (index, record) in chunk.iter().enumerate() {
+            turns.wait(|| producer.poll(Duration::ZERO));
             send_one(producer, bootstrap, topic, first + index, record)?;
         }
         flush(producer, first + chunk.len());

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Counted by source partition. Two occasions: the subject idled with all sentinels delivered and
-//! data records uncommitted, or it completed, was stopped gracefully, and left data records below
+//! data records uncommitted, even if the stop committed them, or it completed, was stopped gracefully, and left data records below
 //! the cut uncommitted. A partition of which all uncommitted records lie before the first
 //! readiness is told apart, as a subject that starts at the end never commits them.
 
@@ -57,23 +57,25 @@ impl Check for CommitBehind<'_> {
             };
             tally.add(circumstance, (first, count));
         }
-        let findings = tally.findings(|(first, count)| {
+        let mut findings = tally.findings(|(first, count)| {
             on_source(scene, first, format!("the first of {count} records left uncommitted"))
         });
-        match idle {
-            // The positions were read while it idled; after its end they may be complete.
-            Some(partitions) if partitions > 0 && findings.is_empty() => {
-                let detail = format!("{partitions} source partitions idle and uncommitted");
-                let evidence = vec![Evidence { detail, ..Evidence::default() }];
-                vec![Finding {
-                    anomaly: Anomaly::CommitBehind,
-                    circumstance: Circumstance::Plain,
-                    count: u64::from(partitions),
-                    evidence,
-                    capped: partitions > 1,
-                }]
-            }
-            _ => findings,
+        let of = |circumstance| {
+            let these = findings.iter().filter(|finding| finding.circumstance == circumstance);
+            these.map(|finding| finding.count).sum::<u64>()
+        };
+        // What is uncommitted at the end was so before: the others were committed by the stop alone.
+        let others = idle.map_or(0, u64::from).saturating_sub(of(Circumstance::BeforeReadiness));
+        if others > 0 && of(Circumstance::Plain) == 0 {
+            let detail = format!("{others} source partitions idle and uncommitted");
+            findings.push(Finding {
+                anomaly: Anomaly::CommitBehind,
+                circumstance: Circumstance::Plain,
+                count: others,
+                evidence: vec![Evidence { detail, ..Evidence::default() }],
+                capped: others > 1,
+            });
         }
+        findings
     }
 }

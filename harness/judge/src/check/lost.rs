@@ -18,8 +18,8 @@
 //! said so and stopped: silence would be loss.
 //!
 //! A record whose copy may have expired on the destination is not lost, nor is a last tombstone on
-//! a compacted topic whose key the destination does not have. If a position passed the cut, all
-//! records are there and yet a sentinel is not, the sentinel itself was lost.
+//! a compacted topic whose key the destination does not have. If a position passed the cut, no record
+//! is missing that had to be there and yet a sentinel is, the sentinel itself was lost.
 
 use super::{
     Check, Observation,
@@ -76,7 +76,10 @@ impl Check for Lost<'_> {
             scene.history.completion,
             Some(Completion::Idle { sentinels_arrived: false, behind: Some(0), .. })
         );
-        if sentinel_lost && findings.is_empty() {
+        // What is tolerated explains no lost sentinel, which comes last and is like no other record.
+        let is_explained =
+            findings.iter().any(|finding| finding.circumstance == Circumstance::Plain);
+        if sentinel_lost && !is_explained {
             let detail = "a sentinel has no copy, and the position has passed it".into();
             findings.push(Finding {
                 anomaly: Anomaly::Lost,

@@ -1,4 +1,4 @@
-//! What containers use of the machine.
+//! What containers and processes use of the machine.
 
 use super::{Cluster, EngineError, Node, Tool};
 use bollard::{Docker, query_parameters::StatsOptionsBuilder};
@@ -6,13 +6,32 @@ use futures::{StreamExt, future::try_join_all};
 use nix::unistd::{SysconfVar, sysconf};
 use std::time::Duration;
 
-/// What a container has used so far.
+/// What a container, or a process, has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Processor time since its start, all cores together.
     pub cpu: Duration,
     /// Anonymous memory that it holds now, in bytes: without what the system keeps of files.
     pub memory: u64,
+}
+
+impl Usage {
+    /// A process of this machine, by Linux's proc(5).
+    pub(crate) fn of_process(process: i64) -> Option<Usage> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The program's name may hold blanks; it ends with the last parenthesis.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks: u64 =
+            fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        let per_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        let kibibytes: u64 = anonymous.trim().trim_end_matches(" kB").parse().ok()?;
+        Some(Usage {
+            cpu: Duration::from_millis(ticks * 1_000 / per_second.max(1)),
+            memory: kibibytes * 1_024,
+        })
+    }
 }
 
 impl Tool {
@@ -22,7 +41,7 @@ impl Tool {
         let state = self.docker.inspect_container(self.container(), None).await;
         let state = state.map_err(EngineError::request(format!("inspect {}", self.container())))?;
         let process = state.state.and_then(|state| state.pid).filter(|pid| *pid > 0);
-        match process.and_then(of_process) {
+        match process.and_then(Usage::of_process) {
             Some(usage) => Ok(usage),
             None => usage(&self.docker, self.container()).await,
         }
@@ -36,22 +55,6 @@ impl Cluster {
         let used = brokers.map(async |node| usage(&self.docker, self.container(node)?).await);
         Ok(try_join_all(used).await?.iter().map(|usage| usage.cpu).sum())
     }
-}
-
-/// A process of this machine, by Linux's proc(5).
-fn of_process(process: i64) -> Option<Usage> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The program's name may hold blanks; it ends with the last parenthesis.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    let per_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    let kibibytes: u64 = anonymous.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(Usage {
-        cpu: Duration::from_millis(ticks * 1_000 / per_second.max(1)),
-        memory: kibibytes * 1_024,
-    })
 }
 
 /// The engine's account of a container.
@@ -75,17 +78,17 @@ mod tests {
     #[test]
     fn a_process_is_accounted_for() {
         let kept = vec![1_u8; 8 << 20];
-        let began = of_process(std::process::id().into()).unwrap();
+        let began = Usage::of_process(std::process::id().into()).unwrap();
         let mut sum = 0_u64;
         loop {
             sum = kept.iter().fold(sum, |sum, byte| sum + u64::from(*byte));
             // Other tests in this process use the processor as well.
-            let now = of_process(std::process::id().into()).unwrap();
+            let now = Usage::of_process(std::process::id().into()).unwrap();
             if now.cpu >= began.cpu + Duration::from_millis(20) {
                 break;
             }
         }
         assert!(began.memory > kept.len() as u64 && sum > 0);
-        assert_eq!(of_process(-1), None);
+        assert_eq!(Usage::of_process(-1), None);
     }
 }
