@@ -134,15 +134,19 @@ impl Soak {
             }
             Event::KillWithoutBroker => {
                 let [start, ready] = start();
+                let back = Action::StartBroker { side, broker };
                 actions.extend([
                     Action::KillBroker { side, broker },
                     wait(away),
                     Action::KillSubject,
-                    start,
                     wait(away),
-                    Action::StartBroker { side, broker },
-                    ready,
                 ]);
+                // Who is in a group is known only where all brokers of the source answer.
+                actions.extend(match side {
+                    Side::Source => [back, start],
+                    Side::Destination => [start, back],
+                });
+                actions.push(ready);
             }
             Event::Stop => {
                 actions.extend([Action::StopSubject, wait(away)]);

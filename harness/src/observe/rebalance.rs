@@ -15,11 +15,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// Kafka's numbers of the requests by which a member joins a group.
 const JOIN_GROUP: i16 = 11;
 const SYNC_GROUP: i16 = 14;
+
+/// Pause before the group is looked at again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Watches a group.
 pub struct Rebalances {
@@ -81,7 +85,17 @@ impl Rebalances {
         match &mut self.watch {
             Watch::Mock(cluster) => drop(requests(cluster)),
             Watch::Brokers { reader, address, group, dead, .. } => {
-                dead.extend(describe(reader, address, group)?.1.into_keys());
+                let started = Instant::now();
+                let members = loop {
+                    match describe(reader, address, group) {
+                        // A broker that has just come back is not connected yet.
+                        Err(_) if started.elapsed() < REQUEST_TIMEOUT => {
+                            std::thread::sleep(AGAIN);
+                        }
+                        described => break described?.1,
+                    }
+                };
+                dead.extend(members.into_keys());
             }
         }
         Ok(())
