@@ -56,8 +56,11 @@ async fn configured(
     value: String,
     name: String,
 ) -> Step {
-    let settings = [(setting, value)].into();
-    world.act(Action::ConfigureTopic { side: side(&name)?, topic, settings }).await
+    let side = side(&name)?;
+    let settings = world.settings.entry((side, topic.clone())).or_default();
+    settings.insert(setting, value);
+    let settings = settings.clone();
+    world.act(Action::ConfigureTopic { side, topic, settings }).await
 }
 
 #[when(expr = "{word} grows to {int} partitions on the {word}")]
