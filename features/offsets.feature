@@ -67,3 +67,15 @@ Feature: Offsets are not interchangeable
     And the application goes on at the destination with its source offsets
     Then it skips records or reads them twice, exactly as the placements say
     And every record of the source is on the destination
+
+  @translated-offsets
+  Scenario: a mirror that translates offsets lets an application go on where it was
+    Given the topic orders with 1 partition on the source and 3 on the destination
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders
+    And 2000 records have arrived at orders
+    And an application has read 20 percent of orders on the source
+    And the mirror has carried its position over to the destination
+    And the mirror has caught up
+    Then an application that goes on there skips nothing, and gets no more again than is promised
+    And every record of the source is on the destination

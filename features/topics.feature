@@ -92,3 +92,14 @@ Feature: The topics that were asked for are copied, and no other
     Then every record of the source is on the destination
     And no record is repeated
     And no position was committed ahead of its records
+
+  @containers @copied-configs
+  Scenario: a mirror that copies settings creates a topic with those of the source
+    Given the topic orders with 3 partitions on the source and none on the destination
+    And orders has max.message.bytes set to 2000000 on the source
+    And orders has retention.ms set to -1 on the source
+    And the mirror is running
+    When 2000 records over 100 keys are produced to orders
+    And the mirror has caught up
+    Then the settings that the mirror promises to copy are the same on both sides
+    And every record of the source is on the destination

@@ -5,6 +5,7 @@ use cucumber::{
     tag::Ext as _,
 };
 use harness::cluster::Backend;
+use judge::contract::{Contract, Offsets};
 use std::collections::BTreeSet;
 
 /// What the user selected.
@@ -122,8 +123,13 @@ fn check_known(
     Err(UnknownName { kind, name: name.to_owned(), hint })
 }
 
-/// Why a scenario cannot be run on a backend with a subject; `None`: it can.
-pub fn skip_reason(tags: &[String], backend: Backend, subject: &str) -> Option<String> {
+/// Why a scenario cannot be run on a backend with a subject that promises this; `None`: it can.
+pub fn skip_reason(
+    tags: &[String],
+    backend: Backend,
+    subject: &str,
+    contract: &Contract,
+) -> Option<String> {
     let has = |tag: &str| tags.iter().any(|other| other == tag);
     if has("containers") && backend == Backend::Embedded {
         return Some("needs real brokers: run it with --clusters containers".into());
@@ -140,6 +146,12 @@ pub fn skip_reason(tags: &[String], backend: Backend, subject: &str) -> Option<S
     if has("only-mirrormaker1") && subject != "mirrormaker1" {
         return Some(format!("performed with MirrorMaker 1, not with {subject}"));
     }
+    if has("translated-offsets") && !matches!(contract.offsets, Offsets::Translated { .. }) {
+        return Some(format!("{subject} promises no translated offsets: a contract says offsets"));
+    }
+    if has("copied-configs") && contract.copied_configs.is_empty() {
+        return Some(format!("{subject} promises no settings: a contract says copied-configs"));
+    }
     None
 }
 
@@ -150,7 +162,7 @@ mod tests {
     #[test]
     fn a_scenario_is_skipped_only_for_a_reason() {
         let check = |tag: &str, backend, subject, skipped: bool| {
-            let reason = skip_reason(&[tag.to_owned()], backend, subject);
+            let reason = skip_reason(&[tag.to_owned()], backend, subject, &Contract::default());
             assert_eq!(reason.is_some(), skipped, "{tag} {backend:?} {subject}");
         };
         check("F1", Backend::Embedded, "mirror", false);
@@ -159,5 +171,26 @@ mod tests {
         check("embedded", Backend::Containers, "mirror", true);
         check("only-mirror", Backend::Containers, "mirrormaker1", true);
         check("only-mirrormaker1", Backend::Containers, "mirror", true);
+    }
+
+    #[test]
+    fn what_a_contract_does_not_promise_is_skipped_with_the_clause_that_would() {
+        let check = |tag: &str, contract: &Contract, clause: Option<&str>| {
+            let reason = skip_reason(&[tag.to_owned()], Backend::Containers, "command", contract);
+            let names = reason.as_deref().map(|reason| clause.is_some_and(|c| reason.ends_with(c)));
+            assert_eq!(names, clause.map(|_| true), "{tag} {reason:?}");
+        };
+        let none = Contract::default();
+        check("translated-offsets", &none, Some("a contract says offsets"));
+        check("copied-configs", &none, Some("a contract says copied-configs"));
+        let preserved = Contract { offsets: Offsets::Preserved, ..Contract::default() };
+        check("translated-offsets", &preserved, Some("a contract says offsets"));
+        let all = Contract {
+            offsets: Offsets::Translated { max_rewind: 100 },
+            copied_configs: vec!["retention.ms".into()],
+            ..Contract::default()
+        };
+        check("translated-offsets", &all, None);
+        check("copied-configs", &all, None);
     }
 }

@@ -5,9 +5,10 @@ use harness::{
     testbed::{Testbed, TestbedError},
 };
 use judge::{
-    plan::{Action, SubjectOptions},
+    plan::{Action, Side, SubjectOptions},
     verdict::{Anomaly, Judgement},
 };
+use std::collections::BTreeMap;
 
 /// One scenario's state.
 #[derive(Debug, Default, cucumber::World)]
@@ -20,6 +21,8 @@ pub struct World {
     pub options: SubjectOptions,
     /// The pattern that the subject is asked for, and the topics that it selects.
     pub selected: Option<(String, Vec<String>)>,
+    /// Settings that topics were given one by one: the next one must not replace them.
+    pub settings: BTreeMap<(Side, String), BTreeMap<String, String>>,
     /// The topic of the application that moves to the destination.
     pub moving: Option<String>,
     /// Lines that were typed into a console producer.

@@ -3,7 +3,10 @@
 use super::{Found, Report, ScenarioOutcome, Spec, Verdict, milliseconds, skip_reason};
 use crate::selection::short_name;
 use cucumber::gherkin::{Feature, Scenario};
-use judge::report::{PromiseReport, ScenarioReport, json, junit};
+use judge::{
+    plan::SubjectOptions,
+    report::{PromiseReport, ScenarioReport, json, junit},
+};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -48,9 +51,10 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(spec: &Spec, selected: &[Found<'_>]) -> Collector {
-        let subject = spec.settings.subject.kind.name();
+        let subject = &spec.settings.subject;
+        let contract = subject.contract(&SubjectOptions::default(), false);
         let entries = selected.iter().enumerate().map(|(number, found)| {
-            let skipped = skip_reason(&found.tags, spec.backend, subject);
+            let skipped = skip_reason(&found.tags, spec.backend, subject.kind.name(), &contract);
             let entry = Entry {
                 number,
                 tags: found.tags.clone(),

@@ -48,6 +48,21 @@ async fn takes_at_most(world: &mut World, topic: String, bytes: u64, name: Strin
     world.act(Action::ConfigureTopic { side: side(&name)?, topic, settings }).await
 }
 
+#[given(expr = "{word} has {word} set to {word} on the {word}")]
+async fn configured(
+    world: &mut World,
+    topic: String,
+    setting: String,
+    value: String,
+    name: String,
+) -> Step {
+    let side = side(&name)?;
+    let settings = world.settings.entry((side, topic.clone())).or_default();
+    settings.insert(setting, value);
+    let settings = settings.clone();
+    world.act(Action::ConfigureTopic { side, topic, settings }).await
+}
+
 #[when(expr = "{word} grows to {int} partitions on the {word}")]
 async fn grows(world: &mut World, topic: String, partitions: u32, name: String) -> Step {
     world.act(Action::GrowTopic { side: side(&name)?, topic, partitions }).await
@@ -86,6 +101,16 @@ async fn empty_on_destination(world: &mut World, topic: String) -> Step {
         0 => Ok(()),
         records => Err(format!("{topic} holds {records} records on the destination")),
     }
+}
+
+#[then("the settings that the mirror promises to copy are the same on both sides")]
+async fn settings_copied(world: &mut World) -> Step {
+    world.ask(&[Anomaly::ConfigDrift])?;
+    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    if testbed.contract().copied_configs.is_empty() {
+        return world.doubt("the mirror promises none: its contract says no copied-configs".into());
+    }
+    Ok(())
 }
 
 #[then(expr = "the destination has {int} partition(s) of {word}")]

@@ -3,6 +3,8 @@
 //! Each test runs the real binary on a folder of features of its own, with one small scenario.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod bench;
+mod contracts;
 mod place;
 mod plans;
 mod programs;

@@ -13,6 +13,8 @@ use harness::{
     testbed::Settings,
 };
 use judge::{
+    contract::Contract,
+    plan::SubjectOptions,
     report::{PromiseReport, Report, ScenarioOutcome, terminal},
     verdict::Verdict,
 };
@@ -67,8 +69,10 @@ impl Call {
     /// A trial for each scenario of the embedded features.
     pub(crate) fn scenarios(&self, backend: Backend) -> Vec<Trial> {
         let mut features = catalogue::embedded().expect("the embedded features are right");
+        let settings = self.settings(backend.name());
+        let contract = settings.subject.contract(&SubjectOptions::default(), false);
         let named: Vec<Named> =
-            scenarios(&features).iter().map(|found| Named::of(found, backend)).collect();
+            scenarios(&features).iter().map(|found| Named::of(found, backend, &contract)).collect();
         for feature in &mut features {
             self.keep_selected(feature);
         }
@@ -79,7 +83,7 @@ impl Call {
             concurrency: self.jobs,
             keep_going: true,
             repeat: format!("mirrorproof spec --clusters {}", backend.name()),
-            settings: self.settings(backend.name()),
+            settings,
         };
         let progress = if self.arguments.nocapture { Progress::Lines } else { Progress::Silent };
         let report: SharedReport = Arc::new(LazyLock::new(Box::new(move || {
@@ -145,13 +149,13 @@ struct Named {
 }
 
 impl Named {
-    fn of(found: &Found<'_>, backend: Backend) -> Named {
+    fn of(found: &Found<'_>, backend: Backend, contract: &Contract) -> Named {
         let file = found.feature.path.as_deref().expect("embedded features have paths");
         Named {
             name: test_name(&short_name(found.feature), &found.scenario.name),
             file: file.display().to_string(),
             line: found.scenario.position.line,
-            skipped: skip_reason(&found.tags, backend, Kind::Mirror.name()),
+            skipped: skip_reason(&found.tags, backend, Kind::Mirror.name(), contract),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Whether two topics hold the same records, wherever each lies: how many, and the sum of their hashes.
+//! Whether topics of two sides hold the same records, in whatever partition each lies: how many, and the sum of
+//! their hashes.
 //!
 //! A sum does not depend on the order, and a record that is repeated in another's place changes it.
 
@@ -23,11 +24,17 @@ pub(super) struct Digest {
 }
 
 impl Digest {
-    /// Adds a record, its headers left out.
-    pub(super) fn add(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Option<i64>) {
+    /// Adds a record of a topic, its headers left out.
+    pub(super) fn add(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp: Option<i64>,
+    ) {
         // The same keys for every process: `new` is not seeded.
         let mut hasher = DefaultHasher::new();
-        (key, value, timestamp).hash(&mut hasher);
+        (topic, key, value, timestamp).hash(&mut hasher);
         self.records += 1;
         self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
         self.hashes += u128::from(hasher.finish());
@@ -37,12 +44,12 @@ impl Digest {
 /// How long a read may go without a new record.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Reads a topic as it is now. A record with a header counts, and makes the sum differ: none was
+/// Reads topics as they are now. A record with a header counts, and makes the sum differ: none was
 /// written with one.
-pub(super) fn read(bootstrap: &str, topic: &str) -> Result<Digest, ClusterError> {
+pub(super) fn read(bootstrap: &str, topics: &[String]) -> Result<Digest, ClusterError> {
     let failed = request_failed("read the copy to its end", bootstrap);
     let reader = client::reader(bootstrap, "mirrorproof-bench", Isolation::ReadCommitted)?;
-    let counts = client::partition_counts(&reader, bootstrap, [topic])?;
+    let counts = client::partition_counts(&reader, bootstrap, topics.iter().map(String::as_str))?;
     let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
     let ends = client::list_offsets(&reader, bootstrap, &counts, Offset::End)?;
     let places = lows.iter().map(|((topic, partition), low)| (topic.as_str(), *partition, *low));
@@ -55,10 +62,11 @@ pub(super) fn read(bootstrap: &str, topic: &str) -> Result<Digest, ClusterError>
             Some(Err(error)) if !is_expected(&error) => return Err(failed(error)),
             Some(Err(_)) | None => continue,
         };
+        let topic = message.topic();
         if message.offset() < ends[&(topic.to_owned(), message.partition() as u32)] {
             let marked = message.headers().is_some_and(|headers| headers.count() > 0);
             let timestamp = message.timestamp().to_millis().filter(|_| !marked);
-            digest.add(message.key(), message.payload(), timestamp);
+            digest.add(topic, message.key(), message.payload(), timestamp);
             left -= 1;
         }
         last = Instant::now();
@@ -81,7 +89,7 @@ mod tests {
     fn digest(records: &[(&str, i64)]) -> Digest {
         let mut digest = Digest::default();
         for (key, timestamp) in records {
-            digest.add(Some(key.as_bytes()), Some(b"v"), Some(*timestamp));
+            digest.add("t", Some(key.as_bytes()), Some(b"v"), Some(*timestamp));
         }
         digest
     }
@@ -94,9 +102,12 @@ mod tests {
         assert_ne!(original, digest(&[("a", 2), ("b", 1)]), "swapped timestamps");
         assert_ne!(original, digest(&[("a", 1)]));
         let mut null = Digest::default();
-        null.add(Some(b"a"), None, Some(1));
+        null.add("t", Some(b"a"), None, Some(1));
         let mut empty = Digest::default();
-        empty.add(Some(b"a"), Some(b""), Some(1));
+        empty.add("t", Some(b"a"), Some(b""), Some(1));
         assert_ne!(null, empty);
+        let mut elsewhere = Digest::default();
+        elsewhere.add("u", Some(b"a"), None, Some(1));
+        assert_ne!(null, elsewhere, "a record that was copied to another topic");
     }
 }

@@ -1,6 +1,6 @@
 //! The records that all subjects copy, and writing records as fast as a client can.
 
-use super::digest::Digest;
+use super::{digest::Digest, topics};
 use crate::cluster::{ClusterError, client::request_failed};
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha8Rng};
 use rdkafka::{
@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How many records, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// How many.
+    /// How many, in all topics together.
     pub records: u64,
     /// Of each value, in bytes.
     pub size: usize,
@@ -40,6 +40,8 @@ pub(super) struct Records {
 
 /// One of them.
 pub(super) struct Record<'r> {
+    /// How many came before it.
+    pub(super) number: u64,
     pub(super) key: [u8; 9],
     pub(super) value: &'r [u8],
 }
@@ -68,7 +70,7 @@ impl Records {
         let mark = number.to_be_bytes();
         let length = mark.len().min(value.len());
         value[..length].copy_from_slice(&mark[mark.len() - length..]);
-        Some(Record { key, value })
+        Some(Record { number, key, value })
     }
 }
 
@@ -90,11 +92,11 @@ impl ProducerContext for Acknowledged {
     }
 }
 
-/// Writes a load to a topic and waits until all of it is acknowledged. `settings` are the client's;
-/// `first` is called when all is ready, and the records are added to `digest`.
+/// Writes a load to topics, to each in turn, and waits until all of it is acknowledged. `settings` are the
+/// client's; `first` is called when all is ready, and the records are added to `digest`.
 pub(super) fn fill(
     bootstrap: &str,
-    topic: &str,
+    topics: &[String],
     load: Load,
     settings: &ClientConfig,
     mut digest: Option<&mut Digest>,
@@ -106,15 +108,18 @@ pub(super) fn fill(
     let producer: BaseProducer<Acknowledged> =
         config.create_with_context(Acknowledged::default()).map_err(failed())?;
     let mut records = Records::new(load, 1);
-    // The client knows the topic before the clock starts.
-    producer.client().fetch_metadata(Some(topic), SILENCE).map_err(failed())?;
+    // The client knows the topics before the clock starts.
+    for topic in topics {
+        producer.client().fetch_metadata(Some(topic), SILENCE).map_err(failed())?;
+    }
     first();
     // Timestamps are part of what must be kept: one for each record, a millisecond apart.
     let mut timestamp = 1_700_000_000_000;
     while let Some(record) = records.next() {
         timestamp += 1;
+        let topic = topics::of_record(topics, record.number);
         if let Some(digest) = &mut digest {
-            digest.add(Some(&record.key), Some(record.value), Some(timestamp));
+            digest.add(topic, Some(&record.key), Some(record.value), Some(timestamp));
         }
         let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, 0)
             .key(&record.key[..])

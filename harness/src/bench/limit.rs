@@ -4,7 +4,10 @@
 //! Each runs as a program of its own, in a container as the mirrors do, and measures itself: a
 //! container that has ended tells nothing any more.
 
-use super::fill::{Load, fill};
+use super::{
+    fill::{Load, fill},
+    topics,
+};
 use crate::cluster::{ClusterError, client::request_failed};
 use nix::sys::resource::{UsageWho, getrusage};
 use rdkafka::{
@@ -54,16 +57,17 @@ impl Limit {
     pub fn perform(
         self,
         bootstrap: &str,
-        topic: &str,
+        topics: u32,
         load: Load,
         compression: &str,
     ) -> Result<Took, ClusterError> {
+        let topics = topics::names(topics);
         let (mut started, mut cpu) = (Instant::now(), cpu_seconds());
         let first = || (started, cpu) = (Instant::now(), cpu_seconds());
         match self {
-            Limit::ConsumeOnly => consume(bootstrap, topic, load.records, first)?,
+            Limit::ConsumeOnly => consume(bootstrap, &topics, load.records, first)?,
             Limit::ProduceOnly => {
-                fill(bootstrap, topic, load, &producer(compression), None, first)?
+                fill(bootstrap, &topics, load, &producer(compression), None, first)?
             }
         }
         let memory = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
@@ -86,7 +90,7 @@ fn cpu_seconds() -> f64 {
 
 fn consume(
     bootstrap: &str,
-    topic: &str,
+    topics: &[String],
     records: u64,
     mut first: impl FnMut(),
 ) -> Result<(), ClusterError> {
@@ -101,10 +105,12 @@ fn consume(
         .set("fetch.wait.max.ms", "100")
         .create()
         .map_err(failed())?;
-    let metadata = consumer.fetch_metadata(Some(topic), SILENCE).map_err(failed())?;
     let mut all = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-        all.add_partition_offset(topic, partition.id(), Offset::Offset(0)).map_err(failed())?;
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), SILENCE).map_err(failed())?;
+        for partition in metadata.topics().iter().flat_map(|found| found.partitions()) {
+            all.add_partition_offset(topic, partition.id(), Offset::Offset(0)).map_err(failed())?;
+        }
     }
     consumer.assign(&all).map_err(failed())?;
     let (mut seen, mut last) = (0, Instant::now());

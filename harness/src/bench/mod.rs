@@ -7,6 +7,7 @@ mod digest;
 mod fill;
 mod limit;
 mod race;
+mod topics;
 mod tuning;
 
 use crate::{
@@ -24,8 +25,8 @@ use std::{path::PathBuf, sync::Arc};
 pub use fill::Load;
 pub use limit::{Limit, Took};
 
-/// The topic that is copied.
-const TOPIC: &str = "bench";
+/// How many partitions a broker should have at most: the general recommendation that KIP-578 quotes.
+const MOST_PARTITIONS: u32 = 4_000;
 
 /// What is compared, over what.
 #[derive(Debug)]
@@ -34,9 +35,11 @@ pub struct Bench {
     pub subjects: Vec<Kind>,
     /// The records.
     pub load: Load,
-    /// Partitions of the source's topic.
+    /// How many topics the records lie in, each as many.
+    pub topics: u32,
+    /// Partitions of each topic of the source.
     pub source_partitions: u32,
-    /// Partitions of the destination's topic.
+    /// Partitions of each topic of the destination.
     pub destination_partitions: u32,
     /// `compression.type` of every producer.
     pub compression: String,
@@ -79,6 +82,27 @@ pub enum BenchError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Some topic would have none.
+    #[error("fill {topics} topics with {records} records: take fewer --topics, or more --records")]
+    TooManyTopics {
+        /// How many.
+        topics: u32,
+        /// How many records there are.
+        records: u64,
+    },
+    /// More than a broker should have.
+    #[error(
+        "keep {partitions} partitions of {topics} topics on one broker, which has {most} at most: take fewer \
+         --topics, --source-partitions or --destination-partitions"
+    )]
+    TooManyPartitions {
+        /// How many topics.
+        topics: u32,
+        /// How many partitions they have together.
+        partitions: u32,
+        /// How many a broker has at most.
+        most: u32,
     },
     /// The records do not fit.
     #[error(
@@ -165,13 +189,14 @@ struct Ground {
 }
 
 impl Bench {
-    /// Lets everybody run. `note` is told what is under way; `rows` holds what was measured even if
-    /// this is cut short.
+    /// Lets everybody run. `note` is told what is under way, and `keep` sees all that is measured after each run;
+    /// `rows` holds it even if this is cut short.
     pub async fn run(
         &self,
         pool: &Pool,
         rows: &mut Vec<Row>,
         note: impl Fn(&str),
+        mut keep: impl FnMut(&[Row]),
     ) -> Result<(), BenchError> {
         let capacity = Capacity::Measurements;
         let topology = Topology { capacity, ..Topology::default() };
@@ -182,21 +207,14 @@ impl Bench {
             return Err(ClusterError::Unsupported { what: "compare speed", backend }.into());
         };
         note(&format!("filling the source with {} records", self.load.records));
-        clusters.source.create_topic(TOPIC, self.source_partitions).await?;
-        let (bootstrap, load) = (clusters.source.bootstrap().to_owned(), self.load);
-        let producer = limit::producer(&self.compression);
-        let fill = move || {
-            let mut filled = digest::Digest::default();
-            fill::fill(&bootstrap, TOPIC, load, &producer, Some(&mut filled), || {})?;
-            Ok::<_, ClusterError>(filled)
-        };
-        let filled = blocking(fill).await?;
+        let filled = self.fill(&clusters.source).await?;
         let ground = Ground { clusters, containers, filled };
         rows.extend(self.contenders().map(|contender| Row { contender, runs: Vec::new() }));
         let mut number = 0;
         for round in 1..=self.rounds {
-            for row in rows.iter_mut() {
+            for index in 0..rows.len() {
                 number += 1;
+                let row = &mut rows[index];
                 let measured = self.race(&ground, &row.contender, number).await?;
                 let said = match &measured.trouble {
                     Some(trouble) => trouble.lines().next().unwrap_or_default().to_owned(),
@@ -205,9 +223,26 @@ impl Bench {
                 let name = row.contender.name();
                 note(&format!("round {round} of {}, {name}: {said}", self.rounds));
                 row.runs.push(measured);
+                keep(rows);
             }
         }
         Ok(())
+    }
+
+    /// Creates the topics of the source and fills them; what they hold then.
+    async fn fill(&self, source: &cluster::Cluster) -> Result<digest::Digest, BenchError> {
+        let topics = topics::names(self.topics);
+        for topic in &topics {
+            source.create_topic(topic, self.source_partitions).await?;
+        }
+        let (bootstrap, load) = (source.bootstrap().to_owned(), self.load);
+        let producer = limit::producer(&self.compression);
+        let fill = move || {
+            let mut filled = digest::Digest::default();
+            fill::fill(&bootstrap, &topics, load, &producer, Some(&mut filled), || {})?;
+            Ok::<_, ClusterError>(filled)
+        };
+        Ok(blocking(fill).await?)
     }
 
     /// The bounds first, then everybody as it comes, then everybody tuned.
@@ -222,15 +257,61 @@ impl Bench {
         limits.chain(subjects)
     }
 
-    /// Whether the records fit: brokers keep their logs in memory.
+    /// Whether the records fit: brokers keep their logs in memory, and every topic holds some.
     pub fn fits(&self) -> Result<(), BenchError> {
         const OVERHEAD: u64 = 30;
         let Load { records, size } = self.load;
+        let topics = self.topics;
+        if u64::from(topics) > records {
+            return Err(BenchError::TooManyTopics { topics, records });
+        }
+        let partitions =
+            topics.saturating_mul(self.source_partitions.max(self.destination_partitions));
+        if partitions > MOST_PARTITIONS {
+            return Err(BenchError::TooManyPartitions {
+                topics,
+                partitions,
+                most: MOST_PARTITIONS,
+            });
+        }
         let needed = records.saturating_mul(size as u64 + OVERHEAD) >> 20;
         let room = Capacity::Measurements.log_bytes() >> 20;
         if needed < room * 4 / 5 {
             return Ok(());
         }
         Err(BenchError::TooLarge { records, size, needed, room })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_before_anything_starts() {
+        let check = |records, topics, partitions: (u32, u32), words: Option<&str>| {
+            let bench = Bench {
+                subjects: Vec::new(),
+                load: Load { records, size: 100 },
+                topics,
+                source_partitions: partitions.0,
+                destination_partitions: partitions.1,
+                compression: "none".into(),
+                rounds: 1,
+                tuned: false,
+                executable: PathBuf::new(),
+                folder: PathBuf::new(),
+            };
+            let said = bench.fits().err().map(|error| error.to_string());
+            let fits = said.as_deref().map(|said| words.is_some_and(|words| said.contains(words)));
+            assert_eq!(fits, words.map(|_| true), "{said:?}");
+        };
+        check(10_000_000, 1, (4, 8), None);
+        check(2_000_000, 50, (8, 80), None);
+        check(50, 50, (1, 1), None);
+        check(49, 50, (1, 1), Some("50 topics with 49 records"));
+        check(2_000_000, 50, (8, 81), Some("4050 partitions of 50 topics"));
+        check(2_000_000, 50, (81, 8), Some("--topics"));
+        check(100_000_000, 1, (8, 8), Some("take fewer or smaller ones"));
     }
 }

@@ -2,10 +2,10 @@
 //! copy compared with the source.
 
 use super::{
-    Bench, BenchError, Contender, Ground, Measured, TOPIC, Who,
+    Bench, BenchError, Contender, Ground, Measured, Who,
     digest::{self, Digest},
     limit::{Limit, Took},
-    tuning,
+    topics, tuning,
 };
 use crate::{
     cluster::{
@@ -32,7 +32,7 @@ const MEMORY: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_secs(90);
 
 impl Bench {
-    /// Lets a contender run once, on a destination topic of its own.
+    /// Lets a contender run once, on destination topics of its own.
     pub(super) async fn race(
         &self,
         ground: &Ground,
@@ -40,7 +40,10 @@ impl Bench {
         number: u32,
     ) -> Result<Measured, BenchError> {
         let destination = &ground.clusters.destination;
-        destination.create_topic(TOPIC, self.destination_partitions).await?;
+        let names = topics::names(self.topics);
+        for topic in &names {
+            destination.create_topic(topic, self.destination_partitions).await?;
+        }
         let folder = self.folder.join(format!("{number}-{}", contender.name()));
         std::fs::create_dir_all(&folder)
             .map_err(|source| BenchError::Folder { path: folder.clone(), source })?;
@@ -50,7 +53,9 @@ impl Bench {
         };
         // What went wrong in the run says more than what its broken clusters refuse afterwards.
         let measured = measured?;
-        destination.delete_topic(TOPIC).await?;
+        for topic in &names {
+            destination.delete_topic(topic).await?;
+        }
         Ok(measured)
     }
 
@@ -68,7 +73,7 @@ impl Bench {
         let log = folder.join("output.log");
         let before = broker_cpu(pair).await?;
         let mut command: Vec<String> = vec![PROGRAM_IN_CONTAINER.into(), "bench-limit".into()];
-        command.extend([limit.name().into(), bootstrap, TOPIC.into()]);
+        command.extend([limit.name().into(), bootstrap, self.topics.to_string()]);
         command.extend([self.load.records.to_string(), self.load.size.to_string()]);
         command.push(self.compression.clone());
         let mut tool = pair
@@ -142,7 +147,7 @@ impl Bench {
         let launch = Launch {
             folder,
             incarnation: 1,
-            topics: TOPIC,
+            topics: topics::pattern(self.topics),
             options: &options,
             consumer,
             producer,
@@ -151,14 +156,14 @@ impl Bench {
             environment: tuning::environment(kind),
         };
         let (mut running, _) = Running::start(&spec, launch).await?;
-        let mut watched = Watched::new(started);
+        let mut watched = Watched::new(started, topics::names(self.topics));
         let bootstrap = pair.destination.bootstrap();
         watched.watch(&mut running, Arc::new(reader), &bootstrap, self.load.records).await?;
         let brokers = broker_cpu(pair).await?.saturating_sub(brokers_before);
         let (ended, output) = running.stop().await;
         let read = {
-            let bootstrap = bootstrap.clone();
-            blocking(move || digest::read(&bootstrap, TOPIC)).await?
+            let (bootstrap, topics) = (bootstrap.clone(), topics::names(self.topics));
+            blocking(move || digest::read(&bootstrap, &topics)).await?
         };
         ground.clusters.source.delete_group(&group).await?;
         let trouble = watched.trouble.take().map(|trouble| format!("{trouble}\n{output}"));
@@ -191,6 +196,7 @@ fn differs(source: &Digest, copy: &Digest) -> Option<String> {
 /// What was seen of a subject.
 struct Watched {
     started: Instant,
+    topics: Arc<Vec<String>>,
     /// When the first records were seen, how many they were, and what had been used by then.
     first: Option<(Instant, u64, Usage)>,
     done: Option<(Instant, Usage)>,
@@ -199,8 +205,9 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(started: Instant) -> Watched {
-        Watched { started, first: None, done: None, memory: 0, trouble: None }
+    fn new(started: Instant, topics: Vec<String>) -> Watched {
+        let topics = Arc::new(topics);
+        Watched { started, topics, first: None, done: None, memory: 0, trouble: None }
     }
 
     /// Watches until the destination holds `records`, or nothing comes any more.
@@ -216,9 +223,11 @@ impl Watched {
         loop {
             let look = {
                 let (reader, bootstrap) = (reader.clone(), bootstrap.to_owned());
+                let topics = self.topics.clone();
                 move || {
                     if counts.is_empty() {
-                        counts = client::partition_counts(&reader, &bootstrap, [TOPIC])?;
+                        let topics = topics.iter().map(String::as_str);
+                        counts = client::partition_counts(&reader, &bootstrap, topics)?;
                     }
                     let ends = client::list_offsets(&reader, &bootstrap, &counts, Offset::End)?;
                     let held = ends.values().map(|end| *end as u64).sum::<u64>();

@@ -88,6 +88,13 @@ pub(crate) enum EngineError {
     )]
     NoPosition { topic: String, partition: i32 },
 
+    #[error(
+        "sum up the record {}: a header of it has a name that is not UTF-8, of which --once can make no digest; copy it \
+         without --once, which hands it on as it is. It is not committed, so the next start reads it again",
+        show(place)
+    )]
+    HeaderName { place: Place },
+
     #[error("read the source: {reason}")]
     Consume { reason: String },
 

@@ -19,6 +19,7 @@ mod error;
 mod exactly_once;
 mod furthest;
 mod guard;
+mod headers;
 mod lag;
 mod limits;
 mod notes;

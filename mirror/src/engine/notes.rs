@@ -12,7 +12,7 @@ use std::{
 use rdkafka::{
     Message,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers},
+    message::BorrowedMessage,
 };
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     data_loss::Loss,
     exactly_once,
     furthest::Furthest,
+    headers,
     once::Goal,
     troubles::Troubles,
 };
@@ -147,7 +148,8 @@ impl Notes {
         // The producer will send nothing more: that is no fault of this record.
         let is_over = matches!(code, Some(Fatal | State));
         let is_large = matches!(code, Some(MessageSizeTooLarge | MessageBatchTooLarge));
-        let (reason, bytes, batch) = (client::reason(error), size(message), self.largest_batch);
+        let (reason, batch) = (client::reason(error), self.largest_batch);
+        let bytes = size(message).unwrap_or_else(|| without_headers(message));
         if is_missing && code != Some(UnknownPartition) {
             self.fail(EngineError::MissingTopic { topic: topic.to_owned() });
         } else if is_large && bytes <= batch {
@@ -175,14 +177,13 @@ impl Notes {
     /// Whether the destination may find the record too large by itself, and nothing may be sent behind it yet. Where
     /// such a record is dropped, nothing has to wait for it.
     pub(super) fn may_be_refused(&self, message: &BorrowedMessage<'_>) -> bool {
-        let bytes = message.key_len() + message.payload_len();
         // Most are so small that it is not worth to count exactly.
         self.abort_on_send_failure
-            && bytes as u64 > self.refused_above / 2
-            && size(message) > self.refused_above
+            && without_headers(message) > self.refused_above / 2
+            && size(message).is_none_or(|bytes| bytes > self.refused_above)
     }
 
-    fn fail(&self, error: EngineError) {
+    pub(super) fn fail(&self, error: EngineError) {
         lock(&self.failure).get_or_insert(error);
         self.failed.store(true, Ordering::Release);
     }
@@ -196,15 +197,19 @@ impl Notes {
     }
 }
 
-/// How many bytes a batch of this record alone has at most (record batch, version 2).
-fn size(message: &BorrowedMessage<'_>) -> u64 {
-    /// A batch's own fields, and a record's with its variable-length numbers at their longest.
-    const BATCH_AND_RECORD: usize = 61 + 36;
+/// How many bytes a batch of this record alone has at most (record batch, version 2); `None` if its headers cannot be
+/// read.
+fn size(message: &BorrowedMessage<'_>) -> Option<u64> {
     /// Lengths of a header's name and value at their longest.
     const HEADER: usize = 10;
-    let header = |header: rdkafka::message::Header<'_, &[u8]>| {
-        HEADER + header.key.len() + header.value.map_or(0, <[u8]>::len)
-    };
-    let headers: usize = message.headers().map_or(0, |all| all.iter().map(header).sum());
-    (BATCH_AND_RECORD + message.key_len() + message.payload_len() + headers) as u64
+    let header =
+        |(name, value): &headers::Header<'_>| HEADER + name.len() + value.map_or(0, <[u8]>::len);
+    let of_headers: usize = headers::read(message)?.iter().map(header).sum();
+    Some(without_headers(message) + of_headers as u64)
+}
+
+fn without_headers(message: &BorrowedMessage<'_>) -> u64 {
+    /// A batch's own fields, and a record's with its variable-length numbers at their longest.
+    const BATCH_AND_RECORD: usize = 61 + 36;
+    (BATCH_AND_RECORD + message.key_len() + message.payload_len()) as u64
 }

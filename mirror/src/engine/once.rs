@@ -13,13 +13,14 @@ use std::{
 use rdkafka::{
     Message, Offset, Statistics, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    message::{BorrowedMessage, Headers},
+    message::BorrowedMessage,
     statistics::Partition,
 };
 
 use super::{
     EngineError, Settings, assignment,
     client::{self, Quiet},
+    headers,
     reader::Key,
     stream::{self, Held, Stream},
 };
@@ -214,10 +215,17 @@ impl Stream<'_> {
         };
         let is_last = offset + 1 >= account.end();
         let timestamp = message.timestamp().to_millis();
-        account.read(sum(&message, timestamp), timestamp);
+        let sum = sum(&message, timestamp);
+        account.read(sum.unwrap_or_default(), timestamp);
         let token = progress.received_with(slot, offset, timestamp)?;
         progress.remember(token, stream::print(&message));
         drop(progress);
+        if sum.is_none() {
+            // Received and never sent, so no commit passes it.
+            let place = Place { topic: topic.to_owned(), partition, offset };
+            self.notes.fail(EngineError::HeaderName { place });
+            return None;
+        }
         Some(Held { message, token, is_last })
     }
 
@@ -244,22 +252,22 @@ impl Stream<'_> {
 pub(super) fn landed(waiting: &mut Waiting, message: &BorrowedMessage<'_>) {
     let offset = Some(message.offset()).filter(|offset| *offset >= 0);
     let landed = Landed { partition: message.partition(), offset };
-    waiting.landed(sum(message, waiting.timestamp), landed);
+    // What could not be summed was not sent.
+    waiting.landed(sum(message, waiting.timestamp).unwrap_or_default(), landed);
 }
 
-/// The bytes and the digest of one record. `timestamp` is in milliseconds, as on the source.
-fn sum(message: &BorrowedMessage<'_>, timestamp: Option<i64>) -> Sum {
-    let headers = || {
-        let headers = message.headers().into_iter().flat_map(Headers::iter);
-        headers.map(|header| (header.key, header.value))
-    };
+/// The bytes and the digest of one record; `None` if its headers cannot be read. `timestamp` is in milliseconds, as
+/// on the source.
+fn sum(message: &BorrowedMessage<'_>, timestamp: Option<i64>) -> Option<Sum> {
+    let headers = headers::read(message)?;
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
-    let of_headers: u64 = headers().map(|(name, value)| name.len() as u64 + length(value)).sum();
-    Sum {
+    let of_headers: u64 =
+        headers.iter().map(|(name, value)| name.len() as u64 + length(*value)).sum();
+    Some(Sum {
         records: 1,
         bytes: length(message.key()) + length(message.payload()) + of_headers,
-        digest: Digest::of(message.key(), message.payload(), timestamp, headers()),
-    }
+        digest: Digest::of(message.key(), message.payload(), timestamp, headers.into_iter()),
+    })
 }
 
 /// What was fetched is believed only when a fetch was answered: before, the next offset is where it begins.

@@ -201,6 +201,8 @@ impl<'a> Stream<'a> {
                         if may_be_refused {
                             self.wait_for_reports(&mut chores, stop)?;
                         }
+                    } else {
+                        self.notes.failure()?;
                     }
                 }
                 Some(Err(error)) => self.on_consumer_error(&error)?,

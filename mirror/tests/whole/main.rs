@@ -8,6 +8,7 @@
 mod copying;
 mod gaps;
 mod groups;
+mod headers;
 mod once;
 mod outages;
 mod refusing;
@@ -15,3 +16,4 @@ mod sizes;
 mod support;
 mod trouble;
 mod watching;
+mod wire;

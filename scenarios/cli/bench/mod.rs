@@ -1,5 +1,6 @@
 //! `mirrorproof bench`: compares mirrors side by side.
 
+mod figures;
 mod table;
 
 use super::{
@@ -8,13 +9,14 @@ use super::{
     print, print_error,
 };
 use crate::run::progress::Progress;
+use figures::Comparison;
 use harness::{
-    bench::{Bench, Limit, Load, Measured},
+    bench::{Bench, Limit, Load, Measured, Row},
     cluster::Backend,
     subject::Kind,
 };
 use judge::report::exit::ExitCode;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `bench` takes.
 #[derive(Debug, clap::Args)]
@@ -23,16 +25,19 @@ pub(super) struct Args {
     /// of the first.
     #[arg(long = "subject", value_name = "NAME", default_values = ["mirror", "mirrormaker1", "mirrormaker2"])]
     subjects: Vec<String>,
-    /// How many records are copied.
+    /// How many records are copied, from all topics together.
     #[arg(long, default_value_t = 2_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     records: u64,
-    /// The size of each value, in bytes.
+    /// The size of each value, in bytes; the first 8 make it unlike every other.
     #[arg(long, default_value_t = 100, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
     size: u32,
-    /// Partitions of the source's topic.
+    /// How many topics they lie in; each holds as many.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    topics: u32,
+    /// Partitions of each topic of the source.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     source_partitions: u32,
-    /// Partitions of the destination's topic.
+    /// Partitions of each topic of the destination.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     destination_partitions: u32,
     /// How batches are compressed, on both sides: none, gzip, snappy, lz4 or zstd.
@@ -58,7 +63,7 @@ pub(super) struct LimitArgs {
     #[arg(value_parser = parse_limit)]
     limit: Limit,
     bootstrap: String,
-    topic: String,
+    topics: u32,
     records: u64,
     size: usize,
     compression: String,
@@ -87,16 +92,14 @@ pub(super) async fn main(args: Args) -> ExitCode {
         }
     };
     let mut interrupts = Interrupts::watch();
-    let mut rows = Vec::new();
-    let ended = interrupts.unless(bench.run(&pool, &mut rows, |text| progress.note(text))).await;
+    let (mut rows, mut kept) = (Vec::new(), Ok(()));
+    let keep = |rows: &[Row]| kept = keep(&bench.folder, &Comparison::of(&bench, rows));
+    let work = bench.run(&pool, &mut rows, |text| progress.note(text), keep);
+    let ended = interrupts.unless(work).await;
     progress.end();
     if rows.iter().any(|row| !row.runs.is_empty()) {
-        let all = table::json(&bench, &rows);
-        let file = bench.folder.join("bench.json");
-        if let Err(error) = std::fs::write(&file, &all) {
-            print_error(&format!("failed to write {}: {error}", file.display()));
-        }
-        print(&if args.json { all } else { table::render(&bench, &rows) });
+        let all = Comparison::of(&bench, &rows);
+        print(&if args.json { all.json() } else { table::render(&all) });
     }
     interrupts.while_closing(pool.close()).await;
     match ended {
@@ -105,18 +108,36 @@ pub(super) async fn main(args: Args) -> ExitCode {
             print_error(&format!("failed to {error}"));
             ExitCode::Environment
         }
-        Some(Ok(())) => {
-            let runs = rows.iter().flat_map(|row| &row.runs);
-            let troubles: Vec<_> = runs.filter(|run| run.trouble.is_some()).collect();
-            // A copy that was over before it could be timed is no bad one.
-            let short = |run: &&Measured| run.timed == 0 && run.copied == args.records;
-            match troubles.iter().all(short) {
-                true if troubles.is_empty() => ExitCode::Holds,
-                true => ExitCode::Inconclusive,
-                false => ExitCode::Violated,
+        Some(Ok(())) => match (verdict(&rows, args.records), kept) {
+            (verdict, Ok(())) => verdict,
+            (verdict, Err(text)) => {
+                print_error(&text);
+                if verdict == ExitCode::Violated { verdict } else { ExitCode::Environment }
             }
-        }
+        },
     }
+}
+
+/// Whether every copy is its original.
+fn verdict(rows: &[Row], records: u64) -> ExitCode {
+    let runs = rows.iter().flat_map(|row| &row.runs);
+    let troubles: Vec<_> = runs.filter(|run| run.trouble.is_some()).collect();
+    // A copy that was over before it could be timed is no bad one.
+    let short = |run: &&Measured| run.timed == 0 && run.copied == records;
+    match troubles.iter().all(short) {
+        true if troubles.is_empty() => ExitCode::Holds,
+        true => ExitCode::Inconclusive,
+        false => ExitCode::Violated,
+    }
+}
+
+/// Writes what was measured so far, as a whole: whoever reads the file, even after a kill, finds the former or the
+/// new one.
+fn keep(folder: &Path, so_far: &Comparison) -> Result<(), String> {
+    let (file, new) = (folder.join("bench.json"), folder.join("bench.json.new"));
+    std::fs::write(&new, so_far.json()).and_then(|()| std::fs::rename(&new, &file)).map_err(
+        |error| format!("failed to write {}: {error}; give another --report DIR", file.display()),
+    )
 }
 
 fn prepare(args: &Args) -> Result<Bench, String> {
@@ -140,29 +161,32 @@ fn prepare(args: &Args) -> Result<Bench, String> {
     }
     let executable = std::env::current_exe()
         .map_err(|error| format!("failed to find the program's own file: {error}"))?;
-    let folder = args.report.clone().unwrap_or_else(|| default_folder(rand::random()));
-    let folder = std::fs::create_dir_all(&folder)
-        .and_then(|()| folder.canonicalize())
-        .map_err(|error| format!("failed to use the folder {}: {error}", folder.display()))?;
     let bench = Bench {
         subjects,
         load: Load { records: args.records, size: args.size as usize },
+        topics: args.topics,
         source_partitions: args.source_partitions,
         destination_partitions: args.destination_partitions,
         compression: args.compression.clone(),
         rounds: args.rounds,
         tuned: args.tuned,
         executable,
-        folder,
+        folder: args.report.clone().unwrap_or_else(|| default_folder(rand::random())),
     };
     bench.fits().map_err(|error| format!("failed to {error}"))?;
-    Ok(bench)
+    let folder = std::fs::create_dir_all(&bench.folder)
+        .and_then(|()| bench.folder.canonicalize())
+        .map_err(|error| {
+            let folder = bench.folder.display();
+            format!("failed to use the folder {folder}: {error}; give another --report DIR")
+        })?;
+    Ok(Bench { folder, ..bench })
 }
 
 /// Measures one of the bounds and prints what it took.
 pub(super) fn limit(args: &LimitArgs) -> ExitCode {
     let load = Load { records: args.records, size: args.size };
-    match args.limit.perform(&args.bootstrap, &args.topic, load, &args.compression) {
+    match args.limit.perform(&args.bootstrap, args.topics, load, &args.compression) {
         Ok(took) => {
             print(&format!("{}\n", serde_json::json!(took)));
             ExitCode::Holds
@@ -171,5 +195,39 @@ pub(super) fn limit(args: &LimitArgs) -> ExitCode {
             print_error(&format!("failed to {error}"));
             ExitCode::Environment
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_replaces_what_was_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let bench =
+            prepared(&["--records", "10", "--report", &folder.path().display().to_string()]);
+        for _ in 0..2 {
+            keep(&bench.folder, &Comparison::of(&bench, &[])).unwrap();
+            let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().collect();
+            assert_eq!(files.len(), 1, "{files:?}");
+            let text = std::fs::read_to_string(folder.path().join("bench.json")).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((&json["complete"], &json["records"]), (&false.into(), &10.into()));
+        }
+        let nowhere = folder.path().join("nowhere");
+        let said = keep(&nowhere, &Comparison::of(&bench, &[])).unwrap_err();
+        assert!(said.contains("nowhere/bench.json") && said.contains("--report DIR"), "{said}");
+    }
+
+    /// What these arguments ask for.
+    fn prepared(arguments: &[&str]) -> Bench {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let line: Line = clap::Parser::parse_from([&["bench"], arguments].concat());
+        prepare(&line.args).unwrap()
     }
 }

@@ -1,92 +1,7 @@
-//! The tables of a comparison, for people and for programs.
+//! The tables of a comparison, for people.
 
-use harness::bench::{Bench, Measured, Row, Who};
-use serde::Serialize;
+use super::figures::{Comparison, Figures, OfBounds, Ratio, Spread};
 use std::fmt::Write;
-
-/// Of the runs that count: the middle one, and how far they lie apart.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Option<Spread> {
-        let mut figures: Vec<f64> = figures.collect();
-        figures.sort_by(f64::total_cmp);
-        let (min, max) = (*figures.first()?, *figures.last()?);
-        let (low, high) = (figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
-        Some(Spread { median: (low + high) / 2.0, min, max })
-    }
-}
-
-/// The figures of a row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Figures {
-    contender: String,
-    tuned: bool,
-    /// Whether it is a bound and no mirror.
-    bound: bool,
-    rounds: usize,
-    seconds: Option<Spread>,
-    records_per_second: Option<Spread>,
-    megabytes_per_second: Option<Spread>,
-    cpu_microseconds_per_record: Option<Spread>,
-    broker_cpu_microseconds_per_record: Option<Spread>,
-    memory_megabytes: Option<Spread>,
-    first_record_seconds: Option<Spread>,
-    /// Why runs did not count.
-    troubles: Vec<String>,
-    runs: Vec<Measured>,
-}
-
-impl Figures {
-    fn of(row: &Row, bench: &Bench) -> Figures {
-        let counting = || row.runs.iter().filter(|run| run.trouble.is_none() && run.seconds > 0.0);
-        let spread = |figure: fn(&Measured) -> f64| Spread::of(counting().map(figure));
-        let size = bench.load.size as f64 / 1e6;
-        let scaled = |spread: Option<Spread>, by: f64| {
-            spread.map(|s| Spread { median: s.median * by, min: s.min * by, max: s.max * by })
-        };
-        let rate = spread(|run| run.timed as f64 / run.seconds);
-        Figures {
-            contender: row.contender.name(),
-            tuned: row.contender.tuned,
-            bound: matches!(row.contender.who, Who::Limit(_)),
-            rounds: counting().count(),
-            seconds: spread(|run| run.seconds),
-            records_per_second: rate,
-            megabytes_per_second: scaled(rate, size),
-            cpu_microseconds_per_record: spread(|run| run.cpu_seconds * 1e6 / run.timed as f64),
-            broker_cpu_microseconds_per_record: spread(|run| {
-                run.broker_cpu_seconds * 1e6 / run.copied as f64
-            }),
-            memory_megabytes: spread(|run| run.memory as f64 / 1e6),
-            first_record_seconds: Spread::of(counting().filter_map(|run| run.first_record_seconds)),
-            troubles: row.runs.iter().filter_map(|run| run.trouble.clone()).collect(),
-            runs: row.runs.clone(),
-        }
-    }
-}
-
-/// Everything that was measured, as JSON.
-pub(super) fn json(bench: &Bench, rows: &[Row]) -> String {
-    let figures: Vec<Figures> = rows.iter().map(|row| Figures::of(row, bench)).collect();
-    let all = serde_json::json!({
-        "schema_version": 1,
-        "program_version": env!("CARGO_PKG_VERSION"),
-        "records": bench.load.records,
-        "value_bytes": bench.load.size,
-        "source_partitions": bench.source_partitions,
-        "destination_partitions": bench.destination_partitions,
-        "compression": bench.compression,
-        "rounds": bench.rounds,
-        "contenders": figures,
-    });
-    format!("{all:#}\n")
-}
 
 const HEAD: [&str; 9] = [
     "",
@@ -101,26 +16,34 @@ const HEAD: [&str; 9] = [
 ];
 
 /// The tables, as text.
-pub(super) fn render(bench: &Bench, rows: &[Row]) -> String {
-    let figures: Vec<Figures> = rows.iter().map(|row| Figures::of(row, bench)).collect();
+pub(super) fn render(comparison: &Comparison) -> String {
+    let Comparison { records, value_bytes, compression, rounds, contenders, .. } = comparison;
+    let topics = match comparison.topics {
+        1 => String::new(),
+        topics => format!("{topics} topics, each of "),
+    };
     let mut text = format!(
-        "{} records of {} bytes, {} to {} partitions, compression {}, {} round(s), medians\n",
-        bench.load.records,
-        bench.load.size,
-        bench.source_partitions,
-        bench.destination_partitions,
-        bench.compression,
-        bench.rounds
+        "{records} records of {value_bytes} bytes, {topics}{} to {} partitions, compression {compression}, \
+         {rounds} round(s), medians\n",
+        comparison.source_partitions, comparison.destination_partitions,
     );
+    // Writing to a string cannot fail.
+    if !comparison.complete {
+        let runs: usize = contenders.iter().map(Figures::runs).sum();
+        let all = contenders.len() * *rounds as usize;
+        let _ = writeln!(text, "\nincomplete: {runs} of {all} runs");
+    }
     for (tuned, title) in [(false, "as they come"), (true, "tuned for throughput")] {
         let of_table: Vec<&Figures> =
-            figures.iter().filter(|row| row.bound || row.tuned == tuned).collect();
+            contenders.iter().filter(|row| row.bound || row.tuned == tuned).collect();
         if of_table.iter().any(|row| !row.bound) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\n{title}\n\n{}{}", table(&of_table), ratios(&of_table));
+            let _ = write!(text, "\n{title}\n\n{}\n", table(&of_table));
+            let ratios = comparison.ratios.iter().filter(|ratio| ratio.tuned == tuned);
+            let bounds = comparison.bounds.iter().filter(|bounds| bounds.tuned == tuned);
+            text.extend(ratios.filter_map(against).chain(bounds.filter_map(of_bounds)));
         }
     }
-    for row in &figures {
+    for row in contenders {
         for trouble in &row.troubles {
             let _ = writeln!(text, "\n✗ {}: {trouble}", row.contender);
         }
@@ -163,56 +86,138 @@ fn table(rows: &[&Figures]) -> String {
     text
 }
 
-/// The first mirror against each of the others, and against the bounds.
-fn ratios(rows: &[&Figures]) -> String {
-    let mut mirrors = rows.iter().filter(|row| !row.bound);
-    let Some(first) = mirrors.next() else { return String::new() };
-    let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
-    let mut text = String::from("\n");
-    for other in mirrors {
-        let ratio = |mine: Option<Spread>, theirs: Option<Spread>| {
-            Some(median(mine)? / median(theirs)?).filter(|ratio| ratio.is_finite())
-        };
-        let rate = ratio(first.records_per_second, other.records_per_second);
-        let cpu = ratio(other.cpu_microseconds_per_record, first.cpu_microseconds_per_record);
-        let memory = ratio(other.memory_megabytes, first.memory_megabytes);
-        if let (Some(rate), Some(cpu), Some(memory)) = (rate, cpu, memory) {
-            let _ = writeln!(
-                text,
-                "{} has {rate:.1} times the rate of {}, 1/{cpu:.1} of its CPU per record and 1/{memory:.1} of \
-                 its memory",
-                first.contender, other.contender
-            );
-        }
-    }
-    let bound = |name: &str| rows.iter().find(|row| row.bound && row.contender == name);
-    if let (Some(consume), Some(produce)) = (bound("consume-only"), bound("produce-only"))
-        && let Some(rate) = median(first.records_per_second)
-        && let Some(most) = median(produce.records_per_second)
-        && let Some(cpu) = median(first.cpu_microseconds_per_record)
-        && let Some(consuming) = median(consume.cpu_microseconds_per_record)
-        && let Some(producing) = median(produce.cpu_microseconds_per_record)
-    {
-        let _ = writeln!(
-            text,
-            "{} has {:.0} % of the rate of produce-only, and {:.0} % of the CPU per record of both bounds \
-             together",
-            first.contender,
-            rate * 100.0 / most,
-            cpu * 100.0 / (consuming + producing)
-        );
-    }
-    text
+/// The first mirror against another, in a line.
+fn against(ratio: &Ratio) -> Option<String> {
+    let Ratio { contender, against, rate, cpu_per_record, memory, .. } = ratio;
+    Some(format!(
+        "{contender} has {:.1} times the rate of {against}, 1/{:.1} of its CPU per record and 1/{:.1} of its memory\n",
+        (*rate)?,
+        1.0 / (*cpu_per_record)?,
+        1.0 / (*memory)?,
+    ))
+}
+
+/// The first mirror against the bounds, in a line.
+fn of_bounds(bounds: &OfBounds) -> Option<String> {
+    Some(format!(
+        "{} has {:.0} % of the rate of produce-only, and {:.0} % of the CPU per record of both bounds together\n",
+        bounds.contender,
+        bounds.rate_of_produce_only? * 100.0,
+        bounds.cpu_of_both_bounds? * 100.0,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use harness::{
+        bench::{Bench, Contender, Limit, Load, Measured, Row, Who},
+        subject::Kind,
+    };
+    use serde_json::Value;
+
+    fn bench(rounds: u32) -> Bench {
+        Bench {
+            subjects: vec![Kind::Mirror, Kind::MirrorMaker1],
+            load: Load { records: 1_000, size: 100 },
+            topics: 50,
+            source_partitions: 8,
+            destination_partitions: 3,
+            compression: "none".into(),
+            rounds,
+            tuned: false,
+            executable: "mirrorproof".into(),
+            folder: "runs".into(),
+        }
+    }
+
+    /// A run of a second, in which so much was copied and used.
+    fn run(records: u64, cpu_seconds: f64, memory: u64) -> Measured {
+        Measured {
+            copied: records,
+            timed: records,
+            seconds: 1.0,
+            cpu_seconds,
+            broker_cpu_seconds: 1.0,
+            memory,
+            first_record_seconds: None,
+            trouble: None,
+        }
+    }
+
+    fn rows() -> Vec<Row> {
+        let row = |who, runs| Row { contender: Contender { who, tuned: false }, runs };
+        let bound = |limit, run| row(Who::Limit(limit), vec![run]);
+        vec![
+            bound(Limit::ConsumeOnly, run(2_000_000, 1.0, 80_000_000)),
+            bound(Limit::ProduceOnly, run(1_000_000, 1.0, 40_000_000)),
+            row(Who::Subject(Kind::Mirror), vec![run(500_000, 0.6, 50_000_000)]),
+            row(Who::Subject(Kind::MirrorMaker1), vec![run(200_000, 0.96, 400_000_000)]),
+        ]
+    }
 
     #[test]
-    fn the_middle_of_an_even_number_lies_between_two() {
-        let spread = Spread::of([4.0, 1.0, 3.0, 2.0].into_iter());
-        assert_eq!(spread, Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
-        assert_eq!(Spread::of(std::iter::empty()), None);
+    fn the_text_says_the_ratios_that_the_json_has() {
+        let comparison = Comparison::of(&bench(1), &rows());
+        let text = render(&comparison);
+        let says = |words: &str| assert!(text.contains(words), "no {words:?} in\n{text}");
+        says("50 topics, each of 8 to 3 partitions");
+        says(
+            "mirror has 2.5 times the rate of mirrormaker1, 1/4.0 of its CPU per record and 1/8.0 of its memory",
+        );
+        says(
+            "mirror has 50 % of the rate of produce-only, and 80 % of the CPU per record of both bounds together",
+        );
+        assert!(!text.contains("incomplete"), "{text}");
+        let json: Value = serde_json::from_str(&comparison.json()).unwrap();
+        let (ratio, bounds) = (&json["ratios"][0], &json["bounds"][0]);
+        let near = |found: &Value, expected: f64| {
+            assert!((found.as_f64().unwrap() - expected).abs() < 1e-9, "{found} is not {expected}");
+        };
+        assert_eq!(
+            (&ratio["contender"], &ratio["against"]),
+            (&"mirror".into(), &"mirrormaker1".into())
+        );
+        near(&ratio["rate"], 2.5);
+        near(&ratio["cpu_per_record"], 0.25);
+        near(&ratio["memory"], 0.125);
+        near(&bounds["rate_of_consume_only"], 0.25);
+        near(&bounds["rate_of_produce_only"], 0.5);
+        near(&bounds["cpu_of_both_bounds"], 0.8);
+        assert_eq!((&json["complete"], &json["topics"]), (&true.into(), &50.into()));
+        assert_eq!(json["contenders"][3]["runs"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_cut_short_is_marked_in_both() {
+        let mut rows = rows();
+        rows[3].runs.clear();
+        let comparison = Comparison::of(&bench(2), &rows);
+        let text = render(&comparison);
+        assert!(text.contains("\nincomplete: 3 of 8 runs\n"), "{text}");
+        let json: Value = serde_json::from_str(&comparison.json()).unwrap();
+        assert_eq!(json["complete"], false);
+        assert_eq!(json["ratios"][0]["rate"], Value::Null, "nothing to compare with");
+        assert!(!text.contains("of mirrormaker1"), "{text}");
+        assert!(!Comparison::of(&bench(1), &[]).complete, "nothing was measured");
+    }
+
+    #[test]
+    fn a_table_of_tuned_mirrors_has_its_own_ratios() {
+        let mut rows = rows();
+        let tuned: Vec<Row> = rows[2..].to_vec();
+        rows.extend(tuned.into_iter().map(|row| Row {
+            contender: Contender { tuned: true, ..row.contender },
+            runs: vec![run(400_000, 1.0, 100_000_000)],
+        }));
+        let comparison = Comparison::of(&bench(1), &rows);
+        let named: Vec<&str> = comparison.ratios.iter().map(|one| one.against.as_str()).collect();
+        assert_eq!(named, ["mirrormaker1", "mirrormaker1-tuned"]);
+        let text = render(&comparison);
+        assert!(
+            text.contains("mirror-tuned has 1.0 times the rate of mirrormaker1-tuned"),
+            "{text}"
+        );
+        assert!(text.contains("mirror-tuned has 40 % of the rate of produce-only"), "{text}");
     }
 }

@@ -1,0 +1,75 @@
+//! Kafka's protocol by hand, for records that no client of ours can write or read.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use crate::support::{Cluster, TOPIC};
+
+/// A header as it lies in a record: the length of its name, its name, the length of its value, its value. Lengths are
+/// zigzag numbers, of one byte here.
+pub(crate) fn header(name: &[u8], value: &[u8]) -> Vec<u8> {
+    [&[short(name.len())], name, &[short(value.len())], value].concat()
+}
+
+/// A record of partition 0 with a header, produced without a client (ProduceRequest 3, record batch 2). Its checksum is
+/// left out: the mock does not look at it, nor does a consumer with `check.crcs=false`.
+pub(crate) fn produce(cluster: &Cluster, value: &[u8], header: &[u8]) {
+    // attributes, timestamp and offset since the batch's, no key, value, one header
+    let body = [&[0, 0, 0, 1, short(value.len())], value, &[short(1)], header].concat();
+    let record = [&[short(body.len())], &body[..]].concat();
+    let time = 1_500_000_000_000_i64.to_be_bytes();
+    let (none, one) = ([0xff; 14], 1_i32.to_be_bytes());
+    // attributes, last offset, both timestamps, no producer, number of records
+    let rest = [&[0; 2][..], &[0; 4], &time, &time, &none, &one, &record].concat();
+    // leader's epoch, magic, checksum
+    let batch = [&[0; 4][..], &[2], &[0; 4], &rest].concat();
+    let batch = [&[0; 8], &sized(&batch)[..]].concat();
+    // no transaction, acks of all, timeout; one topic, one partition
+    let head = [&[0xff; 2][..], &[0xff; 2], &10_000_i32.to_be_bytes()].concat();
+    let answer = ask(cluster, (0, 3), &[&head[..], &one_partition(), &sized(&batch)].concat());
+    let error = &answer[4 + 4 + 2 + TOPIC.len() + 4 + 4..][..2];
+    assert_eq!(error, [0, 0], "the broker refuses it: {answer:?}");
+}
+
+/// The batches of partition 0 that hold its first so many records, as they lie there (FetchRequest 4); the mock hands out one
+/// at a time.
+pub(crate) fn fetch(cluster: &Cluster, records: i64) -> Vec<u8> {
+    let (most, wait) = (1_000_000_i32.to_be_bytes(), 100_i32.to_be_bytes());
+    // no replica, wait, at least a byte, at most, uncommitted
+    let head =
+        [&[0xff; 4], &wait, &1_i32.to_be_bytes(), &most, &[0][..], &one_partition()].concat();
+    let from =
+        |offset: i64| ask(cluster, (1, 4), &[&head[..], &offset.to_be_bytes(), &most].concat());
+    (0..records).flat_map(from).collect()
+}
+
+/// The only topic and partition that is asked about.
+fn one_partition() -> Vec<u8> {
+    let (one, name) = (1_i32.to_be_bytes(), (TOPIC.len() as i16).to_be_bytes());
+    [&one[..], &name, TOPIC.as_bytes(), &one, &[0; 4]].concat()
+}
+
+/// Sends a request (its key and version) and returns the answer behind its length.
+fn ask(cluster: &Cluster, (key, version): (i16, i16), body: &[u8]) -> Vec<u8> {
+    let mut broker = TcpStream::connect(cluster.bootstrap_servers()).unwrap();
+    // correlation, no client id
+    let head = [&key.to_be_bytes()[..], &version.to_be_bytes(), &[0; 4], &[0xff; 2]].concat();
+    broker.write_all(&sized(&[&head, body].concat())).unwrap();
+    let mut length = [0; 4];
+    broker.read_exact(&mut length).unwrap();
+    let mut answer = vec![0; i32::from_be_bytes(length) as usize];
+    broker.read_exact(&mut answer).unwrap();
+    answer
+}
+
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as i32).to_be_bytes(), bytes].concat()
+}
+
+/// A zigzag number of one byte.
+fn short(number: usize) -> u8 {
+    assert!(number < 64, "it takes two bytes");
+    (number as u8) << 1
+}
