@@ -14,6 +14,16 @@ pub enum Partitioning {
     Preserve,
 }
 
+impl Partitioning {
+    /// The destination partition for records of this one; `None` leaves it to the producer.
+    pub fn of(self, source_partition: i32) -> Option<i32> {
+        match self {
+            Self::Key => None,
+            Self::Preserve => Some(source_partition),
+        }
+    }
+}
+
 /// The destination cannot take this partition.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

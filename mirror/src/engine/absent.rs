@@ -6,8 +6,8 @@
 //! never was there is an error soon: nobody would create it.
 
 use std::{
-    collections::VecDeque,
-    sync::atomic::Ordering,
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,15 +18,14 @@ use rdkafka::{
     producer::BaseRecord,
 };
 
-use super::{EngineError, notes::Notes, stream::Stream};
+use super::{EngineError, client::lock, notes::Notes, stream::Stream};
 use crate::{
     progress::{Place, Token},
-    route::Partitioning,
     shutdown::Stop,
 };
 
 /// How long a topic that was there may be away.
-const TOPIC_RETURNS: Duration = Duration::from_secs(30);
+pub(super) const TOPIC_RETURNS: Duration = Duration::from_secs(30);
 /// Pause before it is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -35,6 +34,45 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Unsent {
     token: Token,
     message: OwnedMessage,
+}
+
+/// With `--exactly-once` the source partitions whose records found no topic, and since when: they are read and sent
+/// again, in one transaction after the other, until one is committed.
+#[derive(Debug, Default)]
+pub(super) struct Missed(Mutex<BTreeMap<(String, i32), Instant>>);
+
+impl Missed {
+    /// Whether a record of the partition was given back before, and none has been committed since.
+    pub(super) fn is_waited_for(&self, place: &Place) -> bool {
+        lock(&self.0).contains_key(&(place.topic.clone(), place.partition))
+    }
+
+    /// Notes that the topic is away; false if it has been for too long.
+    pub(super) fn wait(&self, place: &Place, now: Instant) -> bool {
+        let mut missed = lock(&self.0);
+        let is_first = missed.keys().all(|(topic, _)| *topic != place.topic);
+        let since = *missed.entry((place.topic.clone(), place.partition)).or_insert(now);
+        drop(missed);
+        if is_first {
+            say_waiting(&place.topic);
+        }
+        now.duration_since(since) <= TOPIC_RETURNS
+    }
+
+    /// Its records are committed, or others have the partition.
+    pub(super) fn forget(&self, topic: &str, partition: i32) {
+        let mut missed = lock(&self.0);
+        if !missed.is_empty() {
+            missed.remove(&(topic.to_owned(), partition));
+        }
+    }
+}
+
+fn say_waiting(topic: &str) {
+    tracing::warn!(
+        "the destination has no topic {topic} now, which was there: waiting for it, {} s at most",
+        TOPIC_RETURNS.as_secs()
+    );
 }
 
 /// Whether the error says that there is no such topic, or no such partition of it.
@@ -69,10 +107,7 @@ impl Stream<'_> {
         else {
             return Ok(());
         };
-        tracing::warn!(
-            "the destination has no topic {topic} now, which was there: waiting for it, {} s at most",
-            TOPIC_RETURNS.as_secs()
-        );
+        say_waiting(&topic);
         let copied = || self.notes.meters.copied.get();
         let (mut before, mut missed) = (copied(), Instant::now());
         let mut waiting = VecDeque::new();
@@ -127,10 +162,7 @@ impl Stream<'_> {
             };
             let record = BaseRecord {
                 topic: message.topic(),
-                partition: match self.settings.partitioning {
-                    Partitioning::Key => None,
-                    Partitioning::Preserve => Some(place.partition),
-                },
+                partition: self.settings.partitioning.of(place.partition),
                 payload: message.payload(),
                 key: message.key(),
                 // Not the message's: a report does not say which timestamp was given.
@@ -144,5 +176,26 @@ impl Stream<'_> {
             self.notes.meters.sent.add(1);
             waiting.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_waits_for_its_topic_from_the_first_record_that_found_none() {
+        let missed = Missed::default();
+        let place = |partition| Place { topic: "t".to_owned(), partition, offset: 7 };
+        let began = Instant::now();
+        assert!(!missed.is_waited_for(&place(0)));
+        assert!(missed.wait(&place(0), began) && missed.is_waited_for(&place(0)));
+        assert!(missed.wait(&place(0), began + TOPIC_RETURNS));
+        let late = began + TOPIC_RETURNS + AGAIN;
+        assert!(missed.wait(&place(1), late), "another partition waits from now on");
+        assert!(!missed.wait(&place(0), late));
+        missed.forget("t", 0);
+        assert!(!missed.is_waited_for(&place(0)) && missed.is_waited_for(&place(1)));
+        assert!(missed.wait(&place(0), late), "a commit in between begins it anew");
     }
 }

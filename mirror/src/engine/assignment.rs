@@ -174,7 +174,7 @@ impl Stream<'_> {
                 );
             }
             if !is_expelled {
-                self.complete(Some(BEFORE_REVOKE))?;
+                self.complete(Some(drained.patience(BEFORE_REVOKE)))?;
             }
             if !is_expelled && let Err(error) = self.commit_now() {
                 tracing::warn!("the commit before a rebalance failed: {}", client::reason(&error));
@@ -191,6 +191,7 @@ impl Stream<'_> {
         progress.next_positions().into_iter().for_each(|next| self.notes.furthest.note(next));
         for partition in partitions.elements() {
             progress.revoke(partition.topic(), partition.partition());
+            self.notes.missed.forget(partition.topic(), partition.partition());
             let key = (partition.topic().to_owned(), partition.partition());
             self.notes.meters.lags().remove(&key);
             self.notes.custody.forget(&key);

@@ -65,7 +65,7 @@ impl Stream<'_> {
 
     /// What is acknowledged within a transaction does not count before that is committed.
     fn is_in_transaction(&self) -> bool {
-        self.lanes.as_ref().is_some_and(Lanes::is_open)
+        self.lanes.as_ref().is_some_and(Lanes::has_transaction)
     }
 
     /// Waits for a commit that is on its way.

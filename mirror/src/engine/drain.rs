@@ -33,6 +33,13 @@ pub(super) enum Drained {
     Expelled,
 }
 
+impl Drained {
+    /// How long the destination has for what is left to do: none, if it was silent for that long already.
+    pub(super) fn patience(self, patience: Duration) -> Duration {
+        if self == Self::Silent { Duration::ZERO } else { patience }
+    }
+}
+
 impl Stream<'_> {
     /// Waits until all in flight is acknowledged, and commits meanwhile: others who get the partitions begin
     /// where that got to. It ends early if the destination goes silent for `patience`, or if the group says
@@ -75,7 +82,7 @@ impl Stream<'_> {
     /// The graceful end: everything read is delivered and committed.
     pub(super) fn finish(&self) -> Result<(), EngineError> {
         let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
-        self.complete(Some(LAST_ACKNOWLEDGEMENT))?;
+        self.complete(Some(drained.patience(LAST_ACKNOWLEDGEMENT)))?;
         self.notes.progress().commit_failed();
         let deadline = Instant::now() + LAST_COMMIT;
         while let Err(error) = self.commit_now() {

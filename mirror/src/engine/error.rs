@@ -132,6 +132,14 @@ pub(crate) enum EngineError {
     Positions { topic: String, reason: String },
 
     #[error(
+        "read how far each partition is copied exactly once: the destination has no topic {topic} any more, which held \
+         it (missed for {} s). If somebody deleted it, start the mirror again: it makes the topic anew and goes on where \
+         the group has committed on the source; what was copied since that commit is then there twice",
+        waited.as_secs()
+    )]
+    PositionsGone { topic: String, waited: Duration },
+
+    #[error(
         "stop cleanly: the last transaction of {topic} [{partition}] was aborted ({reason}); readers of committed \
          records see nothing of it, and the next start copies it"
     )]

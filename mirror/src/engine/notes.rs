@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use rdkafka::{
@@ -17,7 +18,7 @@ use rdkafka::{
 
 use super::{
     EngineError, Settings, Shared,
-    absent::{self, Unsent},
+    absent::{self, Missed, Unsent},
     client::{self, lock},
     custody::Custody,
     data_loss::Loss,
@@ -55,6 +56,8 @@ pub(super) struct Notes {
     /// Topics that the destination had when the mirror started.
     pub(super) established: OnceLock<Arc<BTreeSet<String>>>,
     unsent: Mutex<Vec<Unsent>>,
+    /// With `--exactly-once`: what waits for a topic.
+    pub(super) missed: Missed,
     /// No batch of several records is larger.
     largest_batch: u64,
     /// The destination may refuse a record that is larger.
@@ -133,7 +136,11 @@ impl Notes {
         let is_missing = absent::is_missing(error);
         if self.exactly_once {
             // What is not of this record alone is sent again, in another transaction.
-            let is_away = is_missing && self.was_there(topic);
+            let is_away =
+                is_missing && (self.missed.is_waited_for(&place) || self.was_there(topic));
+            if is_away && !self.missed.wait(&place, Instant::now()) {
+                return self.fail(EngineError::MissingTopic { topic: topic.to_owned() });
+            }
             if is_away || exactly_once::is_of_the_transaction(error.rdkafka_error_code()) {
                 tracing::debug!("a record of {topic} is to be sent again: {error}");
                 return;

@@ -32,7 +32,6 @@ use crate::{
     config::{self, Origin, Setting},
     meters::StreamMeters,
     progress::Token,
-    route::Partitioning,
     shutdown::Stop,
     witness,
 };
@@ -231,10 +230,7 @@ impl<'a> Stream<'a> {
         let message = &held.message;
         let record = BaseRecord {
             topic: message.topic(),
-            partition: match self.settings.partitioning {
-                Partitioning::Key => None,
-                Partitioning::Preserve => Some(message.partition()),
-            },
+            partition: self.settings.partitioning.of(message.partition()),
             payload: message.payload(),
             key: message.key(),
             timestamp: message.timestamp().to_millis(),

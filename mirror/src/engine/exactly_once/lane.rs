@@ -25,6 +25,8 @@ use crate::{
 
 /// One try to become the only writer, or to end a transaction; both go on where they were when called again.
 const TRY: Duration = Duration::from_secs(1);
+/// So many events are served at once: an error may lie behind lines of the log.
+const EVENTS: usize = 32;
 
 /// One source partition's way to the destination.
 pub(in super::super) struct Lane {
@@ -157,6 +159,11 @@ impl Lane {
         }
     }
 
+    /// Hears what the producer says of its connections while it may not write yet.
+    pub(super) fn serve(&self) {
+        (0..EVENTS).for_each(|_| self.producer.poll(Duration::ZERO));
+    }
+
     /// Is there something to commit?
     pub(super) fn is_open(&self) -> bool {
         self.open && self.broken.is_none()
@@ -197,7 +204,10 @@ impl Lane {
     /// Commits the transaction: its records and its position are there for readers, or none of them.
     pub(super) fn commit(&mut self) -> Tried {
         match self.producer.commit_transaction(TRY) {
-            Ok(()) => (self.open, self.committed) = (false, Some(self.next)),
+            Ok(()) => {
+                (self.open, self.committed) = (false, Some(self.next));
+                self.producer.context().notes.missed.forget(&self.topic, self.partition);
+            }
             Err(error) if may_be_tried_again(&error) => return Tried::Again,
             Err(error) => self.breaks(&error),
         }

@@ -11,9 +11,13 @@
 
 mod lane;
 pub(super) mod positions;
+mod reading;
+#[cfg(test)]
+mod trials;
+mod wait;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
     thread,
     time::{Duration, Instant},
@@ -30,11 +34,12 @@ use rdkafka::{
     topic_partition_list::TopicPartitionListElem,
 };
 
+use wait::Wait;
+
 use super::{
     EngineError, Settings,
     assignment::Start,
     client,
-    room::STAY_IN_GROUP,
     stream::{LAST_TRANSACTION, Stream, consume},
 };
 use crate::{
@@ -43,8 +48,8 @@ use crate::{
     witness::Note,
 };
 
-/// Pause between two looks at what is in flight.
-const LOOK: Duration = Duration::from_millis(1);
+/// Pause before lanes are opened anew once more: what broke them may last.
+const BETWEEN_MENDS: Duration = Duration::from_secs(1);
 
 /// Sees to the topic of the positions, and says whose they are.
 pub(super) fn prepare(settings: &Settings, cluster: Option<String>) -> Result<Origin, EngineError> {
@@ -66,11 +71,13 @@ pub(super) struct Lanes {
     by_slot: RefCell<HashMap<Slot, Lane>>,
     /// Those whose transaction can no longer be committed; they are to be opened anew.
     broken: RefCell<Vec<Lane>>,
+    mended: Cell<Option<Instant>>,
 }
 
 impl Lanes {
     pub(super) fn new(origin: Origin, stop: Stop) -> Self {
-        Self { origin, stop, by_slot: RefCell::default(), broken: RefCell::default() }
+        let (by_slot, broken) = (RefCell::default(), RefCell::default());
+        Self { origin, stop, by_slot, broken, mended: Cell::new(None) }
     }
 
     /// Hands a record to its partition's lane.
@@ -91,7 +98,7 @@ impl Lanes {
     }
 
     /// Is anything sent that is not part of a committed transaction?
-    pub(super) fn is_open(&self) -> bool {
+    pub(super) fn has_transaction(&self) -> bool {
         self.by_slot.borrow().values().any(Lane::has_transaction)
     }
 
@@ -153,12 +160,13 @@ impl Stream<'_> {
         let mut opened = partitions.elements().iter().map(new).collect::<Result<Vec<_>, _>>()?;
         let mut waiting: Vec<&mut Lane> = opened.iter_mut().collect();
         let fenced = self.persist(
-            |_| lanes.stop.requested(),
+            || lanes.stop.requested(),
             || {
                 let tried = at_once(&mut waiting, |lane| lane.fence());
                 let mut again = Vec::new();
                 for (lane, tried) in waiting.drain(..).zip(tried) {
                     if let Tried::Again = tried? {
+                        lane.serve();
                         again.push(lane);
                     }
                 }
@@ -170,7 +178,13 @@ impl Stream<'_> {
             return Ok(None);
         }
         // Only now: what a former owner could still have committed is committed or aborted.
-        let stored = positions::read(self.settings, &lanes.origin, &lanes.stop)?;
+        let keys = opened.iter().map(|lane| lane.key().to_owned()).collect();
+        let mut wait = Wait::new(self);
+        let stored = reading::read(self.settings, &lanes.origin, &keys, &mut || {
+            wait.go_on().map(|()| !lanes.stop.requested())
+        });
+        wait.end()?;
+        let stored = stored?;
         let with = |mut stored: BTreeMap<String, Stored>| {
             let one = |lane: Lane| (lane.partition(), (stored.remove(lane.key()), lane));
             Opened(opened.into_iter().map(one).collect())
@@ -184,10 +198,12 @@ impl Stream<'_> {
         let Some(lanes) = &self.lanes else { return Ok(()) };
         let mut all = lanes.by_slot.borrow_mut();
         let mut open: Vec<&mut Lane> = all.values_mut().filter(|lane| lane.is_open()).collect();
-        let is_over = |waited: Duration| match patience {
-            Some(patience) => waited > patience,
+        // One deadline for all steps.
+        let since = Instant::now();
+        let is_over = || match patience {
+            Some(patience) => since.elapsed() >= patience,
             // A stop does not cut short what is nearly done.
-            None => lanes.stop.requested() && waited > LAST_TRANSACTION,
+            None => lanes.stop.requested() && since.elapsed() > LAST_TRANSACTION,
         };
         // A position is written last, so that it notes the last record before it.
         let ended = self.deliver(&is_over, &mut open)?
@@ -204,7 +220,7 @@ impl Stream<'_> {
 
     fn send_positions(
         &self,
-        is_over: &impl Fn(Duration) -> bool,
+        is_over: &impl Fn() -> bool,
         open: &mut [&mut Lane],
     ) -> Result<bool, EngineError> {
         let mut unsent: Vec<usize> = (0..open.len()).collect();
@@ -220,7 +236,7 @@ impl Stream<'_> {
 
     fn deliver(
         &self,
-        is_over: &impl Fn(Duration) -> bool,
+        is_over: &impl Fn() -> bool,
         open: &mut [&mut Lane],
     ) -> Result<bool, EngineError> {
         self.persist(is_over, || {
@@ -231,7 +247,7 @@ impl Stream<'_> {
 
     fn commit_lanes(
         &self,
-        is_over: &impl Fn(Duration) -> bool,
+        is_over: &impl Fn() -> bool,
         open: &mut Vec<&mut Lane>,
     ) -> Result<bool, EngineError> {
         self.persist(is_over, || {
@@ -269,8 +285,9 @@ impl Stream<'_> {
         if broken.is_empty() {
             return Ok(());
         }
-        if !self.is_member(&broken) {
-            // A rebalance is on its way, and says whether they are still ours.
+        let is_too_soon = lanes.mended.get().is_some_and(|mended| mended.elapsed() < BETWEEN_MENDS);
+        if is_too_soon || !self.is_member(&broken) {
+            // Soon; or a rebalance is on its way, and says whether they are still ours.
             lanes.broken.replace(broken);
             return Ok(());
         }
@@ -283,6 +300,7 @@ impl Stream<'_> {
             );
             partitions.add_partition(&topic, partition);
         }
+        lanes.mended.set(Some(Instant::now()));
         let cut_short = broken.first().map(Lane::aborted);
         end(broken);
         let opened = self.open_lanes(&partitions)?;
@@ -321,33 +339,6 @@ impl Stream<'_> {
             Ok(()) => true,
             Err(error) => !client::is_expulsion(&error),
         }
-    }
-
-    /// Tries until it is done, and stays in the group meanwhile. False if it is over before that, after so long.
-    fn persist(
-        &self,
-        is_over: impl Fn(Duration) -> bool,
-        mut attempt: impl FnMut() -> Result<Tried, EngineError>,
-    ) -> Result<bool, EngineError> {
-        let since = Instant::now();
-        let mut paused = false;
-        let done = loop {
-            if let Tried::Done = attempt()? {
-                break true;
-            }
-            if is_over(since.elapsed()) {
-                break false;
-            }
-            if since.elapsed() > STAY_IN_GROUP {
-                paused = true;
-                self.stay_in_group()?;
-            }
-            thread::sleep(LOOK);
-        };
-        if paused {
-            self.resume_all()?;
-        }
-        Ok(done)
     }
 }
 

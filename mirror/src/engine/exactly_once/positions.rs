@@ -3,27 +3,19 @@
 //! A position is written in the transaction that carries the records before it, so both are there or neither is.
 //! The topic is compacted: the last position of a partition stays, the others go in time.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
     admin::{
         AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication,
     },
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::RDKafkaErrorCode,
 };
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    EngineError, Settings,
-    client::{self, Quiet},
-};
-use crate::{config, shutdown::Stop, witness::Note};
+use super::super::{EngineError, Settings, client};
+use crate::{config, witness::Note};
 
 /// What its name begins with: internal by its two underscores, so no include list ever selects it.
 pub(crate) const PREFIX: &str = "__mirror_positions";
@@ -33,12 +25,8 @@ const SEGMENT_BYTES: &str = "16777216";
 const REPLICAS: usize = 3;
 /// One question to the destination.
 const QUESTION: Duration = Duration::from_secs(10);
-/// Pause before what was not answered is asked again.
-const AGAIN: Duration = Duration::from_millis(500);
-/// How often it is looked whether the transactions of others have ended.
+/// Pause before another look at a topic that is being made.
 const LOOK: Duration = Duration::from_millis(20);
-/// After how long it is said what is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whose positions they are: two mirrors of one name may come from two clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +97,8 @@ pub(super) fn value(offset: i64, note: &Note) -> String {
     serde_json::to_string(&position).expect("numbers and a string are JSON")
 }
 
-fn stored(value: &[u8]) -> Result<Stored, String> {
+/// What a position's value says.
+pub(super) fn stored(value: &[u8]) -> Result<Stored, String> {
     match serde_json::from_slice(value) {
         Ok(Position { version: 1, offset, note }) => {
             Ok(Stored { offset, note: Note::parse(&note) })
@@ -190,7 +179,7 @@ fn refused(topic: &str, reason: &str) -> EngineError {
 }
 
 /// What a consumer or admin client needs of a producer's settings to reach the same cluster.
-fn connection(producer: &config::Settings) -> config::Settings {
+pub(super) fn connection(producer: &config::Settings) -> config::Settings {
     const PREFIXES: [&str; 9] = [
         "bootstrap.",
         "security.",
@@ -209,116 +198,6 @@ fn connection(producer: &config::Settings) -> config::Settings {
         .filter(|setting| of_connection(&setting.name))
         .for_each(|setting| settings.set(setting.clone()));
     settings
-}
-
-/// The stored positions of our partitions, by their keys, as they are once every transaction that was open
-/// when we asked has ended. `None` if it is time to stop.
-pub(super) fn read(
-    settings: &Settings,
-    origin: &Origin,
-    stop: &Stop,
-) -> Result<Option<BTreeMap<String, Stored>>, EngineError> {
-    let topic = origin.topic();
-    let unreadable = |error| unreadable(&topic, &error);
-    let producer = connection(&settings.producers[0]);
-    // librdkafka assigns nothing without a group; nothing is committed in it here.
-    let reader = |isolation| {
-        let more = [
-            ("group.id", origin.group.as_str()),
-            ("isolation.level", isolation),
-            ("enable.partition.eof", "true"),
-            ("enable.auto.commit", "false"),
-            ("auto.offset.reset", "error"),
-        ];
-        let quiet = Quiet::new("destination");
-        client::make::<_, BaseConsumer<Quiet>>(&producer, &more, &settings.producer_file, quiet)
-    };
-    let uncommitted = reader("read_uncommitted")?;
-    let Some((_, end)) = ask(&topic, stop, || uncommitted.fetch_watermarks(&topic, 0, QUESTION))?
-    else {
-        return Ok(None);
-    };
-    let committed = reader("read_committed")?;
-    if !others_have_ended(&committed, &topic, end, stop)? {
-        return Ok(None);
-    }
-    let mut start = TopicPartitionList::new();
-    start.add_partition_offset(&topic, 0, Offset::Beginning).map_err(unreadable)?;
-    committed.assign(&start).map_err(unreadable)?;
-    let mut positions = BTreeMap::new();
-    while !stop.requested() {
-        match committed.poll(LOOK) {
-            None => {}
-            Some(Ok(message)) => {
-                let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
-                let value = message.payload().unwrap_or_default();
-                let position = stored(value).map_err(|reason| EngineError::Positions {
-                    topic: topic.clone(),
-                    reason: format!("the record at offset {}: {reason}", message.offset()),
-                })?;
-                positions.insert(key, position);
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Some(positions)),
-            Some(Err(error)) if client::is_refusal(&error) => return Err(unreadable(error)),
-            Some(Err(error)) => {
-                tracing::warn!("the positions are not read yet: {}", client::reason(&error));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Waits until everything below `end` is decided; readers of committed records see no further than the first
-/// record of a transaction that is open.
-fn others_have_ended(
-    reader: &BaseConsumer<Quiet>,
-    topic: &str,
-    end: i64,
-    stop: &Stop,
-) -> Result<bool, EngineError> {
-    let (since, mut said) = (Instant::now(), false);
-    loop {
-        let Some((_, stable)) = ask(topic, stop, || reader.fetch_watermarks(topic, 0, QUESTION))?
-        else {
-            return Ok(false);
-        };
-        if stable >= end {
-            return Ok(true);
-        }
-        if !said && since.elapsed() > PATIENCE {
-            said = true;
-            tracing::warn!(
-                "waiting for another mirror's transaction to end, to read the positions"
-            );
-        }
-        std::thread::sleep(LOOK);
-    }
-}
-
-/// Asks the destination until it answers, or refuses for good.
-fn ask<T>(
-    topic: &str,
-    stop: &Stop,
-    question: impl Fn() -> Result<T, KafkaError>,
-) -> Result<Option<T>, EngineError> {
-    while !stop.requested() {
-        match question() {
-            Ok(answer) => return Ok(Some(answer)),
-            Err(error) if client::is_refusal(&error) => return Err(unreadable(topic, &error)),
-            Err(error) => {
-                tracing::warn!(
-                    "the destination does not tell the positions: {}",
-                    client::reason(&error)
-                );
-            }
-        }
-        std::thread::sleep(AGAIN);
-    }
-    Ok(None)
-}
-
-fn unreadable(topic: &str, error: &KafkaError) -> EngineError {
-    EngineError::Positions { topic: topic.to_owned(), reason: client::reason(error) }
 }
 
 #[cfg(test)]

@@ -1,0 +1,212 @@
+//! Reads how far each partition is copied, once nobody else can move that any more.
+//!
+//! Others may write to the topic, too; only records with the keys of our partitions are looked at. What does not
+//! answer is asked again for as long as it takes, but not if it refuses us, or if the topic is gone for good.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    types::RDKafkaRespErr,
+};
+
+use super::{
+    super::{
+        EngineError, Settings,
+        absent::{self, TOPIC_RETURNS},
+        client::{self, Quiet},
+    },
+    positions::{self, Origin, Stored},
+};
+
+/// One question to the destination.
+const QUESTION: Duration = Duration::from_secs(5);
+/// Pause before what was not answered is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often it is looked whether the transactions of others have ended.
+const LOOK: Duration = Duration::from_millis(20);
+/// After how long it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So many events of a client are served at once: the error that tells why may lie behind lines of its log.
+const EVENTS: usize = 32;
+
+/// What is asked between two attempts: false if it is time to stop.
+pub(super) type GoOn<'g> = &'g mut dyn FnMut() -> Result<bool, EngineError>;
+
+/// The stored positions under these keys, as they are once every transaction that was open when we asked has
+/// ended. `None` if it is time to stop.
+pub(super) fn read(
+    settings: &Settings,
+    origin: &Origin,
+    keys: &BTreeSet<String>,
+    go_on: GoOn<'_>,
+) -> Result<Option<BTreeMap<String, Stored>>, EngineError> {
+    let topic = origin.topic();
+    let unreadable = |error| unreadable(&topic, &error);
+    let producer = positions::connection(&settings.producers[0]);
+    // librdkafka assigns nothing without a group; nothing is committed in it here.
+    let reader = |isolation| {
+        let more = [
+            ("group.id", origin.group.as_str()),
+            ("isolation.level", isolation),
+            ("enable.partition.eof", "true"),
+            ("enable.auto.commit", "false"),
+            ("auto.offset.reset", "error"),
+        ];
+        let quiet = Quiet::new("destination");
+        client::make::<_, BaseConsumer<Quiet>>(&producer, &more, &settings.producer_file, quiet)
+    };
+    let uncommitted = reader("read_uncommitted")?;
+    let Some(end) = end(&uncommitted, &topic, go_on)? else { return Ok(None) };
+    let committed = reader("read_committed")?;
+    if !others_have_ended(&committed, &topic, end, go_on)? {
+        return Ok(None);
+    }
+    let mut start = TopicPartitionList::new();
+    start.add_partition_offset(&topic, 0, Offset::Beginning).map_err(unreadable)?;
+    committed.assign(&start).map_err(unreadable)?;
+    let mut found = BTreeMap::new();
+    let mut missed = None;
+    while go_on()? {
+        match committed.poll(LOOK) {
+            None => denial(&committed)?,
+            Some(Ok(message)) => {
+                let read = note(&mut found, keys, message.key(), message.payload());
+                read.map_err(|reason| EngineError::Positions {
+                    topic: topic.clone(),
+                    reason: format!("the record at offset {}: {reason}", message.offset()),
+                })?;
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Some(found)),
+            Some(Err(error)) => not_told(&committed, &topic, &error, &mut missed)?,
+        }
+    }
+    Ok(None)
+}
+
+/// Notes a record of the topic, if it has one of the keys. A record without a value takes the position back.
+fn note(
+    found: &mut BTreeMap<String, Stored>,
+    keys: &BTreeSet<String>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), String> {
+    let key = std::str::from_utf8(key.unwrap_or_default()).unwrap_or_default();
+    let Some(key) = keys.get(key) else { return Ok(()) };
+    match value {
+        None => found.remove(key),
+        Some(value) => found.insert(key.clone(), positions::stored(value)?),
+    };
+    Ok(())
+}
+
+/// Waits until everything below `end` is decided; readers of committed records see no further than the first
+/// record of a transaction that is open.
+fn others_have_ended(
+    reader: &BaseConsumer<Quiet>,
+    topic: &str,
+    expected: i64,
+    go_on: GoOn<'_>,
+) -> Result<bool, EngineError> {
+    let (since, mut said) = (Instant::now(), false);
+    loop {
+        let Some(stable) = end(reader, topic, go_on)? else { return Ok(false) };
+        if stable >= expected {
+            return Ok(true);
+        }
+        if !said && since.elapsed() > PATIENCE {
+            said = true;
+            tracing::warn!(
+                "waiting for another mirror's transaction to end, to read the positions"
+            );
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// Where the topic ends for this reader; `None` if it is time to stop before it is told.
+fn end(
+    reader: &BaseConsumer<Quiet>,
+    topic: &str,
+    go_on: GoOn<'_>,
+) -> Result<Option<i64>, EngineError> {
+    let mut missed = None;
+    while go_on()? {
+        match reader.fetch_watermarks(topic, 0, QUESTION) {
+            Ok((_, end)) => return Ok(Some(end)),
+            Err(error) => {
+                // Nothing is assigned yet, so no record is among them.
+                (0..EVENTS).for_each(|_| drop(reader.poll(Duration::ZERO)));
+                not_told(reader, topic, &error, &mut missed)?;
+            }
+        }
+        thread::sleep(AGAIN);
+    }
+    Ok(None)
+}
+
+/// The destination has not answered: it may be away, but it may also refuse us, or have lost the topic.
+fn not_told(
+    reader: &BaseConsumer<Quiet>,
+    topic: &str,
+    error: &KafkaError,
+    missed: &mut Option<Instant>,
+) -> Result<(), EngineError> {
+    if client::is_refusal(error) {
+        return Err(unreadable(topic, error));
+    }
+    denial(reader)?;
+    if !absent::is_missing(error) && !is_unknown(reader, topic) {
+        *missed = None;
+    } else if missed.get_or_insert_with(Instant::now).elapsed() > TOPIC_RETURNS {
+        return Err(EngineError::PositionsGone { topic: topic.to_owned(), waited: TOPIC_RETURNS });
+    }
+    tracing::warn!("the destination does not tell the positions: {}", client::reason(error));
+    Ok(())
+}
+
+/// Whether the login was refused: who cannot log in now cannot later.
+fn denial(reader: &BaseConsumer<Quiet>) -> Result<(), EngineError> {
+    reader.context().troubles().denial().map_or(Ok(()), Err)
+}
+
+/// Whether the brokers say that there is no such topic.
+fn is_unknown(reader: &BaseConsumer<Quiet>, topic: &str) -> bool {
+    let unknown = Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    let metadata = reader.fetch_metadata(Some(topic), QUESTION);
+    metadata.is_ok_and(|metadata| metadata.topics().iter().any(|topic| topic.error() == unknown))
+}
+
+fn unreadable(topic: &str, error: &KafkaError) -> EngineError {
+    EngineError::Positions { topic: topic.to_owned(), reason: client::reason(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::witness::Note;
+
+    #[test]
+    fn only_records_with_our_keys_are_looked_at() {
+        let keys = BTreeSet::from(["ours".to_owned()]);
+        let mut found = BTreeMap::new();
+        let mut note = |key: &str, value: Option<&[u8]>| {
+            note(&mut found, &keys, Some(key.as_bytes()), value).map(|()| found.clone())
+        };
+        let position = br#"{"version":1,"offset":17}"#;
+        let stored = Stored { offset: 17, note: Note::default() };
+        assert_eq!(note("theirs", Some(b"anything")), Ok(BTreeMap::new()));
+        assert_eq!(note("theirs", None), Ok(BTreeMap::new()));
+        let ours = Ok(BTreeMap::from([("ours".to_owned(), stored)]));
+        assert_eq!(note("ours", Some(position)), ours);
+        assert_eq!(note("theirs", Some(position)), ours);
+        assert!(note("ours", Some(b"anything")).unwrap_err().contains("no position of ours"));
+        assert_eq!(note("ours", None), Ok(BTreeMap::new()), "it is taken back");
+    }
+}

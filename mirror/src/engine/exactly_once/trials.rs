@@ -1,0 +1,151 @@
+//! Streams in transactions between mock clusters. A mock makes no topics, so the topic of the positions is made here,
+//! and it shows readers what is not committed, so nothing is asked here of what is copied after an abort.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig,
+    mocking::MockCluster,
+    producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
+    types::RDKafkaRespErr,
+};
+
+use super::{
+    super::{EngineError, Shared, Subscription, Totals, leave, publish},
+    Lanes, Origin, Stream,
+};
+use crate::{cli, config::Config, engine, meters::Meters, shutdown::Stop, topics::TopicFilter};
+
+const UNKNOWN: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+const DEADLINE: Duration = Duration::from_secs(40);
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+fn origin() -> Origin {
+    Origin { group: "g".to_owned(), cluster: "c".to_owned() }
+}
+
+struct World {
+    source: Cluster,
+    destination: Cluster,
+    _folder: tempfile::TempDir,
+    settings: engine::Settings,
+    meters: Meters,
+    stop: Stop,
+}
+
+impl World {
+    fn new() -> Self {
+        let (source, destination) = (MockCluster::new(1).unwrap(), MockCluster::new(1).unwrap());
+        source.create_topic("t", 1, 1).unwrap();
+        for topic in ["t", &origin().topic()] {
+            destination.create_topic(topic, 1, 1).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let [consumer, producer] =
+            ["c", "p"].map(|name| folder.path().join(format!("{name}.properties")));
+        let servers = source.bootstrap_servers();
+        let lines = format!("bootstrap.servers={servers}\ngroup.id=g\nsession.timeout.ms=6000\n");
+        std::fs::write(&consumer, lines).unwrap();
+        let servers = destination.bootstrap_servers();
+        let lines =
+            format!("bootstrap.servers={servers}\ntopic.metadata.refresh.interval.ms=1000\n");
+        std::fs::write(&producer, lines).unwrap();
+        let mut args = cli::test_args(&consumer, &producer);
+        args.exactly_once = true;
+        let filter = TopicFilter::parse("t").unwrap();
+        let settings = Config::read(&args).unwrap().engine_settings(&args, filter);
+        let (meters, stop) = (Meters::new(1), Stop::default());
+        Self { source, destination, _folder: folder, settings, meters, stop }
+    }
+
+    fn produce(&self, records: usize) {
+        let mut config = ClientConfig::new();
+        let producer: BaseProducer =
+            config.set("bootstrap.servers", self.source.bootstrap_servers()).create().unwrap();
+        for _ in 0..records {
+            producer.send(BaseRecord::to("t").key("k").payload("v")).unwrap();
+        }
+        producer.flush(DEADLINE).unwrap();
+    }
+
+    /// Runs a stream, and meanwhile this; how it ended.
+    fn run(&self, meanwhile: impl FnOnce()) -> Result<Totals, EngineError> {
+        let shared = Shared::default();
+        let meters = self.meters.stream(0);
+        let mut stream = Stream::new(&self.settings, 0, meters, &shared, None).unwrap();
+        stream.write_in(Lanes::new(origin(), self.stop.clone()));
+        stream.begin(&Arc::new(BTreeSet::from(["t".to_owned()])), None);
+        let subscription = Subscription::default();
+        publish(&self.settings, &subscription, &["t".to_owned()]);
+        let stop = &self.stop;
+        thread::scope(|scope| {
+            let running = scope.spawn(move || {
+                let ended = stream.run(&subscription, stop);
+                leave(vec![stream]);
+                ended
+            });
+            meanwhile();
+            running.join().unwrap()
+        })
+    }
+
+    fn wait_for(&self, what: &str, is_there: impl Fn() -> bool) {
+        let since = Instant::now();
+        while !is_there() {
+            if since.elapsed() > DEADLINE {
+                self.stop.request();
+                panic!("no {what}: {:?}", self.meters.snapshot());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_for_commits(&self, commits: u64) {
+        self.wait_for("commit", || self.meters.snapshot().commits >= commits);
+    }
+
+    /// Ends the stream if it does not end by itself.
+    fn stop_later(&self) {
+        let stop = self.stop.clone();
+        thread::spawn(move || {
+            thread::sleep(DEADLINE);
+            stop.request();
+        });
+    }
+}
+
+#[test]
+fn a_topic_of_positions_that_is_gone_is_named() {
+    let world = World::new();
+    let topic = origin().topic();
+    world.destination.topic_error(&topic, UNKNOWN).unwrap();
+    let ended = world.run(|| world.stop_later());
+    assert!(
+        matches!(&ended, Err(EngineError::PositionsGone { topic: t, .. }) if *t == topic),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_stop_waits_once_for_a_destination_that_is_silent() {
+    let world = World::new();
+    let mut stopped = Instant::now();
+    let ended = world.run(|| {
+        world.produce(10);
+        world.wait_for_commits(2);
+        world.destination.broker_down(1).unwrap();
+        world.produce(10);
+        world.wait_for("record", || world.meters.snapshot().in_flight == 10);
+        world.stop.request();
+        stopped = Instant::now();
+    });
+    assert!(matches!(ended, Err(EngineError::Aborted { .. })), "{ended:?}");
+    let took = stopped.elapsed();
+    assert!(took < Duration::from_secs(40), "it took {took:?}");
+}
