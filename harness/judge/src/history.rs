@@ -10,6 +10,7 @@ mod id;
 pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
 pub use id::RecordId;
 
+use crate::plan::Side;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -71,6 +72,16 @@ pub struct Topic {
     pub selected: bool,
     /// Whether the source is compacted: the truth is then each key's last record.
     pub compacted: bool,
+}
+
+impl Topic {
+    /// Its name on a side.
+    pub fn on(&self, side: Side) -> &str {
+        match side {
+            Side::Source => &self.source,
+            Side::Destination => &self.destination,
+        }
+    }
 }
 
 /// What the source's watermarks were for one partition.

@@ -6,7 +6,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -110,6 +110,18 @@ pub fn partition_count(
 ) -> Result<u32, ClusterError> {
     let counts = partition_counts(reader, bootstrap, [topic])?;
     Ok(counts.get(topic).copied().unwrap_or(0))
+}
+
+/// The names of all topics.
+pub fn topic_names(
+    reader: &BaseConsumer,
+    bootstrap: &str,
+) -> Result<BTreeSet<String>, ClusterError> {
+    let metadata = reader
+        .fetch_metadata(None, REQUEST_TIMEOUT)
+        .map_err(request_failed("list the topics", bootstrap))?;
+    let there = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    Ok(there.map(|topic| topic.name().to_owned()).collect())
 }
 
 /// Where the partitions of these topics begin (`Beginning`) or end (`End`), asked for all at once.

@@ -35,7 +35,7 @@ impl Testbed {
         let read_before = self.read_source().await?;
         let selected = self.selected();
         let last_data = last_data_offsets(&read_before, &selected);
-        let cuts = cuts(&read_before);
+        let mut cuts = cuts(&read_before);
         let expected = self.send_sentinels().await?;
         let completion = self.await_end(&last_data, &expected).await?;
         self.log(&format!("the end of the run: {completion:?}"));
@@ -48,11 +48,18 @@ impl Testbed {
             (_, completion) => completion,
         };
         self.await_stability().await?;
+        let strays = self.take_strays().await?;
         let source = self.read_source().await?;
         let destination = self.read_destination().await?;
         self.keep_aborted(&source).await?;
         self.keep_settings().await?;
         self.keep_last_translations().await?;
+        // Nobody produces to a stray: all that lies there came after the producers had finished.
+        let of_strays = source.iter().filter(|(topic, _)| strays.contains(topic));
+        cuts.extend(of_strays.flat_map(|(topic, read)| {
+            let at = |partition: &u32| TopicPartition { topic: *topic, partition: *partition };
+            read.bounds.keys().map(move |partition| (at(partition), 0))
+        }));
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {

@@ -14,6 +14,7 @@ mod recreation;
 mod retention;
 mod sampler;
 mod shell;
+mod strays;
 mod subject;
 mod topics;
 mod translation;
@@ -40,7 +41,7 @@ pub use launch::session_timeout_ms;
 use produce::Load;
 use sampler::Sampler;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -104,6 +105,8 @@ pub struct Testbed {
     sampler: Option<Sampler>,
     /// Who writes to the source.
     producers: Arc<Producers>,
+    /// The topics of each side before the subject's first start.
+    there_before: BTreeMap<Side, BTreeSet<String>>,
     /// What is being written while the plan goes on.
     loads: Vec<Load>,
     /// What the subject is asked to mirror, as `--whitelist` takes it.
@@ -158,6 +161,7 @@ impl Testbed {
             tail: None,
             sampler: None,
             producers: Arc::new(Producers::to(pair.source.bootstrap())),
+            there_before: BTreeMap::new(),
             loads: Vec::new(),
             pattern: None,
             options: SubjectOptions::default(),
@@ -309,6 +313,10 @@ impl Testbed {
         Ok(())
     }
 
+    fn finished(&self) -> Option<&Completion> {
+        self.history.completion.as_ref()
+    }
+
     fn log(&self, text: &str) {
         self.settings.run_dir.log(&self.name, text);
     }
@@ -375,11 +383,5 @@ fn counts(topic: &mut judge::history::Topic, side: Side) -> &mut Vec<u32> {
 impl std::fmt::Debug for Testbed {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Testbed").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl Testbed {
-    fn finished(&self) -> Option<&Completion> {
-        self.history.completion.as_ref()
     }
 }

@@ -70,6 +70,7 @@ impl Testbed {
             Backend::Containers => Duration::from_millis(200),
         };
         let sampler = Sampler::start(self.new_progress()?, self.watched(), interval);
+        self.note_topics().await?;
         let mut ends = Ends::new();
         // Topics that are not selected are watched as well: what appears there is leaked.
         let all = self.watched_if(|_| true);

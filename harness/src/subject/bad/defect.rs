@@ -119,6 +119,11 @@ pub(super) trait Defect {
         filter.matches(topic)
     }
 
+    /// Another topic of the destination that a topic is copied to as well.
+    fn also_to(&self, _topic: &str) -> Option<String> {
+        None
+    }
+
     /// Told once how many partitions a topic of the destination has.
     fn learn(&mut self, _topic: &str, _partitions: u32) {}
 

@@ -7,7 +7,7 @@ use super::{
     Options,
     client::{EngineError, Notes, list, lock, message, tell},
     creation,
-    defect::{Begin, Defect, Policy, WhenFull, WhenGone, WhenRefused},
+    defect::{Begin, Creates, Defect, Policy, WhenFull, WhenGone, WhenRefused},
     filter::Filter,
     progress::Progress,
     record::{Origin, Outbox, Record, Step},
@@ -262,6 +262,13 @@ impl<'o> Engine<'o> {
                 let found = metadata.topics().iter().find(|found| found.name() == topic);
                 let partitions = found.map_or(1, |found| found.partitions().len() as i32);
                 creation::create(self.options, topic, partitions, self.policy.creates)?;
+                if let Some(other) = self.defect.also_to(topic) {
+                    // A mock creates topics by itself when it is asked for them, and takes no orders.
+                    let found = self.producer.client().fetch_metadata(Some(&other), QUESTION)?;
+                    if found.topics().iter().all(|topic| topic.error().is_some()) {
+                        creation::create(self.options, &other, partitions, Creates::Bare)?;
+                    }
+                }
                 let metadata = self.producer.client().fetch_metadata(Some(topic), QUESTION)?;
                 let partitions = metadata.topics().first().map_or(0, |one| one.partitions().len());
                 self.defect.learn(topic, partitions as u32);

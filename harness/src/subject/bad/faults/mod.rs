@@ -4,6 +4,7 @@ use super::Fault;
 
 mod commits_before_delivery;
 mod commits_highest;
+mod copies_elsewhere;
 mod copies_raw_offsets;
 mod cuts_large_values;
 mod delays_one;
@@ -50,7 +51,7 @@ mod writes_late;
 mod zeroes_timestamps;
 
 /// All of them.
-pub(super) const ALL: [Fault; 46] = [
+pub(super) const ALL: [Fault; 47] = [
     loses_one::FAULT,
     loses_first::FAULT,
     loses_last::FAULT,
@@ -86,6 +87,7 @@ pub(super) const ALL: [Fault; 46] = [
     trims_values::FAULT,
     re_encodes_text::FAULT,
     invents_one::FAULT,
+    copies_elsewhere::FAULT,
     forwards_excluded_topic::FAULT,
     forwards_aborted::FAULT,
     loops::FAULT,
