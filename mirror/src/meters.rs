@@ -28,6 +28,11 @@ impl Count {
         self.0.store(count, Ordering::Relaxed);
     }
 
+    /// Takes the count, which is 0 then.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+
     /// The count as last seen.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -44,9 +49,9 @@ pub struct StreamMeters {
     pub sent: Count,
     /// Records the producer has reported on, well or badly.
     pub reported: Count,
-    /// Records acknowledged.
+    /// Records acknowledged; with `--exactly-once`, committed.
     pub copied: Count,
-    /// Bytes of keys and values acknowledged.
+    /// Bytes of their keys and values.
     pub bytes: Count,
     /// Records that could not be sent, and were passed over.
     pub dropped: Count,

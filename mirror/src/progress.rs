@@ -181,9 +181,9 @@ impl Progress {
         }
     }
 
-    /// How many records were received that were received before, by whatever assignment.
-    pub fn read_again(&self) -> u64 {
-        self.read_again
+    /// How many records were received that were received before, by whatever assignment; those not told yet.
+    pub fn take_read_again(&mut self) -> u64 {
+        std::mem::take(&mut self.read_again)
     }
 
     /// Keeps an account of what is copied of a partition that was just assigned.
@@ -196,6 +196,11 @@ impl Progress {
     /// The account of a partition, if one is kept. It must be told of each record before [`Progress::received`].
     pub fn account(&mut self, slot: Slot) -> Option<&mut Account> {
         self.slots.get_mut(slot.0 as usize)?.as_mut()?.account.as_mut()
+    }
+
+    /// Takes the account of a partition, which is about to be assigned anew.
+    pub fn take_account(&mut self, slot: Slot) -> Option<Account> {
+        self.slots.get_mut(slot.0 as usize)?.as_mut()?.account.take()
     }
 
     /// What the account holds of a record in flight.

@@ -121,6 +121,7 @@ impl Stream<'_> {
     ) -> Slot {
         let Place { topic, partition, offset } = from;
         let former = progress.slot(topic, *partition);
+        let former_account = former.and_then(|former| progress.take_account(former));
         let slot = progress.assign(topic, *partition, *offset, committed);
         if let (Some(lanes), Some(former)) = (&self.lanes, former) {
             lanes.follow(former, slot, *offset);
@@ -129,6 +130,10 @@ impl Stream<'_> {
         if let Some(goal) = self.notes.goal.get()
             && let Some(account) = goal.account(topic, *partition)
         {
+            let account = match &self.lanes {
+                None => account,
+                Some(_) => account.in_transactions(former_account),
+            };
             progress.keep_account(slot, account);
         }
         slot

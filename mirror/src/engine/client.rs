@@ -25,6 +25,7 @@ use rdkafka::{
 use super::{EngineError, Settings, notes::Notes, once, troubles::Troubles};
 use crate::{
     config,
+    meters::Count,
     progress::{Place, Token},
     witness::Note,
 };
@@ -118,11 +119,33 @@ impl ConsumerContext for Quiet {}
 pub(super) struct Destination {
     pub(super) notes: Arc<Notes>,
     pub(super) troubles: Troubles,
+    /// What is acknowledged within the open transaction, if it writes in transactions.
+    pub(super) uncommitted: Option<Uncommitted>,
+}
+
+/// Records and bytes that count when their transaction is committed.
+#[derive(Debug, Default)]
+pub(super) struct Uncommitted {
+    pub(super) records: Count,
+    pub(super) bytes: Count,
 }
 
 impl Destination {
     pub(super) fn new(notes: Arc<Notes>) -> Self {
-        Self { notes, troubles: Troubles::new("destination") }
+        Self { notes, troubles: Troubles::new("destination"), uncommitted: None }
+    }
+
+    /// For a producer that writes in transactions.
+    pub(super) fn in_transactions(notes: Arc<Notes>) -> Self {
+        Self { uncommitted: Some(Uncommitted::default()), ..Self::new(notes) }
+    }
+
+    /// Counts what was acknowledged: the transaction is committed.
+    pub(super) fn committed(&self) {
+        if let Some(Uncommitted { records, bytes }) = &self.uncommitted {
+            self.notes.meters.copied.add(records.take());
+            self.notes.meters.bytes.add(bytes.take());
+        }
     }
 }
 
@@ -149,8 +172,13 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
         self.notes.meters.reported.add(1);
         match result {
             Ok(message) => {
-                self.notes.meters.copied.add(1);
-                self.notes.meters.bytes.add((message.key_len() + message.payload_len()) as u64);
+                let meters = &self.notes.meters;
+                let (records, bytes) = match &self.uncommitted {
+                    None => (&meters.copied, &meters.bytes),
+                    Some(uncommitted) => (&uncommitted.records, &uncommitted.bytes),
+                };
+                records.add(1);
+                bytes.add((message.key_len() + message.payload_len()) as u64);
                 let mut progress = self.notes.progress();
                 if self.notes.goal.get().is_some()
                     && let Some(waiting) = progress.waiting(token)

@@ -184,6 +184,19 @@ impl Stream<'_> {
             loss.slot.is_none() || loss.slot == slot
         });
         drop(progress);
+        let has_jumps = losses.iter().any(|loss| loss.from.is_some());
+        if has_jumps && self.settings.on_data_loss == OnDataLoss::Continue {
+            match self.drain(BEFORE_JUMP)? {
+                Drained::All => {}
+                Drained::Expelled => return Ok(()),
+                Drained::Silent => {
+                    // The jump would be committed over records that have not arrived: it has time.
+                    tracing::warn!("going on behind lost records once the destination answers");
+                    losses.into_iter().for_each(|loss| self.notes.add_loss(loss));
+                    return Ok(());
+                }
+            }
+        }
         self.accept(&losses)?;
         let (jumps, gone): (Vec<&Loss>, Vec<&Loss>) =
             losses.iter().partition(|loss| loss.from.is_some());
@@ -194,15 +207,6 @@ impl Stream<'_> {
         }
         if jumps.is_empty() {
             return Ok(());
-        }
-        match self.drain(BEFORE_JUMP)? {
-            Drained::All => {}
-            Drained::Expelled => return Ok(()),
-            Drained::Silent => {
-                // The jump would be committed over records that have not arrived.
-                let records = self.notes.progress().in_flight();
-                return Err(EngineError::Unfinished { records, waited: BEFORE_JUMP });
-            }
         }
         let mut places = Vec::new();
         let mut progress = self.notes.progress();

@@ -144,12 +144,10 @@ fn mirror(
         return Ok(Totals::default());
     }
     if settings.reset == Reset::Latest {
-        let sees = |streams: &Vec<stream::Stream<'_>>| match streams.first() {
-            Some(stream) => stream.see_what_is_there(&look_out, stop),
-            None => Ok(true),
-        };
-        if !made.as_ref().map_or(Ok(true), sees)? {
-            return Ok(Totals::default());
+        for stream in made.iter().flatten().take(1) {
+            if !stream.see_what_is_there(&look_out, stop)? {
+                return Ok(Totals::default());
+            }
         }
     }
     if settings.once {
@@ -251,6 +249,8 @@ fn copy(
                             totals.copied += of_stream.copied;
                             totals.dropped += of_stream.dropped;
                         }
+                        // The next round copies what was aborted.
+                        Err(EngineError::Aborted { .. }) if !fits && !stop.requested() => {}
                         Err(error) => failure = failure.or(Some(error)),
                     }
                 }

@@ -163,9 +163,9 @@ impl<'a> Stream<'a> {
         })
     }
 
-    /// Ends the stream, and gives back the clients.
-    pub(super) fn into_clients(self) -> (Arc<BaseConsumer<Source>>, BaseProducer<Destination>) {
-        (self.consumer, self.producer)
+    /// Ends the stream, and gives back its consumer, and whatever writes.
+    pub(super) fn into_clients(self) -> (Arc<BaseConsumer<Source>>, impl Send + use<>) {
+        (self.consumer, (self.producer, self.lanes))
     }
 
     fn copy(&self, subscription: &Subscription, stop: &Stop) -> Result<(), EngineError> {
@@ -269,7 +269,9 @@ impl<'a> Stream<'a> {
         self.notes.failure()?;
         self.send_again(stop)?;
         self.settle_losses()?;
-        self.notes.meters.read_again.set(self.notes.progress().read_again());
+        let read_again = self.notes.progress().take_read_again();
+        // Of all rounds: the meters outlive this stream.
+        self.notes.meters.read_again.add(read_again);
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
         }

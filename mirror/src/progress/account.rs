@@ -76,6 +76,23 @@ impl Copied {
         self.lost += (to - from).max(0) as u64;
         self.counted = to;
     }
+
+    fn count(&mut self, offset: i64, record: Waiting) {
+        if offset < self.counted {
+            self.repeated += 1;
+            return;
+        }
+        self.counted = offset + 1;
+        self.read.add(record.read);
+        match record.acknowledged {
+            None => self.dropped += 1,
+            Some((sum, landed)) => {
+                self.acknowledged.add(sum);
+                self.source.add(Some(offset));
+                self.destinations.entry(landed.partition).or_default().add(landed.offset);
+            }
+        }
+    }
 }
 
 /// Where the destination put a record. An offset can be unknown (`acks=0`).
@@ -109,13 +126,30 @@ pub struct Account {
     end: i64,
     /// As many as are in flight, in the same order.
     pub(super) waiting: VecDeque<Waiting>,
+    /// Within transactions: what is done with and not committed, with its source offsets.
+    uncommitted: Option<Vec<(i64, Waiting)>>,
     copied: Arc<Mutex<Copied>>,
 }
 
 impl Account {
     /// For a partition that is to be read up to `end`, the first offset that is not wanted.
     pub fn new(end: i64, copied: Arc<Mutex<Copied>>) -> Self {
-        Self { end, waiting: VecDeque::new(), copied }
+        Self { end, waiting: VecDeque::new(), uncommitted: None, copied }
+    }
+
+    /// Counts nothing before its transaction is committed. `former`: that of the assignment before, in the same
+    /// transaction.
+    pub fn in_transactions(self, former: Option<Self>) -> Self {
+        let uncommitted = former.and_then(|former| former.uncommitted).unwrap_or_default();
+        Self { uncommitted: Some(uncommitted), ..self }
+    }
+
+    /// The transaction of all that is done with is committed.
+    pub fn commit(&mut self) {
+        let mut copied = lock(&self.copied);
+        for (offset, record) in self.uncommitted.iter_mut().flat_map(std::mem::take) {
+            copied.count(offset, record);
+        }
     }
 
     /// The first offset that is not wanted.
@@ -131,20 +165,9 @@ impl Account {
     /// The oldest record, which lies at `offset`, and all before it are done with.
     pub(super) fn settle(&mut self, offset: i64) {
         let Some(record) = self.waiting.pop_front() else { return };
-        let mut copied = lock(&self.copied);
-        if offset < copied.counted {
-            copied.repeated += 1;
-            return;
-        }
-        copied.counted = offset + 1;
-        copied.read.add(record.read);
-        match record.acknowledged {
-            None => copied.dropped += 1,
-            Some((sum, landed)) => {
-                copied.acknowledged.add(sum);
-                copied.source.add(Some(offset));
-                copied.destinations.entry(landed.partition).or_default().add(landed.offset);
-            }
+        match &mut self.uncommitted {
+            Some(uncommitted) => uncommitted.push((offset, record)),
+            None => lock(&self.copied).count(offset, record),
         }
     }
 }
@@ -152,4 +175,33 @@ impl Account {
 /// What an account's owner shares with those who report it.
 pub(crate) fn lock(copied: &Mutex<Copied>) -> MutexGuard<'_, Copied> {
     copied.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_committed_does_not_count() {
+        let copied = Arc::new(Mutex::new(Copied::default()));
+        let account = |former| Account::new(9, Arc::clone(&copied)).in_transactions(former);
+        let copy = |account: &mut Account, offset| {
+            let sum = Sum { records: 1, ..Sum::default() };
+            account.read(sum, None);
+            account.waiting[0].landed(sum, Landed { partition: 0, offset: None });
+            account.settle(offset);
+        };
+        let mut aborted = account(None);
+        copy(&mut aborted, 0);
+        drop(aborted);
+        assert_eq!(*lock(&copied), Copied::default());
+        let mut before_a_jump = account(None);
+        copy(&mut before_a_jump, 0);
+        let mut account = account(Some(before_a_jump));
+        copy(&mut account, 1);
+        account.commit();
+        account.commit();
+        let copied = lock(&copied);
+        assert_eq!((copied.acknowledged.records, copied.counted, copied.repeated), (2, 2, 0));
+    }
 }

@@ -110,12 +110,17 @@ fn outrun(world: &World, arguments: &[&str]) -> Mirror {
     let arguments = [arguments, &["--metrics", "127.0.0.1:0"]].concat();
     let mirror = world.mirror(&arguments);
     world.wait_for_the_end(&mirror);
+    outrun_while_frozen(world, &mirror);
+    mirror
+}
+
+/// The source deletes what the mirror was to read next.
+fn outrun_while_frozen(world: &World, mirror: &Mirror) {
     mirror.signal(Signal::SIGSTOP);
     // The mock keeps 5 MiB of a partition.
     let large = Record { value: Some(vec![b'x'; 200_000]), ..varied(3).remove(2) };
     produce(&world.source, TOPIC, &vec![large; 40]);
     mirror.signal(Signal::SIGCONT);
-    mirror
 }
 
 #[test]
@@ -131,6 +136,26 @@ fn what_is_deleted_ahead_of_a_running_mirror_can_be_passed_over() {
     mirror.wait_for_metrics(&["mirror_lost_ranges_total 1"]);
     world.wait_for_the_end(&mirror);
     mirror.stop();
+}
+
+#[test]
+fn what_is_lost_while_the_destination_is_away_is_passed_over_when_it_is_back() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let arguments = ["--on-data-loss", "continue", "--metrics", "127.0.0.1:0"];
+    let mut mirror = world.mirror(&arguments);
+    world.wait_for_the_end(&mirror);
+    world.destination.broker_down(1).unwrap();
+    produce(&world.source, TOPIC, &others(10, 15));
+    mirror.wait_for_metrics(&["mirror_records_in_flight 5"]);
+    outrun_while_frozen(&world, &mirror);
+    mirror.wait_for_log("once the destination answers");
+    world.destination.broker_up(1).unwrap();
+    mirror.wait_for_metrics(&["mirror_lost_ranges_total 1"]);
+    world.wait_for_the_end(&mirror);
+    mirror.stop();
+    let copied = read(&world.destination, TOPIC);
+    assert!(copied.len() > 15 && copied[..15] == varied(15), "{} copied", copied.len());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseProducer, BaseRecord, Producer},
+    producer::{BaseProducer, BaseRecord, Producer, PurgeConfig},
 };
 
 use super::{
@@ -25,6 +25,8 @@ use crate::{
 
 /// One try to become the only writer, or to end a transaction; both go on where they were when called again.
 const TRY: Duration = Duration::from_secs(1);
+/// Pause before it is looked again whether something is told.
+const AGAIN: Duration = Duration::from_millis(20);
 /// So many events are served at once: an error may lie behind lines of the log.
 const EVENTS: usize = 32;
 
@@ -70,7 +72,7 @@ impl Lane {
             &stream.producer_settings,
             &[("transactional.id", &id)],
             &stream.settings.producer_file,
-            Destination::new(stream.notes.clone()),
+            Destination::in_transactions(stream.notes.clone()),
         )?;
         let (key, positions) = (origin.key(topic, partition), origin.topic());
         Ok(Self {
@@ -212,6 +214,22 @@ impl Lane {
             Err(error) => self.breaks(&error),
         }
         Tried::Done
+    }
+
+    /// Drops what is on its way, and hears so of each record: none stays in flight for those who look.
+    pub(super) fn forget_unsent(&self) {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+        for _ in 0..EVENTS {
+            if self.in_flight() == 0 {
+                break;
+            }
+            self.producer.poll(AGAIN);
+        }
+    }
+
+    /// Counts what its committed transactions carried.
+    pub(super) fn count(&self) {
+        self.producer.context().committed();
     }
 
     /// Why it is broken, if it is.

@@ -253,8 +253,20 @@ impl Stream<'_> {
         self.persist(is_over, || {
             open.retain(|lane| lane.is_open());
             let tried = at_once(open, |lane| lane.commit());
+            open.iter().filter(|lane| !lane.has_transaction()).for_each(|lane| self.count(lane));
             Ok(Tried::done_if(tried.iter().all(|tried| matches!(tried, Tried::Done))))
         })
+    }
+
+    /// A lane's transaction is committed, so what it carried counts.
+    fn count(&self, lane: &Lane) {
+        lane.count();
+        let (topic, partition) = lane.partition();
+        let mut progress = self.notes.progress();
+        let slot = progress.slot(&topic, partition);
+        if let Some(account) = slot.and_then(|slot| progress.account(slot)) {
+            account.commit();
+        }
     }
 
     /// What was sent by a broken lane counts for nothing.
@@ -360,6 +372,6 @@ fn at_once<T: Send>(lanes: &mut [&mut Lane], of: impl Fn(&mut Lane) -> T + Sync)
 /// The end of a producer takes a moment, and nobody needs to wait for it.
 fn end(lanes: Vec<Lane>) {
     if !lanes.is_empty() {
-        thread::spawn(move || drop(lanes));
+        thread::spawn(move || lanes.iter().for_each(Lane::forget_unsent));
     }
 }
