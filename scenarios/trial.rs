@@ -312,6 +312,18 @@ fn written(action: &Action) -> u64 {
 
 /// Why a plan cannot be performed on these clusters, if so.
 pub fn unfit(plan: &Plan, backend: Backend) -> Option<String> {
+    let mut behind = plan.actions.iter().skip_while(|action| **action != Action::Finish).skip(1);
+    let looks = |action: &Action| {
+        matches!(
+            action,
+            Action::ResumeOnDestination { .. } | Action::Shell { .. } | Action::AdoptTopic { .. }
+        )
+    };
+    if let Some(late) = behind.find(|action| !looks(action)) {
+        return Some(format!(
+            "nothing that is done behind finish is judged, and there is {late:?}"
+        ));
+    }
     if backend == Backend::Containers {
         return None;
     }

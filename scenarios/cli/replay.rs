@@ -116,10 +116,11 @@ fn read(path: &Path) -> Result<Plan, String> {
         Some(version) if version == u64::from(known) => {}
         Some(version) => {
             let reason = format!("it is of version {version}, and this program knows {known}");
-            return Err(failed(
-                &reason,
-                "replay it with the mirrorproof that stored it, or a newer one",
-            ));
+            let way_out = match version > u64::from(known) {
+                true => "replay it with the mirrorproof that stored it, or a newer one",
+                false => "replay it with the mirrorproof that stored it",
+            };
+            return Err(failed(&reason, way_out));
         }
         None => return Err(failed("it has no version, so it is no plan", stored)),
     }

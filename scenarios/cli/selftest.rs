@@ -105,13 +105,48 @@ async fn execute(test: SelfTest) -> ExitCode {
     let finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
     let rows = rows.unwrap_or(finished);
     print(&selftest::render(&rows, test.backend.name()));
+    exit_code(&rows, complete)
+}
+
+/// What is proven counts most, then what hindered the proof.
+fn exit_code(rows: &[Row], complete: bool) -> ExitCode {
+    let any = |is: fn(&Shown) -> bool| rows.iter().any(|row| is(&row.shown));
     let tried = rows.iter().any(|row| row.rounds > 0);
-    let wrong = rows.iter().any(|row| matches!(row.shown, Shown::Wrong(_)));
-    let broken = rows.iter().any(|row| matches!(row.shown, Shown::Broken(_)));
-    match (wrong, broken) {
-        (false, false) if !tried || !complete => ExitCode::Inconclusive,
-        (true, _) => ExitCode::Violated,
-        (false, true) => ExitCode::Environment,
-        (false, false) => ExitCode::Holds,
+    if any(|shown| matches!(shown, Shown::Wrong(_))) {
+        ExitCode::Violated
+    } else if any(|shown| matches!(shown, Shown::Broken(_))) {
+        ExitCode::Environment
+    } else if !tried || !complete || any(|shown| matches!(shown, Shown::Doubtful(_))) {
+        ExitCode::Inconclusive
+    } else {
+        ExitCode::Holds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_told_is_neither_a_pass_nor_an_accusation() {
+        let row = |shown: Shown| Row {
+            name: "loses-one".into(),
+            does: "loses one record".into(),
+            bad: true,
+            shown,
+            passed: 0,
+            rounds: 1,
+            seconds: 1.0,
+        };
+        let holds = || row(Shown::Holds { records: 1 });
+        let doubtful = || row(Shown::Doubtful("slow".into()));
+        let broken = || row(Shown::Broken("no Docker".into()));
+        let code = |rows: &[Row]| exit_code(rows, true);
+        assert_eq!(code(&[holds()]), ExitCode::Holds);
+        assert_eq!(exit_code(&[holds()], false), ExitCode::Inconclusive);
+        assert_eq!(code(&[]), ExitCode::Inconclusive);
+        assert_eq!(code(&[holds(), doubtful()]), ExitCode::Inconclusive);
+        assert_eq!(code(&[doubtful(), broken()]), ExitCode::Environment);
+        assert_eq!(code(&[broken(), row(Shown::Wrong("missed".into()))]), ExitCode::Violated);
     }
 }

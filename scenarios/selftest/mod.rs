@@ -67,7 +67,9 @@ pub enum Shown {
     NeedsContainers,
     /// The self test failed.
     Wrong(String),
-    /// It could not be told.
+    /// It could not be told: a machine that is too slow proves nothing against anybody.
+    Doubtful(String),
+    /// The environment failed.
     Broken(String),
 }
 
@@ -170,7 +172,7 @@ fn shown(case: &Case, outcome: &Outcome) -> Shown {
         Outcome::Judged(judgement) => judgement,
         Outcome::Failed(Failure::Broken(reason)) => return Shown::Broken(reason.clone()),
         Outcome::Failed(Failure::Inconclusive(reason)) => {
-            return Shown::Wrong(format!("inconclusive: {reason}"));
+            return Shown::Doubtful(reason.clone());
         }
         Outcome::Failed(Failure::NotRun) => return Shown::Broken("it was not run".into()),
     };
@@ -179,9 +181,7 @@ fn shown(case: &Case, outcome: &Outcome) -> Shown {
         Suspect::Sound => match judgement.verdict {
             Verdict::Holds => Shown::Holds { records: judgement.judged.source_records },
             Verdict::Violated => Shown::Wrong(format!("accused of {}", found(judgement))),
-            Verdict::Inconclusive => {
-                Shown::Wrong(format!("inconclusive: {}", judgement.doubts.join("; ")))
-            }
+            Verdict::Inconclusive => Shown::Doubtful(judgement.doubts.join("; ")),
         },
     }
 }
@@ -210,9 +210,7 @@ fn caught(fault: &Fault, judgement: &Judgement) -> Shown {
             Shown::Wrong(format!("found as {found}, which is not {expected}"))
         }
         (Verdict::Holds, _) => Shown::Wrong("no promise caught it".into()),
-        (Verdict::Inconclusive, _) => {
-            Shown::Wrong(format!("inconclusive: {}", judgement.doubts.join("; ")))
-        }
+        (Verdict::Inconclusive, _) => Shown::Doubtful(judgement.doubts.join("; ")),
     }
 }
 
@@ -233,7 +231,7 @@ impl Shown {
     pub fn is_right(&self) -> bool {
         match self {
             Shown::Caught { .. } | Shown::Holds { .. } | Shown::NeedsContainers => true,
-            Shown::Wrong(_) | Shown::Broken(_) => false,
+            Shown::Wrong(_) | Shown::Doubtful(_) | Shown::Broken(_) => false,
         }
     }
 
@@ -241,9 +239,11 @@ impl Shown {
     pub fn promise(&self) -> &'static str {
         match self {
             Shown::Caught { found, .. } => broken_by(found.0),
-            Shown::Holds { .. } | Shown::NeedsContainers | Shown::Wrong(_) | Shown::Broken(_) => {
-                "–"
-            }
+            Shown::Holds { .. }
+            | Shown::NeedsContainers
+            | Shown::Wrong(_)
+            | Shown::Doubtful(_)
+            | Shown::Broken(_) => "–",
         }
     }
 }

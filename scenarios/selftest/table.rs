@@ -93,6 +93,7 @@ impl std::fmt::Display for Shown {
             Shown::Holds { records } => write!(out, "holds, {records} records"),
             Shown::NeedsContainers => out.write_str("needs containers"),
             Shown::Wrong(reason) => write!(out, "WRONG: {reason}"),
+            Shown::Doubtful(reason) => write!(out, "INCONCLUSIVE: {reason}"),
             Shown::Broken(reason) => write!(out, "BROKEN: {reason}"),
         }
     }

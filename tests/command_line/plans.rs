@@ -74,6 +74,8 @@ fn a_plan_that_cannot_be_used_is_refused_with_the_way_out() {
     check("{}", &["no version", "mirrorproof spec", "plan.json"]);
     check(&good.replace("\"finish\"", "\"finnish\""), &["finnish", "finish", "line 6"]);
     check(&good.replace("\"seed\"", "\"sead\""), &["sead", "seed", "line 1"]);
+    let late = r#""finish", "kill-subject"]"#;
+    check(&good.replace(r#""finish"]"#, late), &["behind finish", "KillSubject"]);
     let grows =
         r#"{"grow-topic": {"side": "source", "topic": "orders", "partitions": 2}}, "finish""#;
     check(&good.replace("\"finish\"", grows), &["more partitions", "--clusters containers"]);

@@ -47,7 +47,13 @@ impl Testbed {
             }
             (_, completion) => completion,
         };
-        self.await_stability().await?;
+        let completion = match (self.await_stability().await, completion) {
+            (false, Completion::Completed | Completion::Idle { .. }) => {
+                let reason = "the destination still grew when it was to be read".into();
+                Completion::Unobservable { reason }
+            }
+            (_, completion) => completion,
+        };
         let strays = self.take_strays().await?;
         let source = self.read_source().await?;
         let destination = self.read_destination().await?;
@@ -191,20 +197,20 @@ impl Testbed {
         Ok(())
     }
 
-    /// Waits until nothing new has arrived for a while: a late repeat or a loop shows itself.
-    async fn await_stability(&self) -> Result<(), TestbedError> {
+    /// Waits until nothing new has arrived for a while: a late repeat or a loop shows itself. False if it does not
+    /// come to that.
+    async fn await_stability(&self) -> bool {
         let started = Instant::now();
         while started.elapsed() < self.limits.deadline {
             let last = self.tail.as_ref().and_then(|tail| tail.seen().last);
             let quiet = last.map_or(started.elapsed(), |last| last.elapsed());
             if quiet.min(started.elapsed()) >= self.limits.stability {
-                return Ok(());
+                return true;
             }
             tokio::time::sleep(POLL).await;
         }
-        // It still grows: the final read is a snapshot, and what is seen twice will be named.
         self.log("the destination still grows");
-        Ok(())
+        false
     }
 
     async fn read_source(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {

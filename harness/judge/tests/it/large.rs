@@ -25,7 +25,7 @@ fn timed(history: &History) -> (Judgement, Duration) {
 }
 
 #[test]
-fn a_large_history_is_judged_in_time() {
+fn a_large_history_is_judged_exactly() {
     let (judgement, took) = timed(&large(records(), |_| false));
     println!("{} records judged in {took:?}", records());
     assert_eq!(judgement.verdict, Verdict::Holds, "{:?}", judgement.violations);
@@ -33,7 +33,7 @@ fn a_large_history_is_judged_in_time() {
 }
 
 #[test]
-fn a_large_history_with_half_of_it_lost_is_judged_in_time() {
+fn a_large_history_with_half_of_it_lost_is_judged_exactly() {
     let (judgement, took) = timed(&large(records(), |number| number % 2 == 1));
     println!("{} records, half of them lost, judged in {took:?}", records());
     assert_eq!(judgement.verdict, Verdict::Violated);
@@ -44,7 +44,7 @@ fn a_large_history_with_half_of_it_lost_is_judged_in_time() {
 }
 
 #[test]
-fn a_large_history_of_equal_contents_is_judged_in_time() {
+fn a_large_history_of_equal_contents_is_judged_exactly() {
     for every in [2, 1_000, u32::MAX] {
         let history = equals(records(), |number| number % every == every - 1);
         let (judgement, took) = timed(&history);

@@ -146,25 +146,40 @@ fn equal_contents_behind_a_gone_beginning_are_not_stale() {
     is_not_accused(found).unwrap();
 }
 
-/// What a generator never makes is tested by nobody.
-#[test]
-fn lawful_histories_contain_what_makes_them_hard() {
-    const CASES: u32 = 2_000;
+const SAMPLED: u32 = 2_000;
+
+/// How many of the histories show nothing, and how often each feature is in one.
+fn sampled(shapes: impl Strategy<Value = Shape>) -> (u32, BTreeMap<Feature, u32>) {
     let mut runner = TestRunner::deterministic();
     let (mut counts, mut vacuous) = (BTreeMap::<Feature, u32>::new(), 0);
-    for _ in 0..CASES {
-        let shape = shapes(true, 4).new_tree(&mut runner).unwrap().current();
+    for _ in 0..SAMPLED {
+        let shape = shapes.new_tree(&mut runner).unwrap().current();
         let Lawful { history, contract, features } = lawful(&shape);
         vacuous += u32::from(is_vacuous(&judge(&history, &contract)));
         for feature in features {
             *counts.entry(feature).or_default() += 1;
         }
     }
-    println!("of {CASES} lawful histories {vacuous} show nothing, and there are: {counts:?}");
-    assert!(vacuous * 10 < CASES, "{vacuous} of {CASES} show nothing");
+    (vacuous, counts)
+}
+
+/// What a generator never makes is tested by nobody.
+#[test]
+fn lawful_histories_contain_what_makes_them_hard() {
+    let (_, counts) = sampled(shapes(true, 4));
+    println!("of {SAMPLED} lawful histories so many have: {counts:?}");
     for feature in Feature::ALL {
         let count = counts.get(&feature).copied().unwrap_or(0);
-        assert!(count * 20 >= CASES, "{feature:?} in {count} of {CASES} histories");
+        assert!(count * 20 >= SAMPLED, "{feature:?} in {count} of {SAMPLED} histories");
+    }
+}
+
+#[test]
+fn few_lawful_histories_show_nothing() {
+    for (ids, events) in [(true, 4), (false, 0), (false, 3)] {
+        let (vacuous, _) = sampled(shapes(ids, events));
+        println!("of {SAMPLED} lawful histories {vacuous} show nothing: {ids}, {events}");
+        assert!(vacuous * 10 < SAMPLED, "{vacuous} of {SAMPLED} show nothing: {ids}, {events}");
     }
 }
 
