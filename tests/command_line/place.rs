@@ -5,6 +5,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Output, Stdio},
+    sync::{PoisonError, RwLock},
 };
 use tempfile::TempDir;
 
@@ -29,6 +30,9 @@ pub(crate) const BEFORE: &str = "Feature: Before
     And the mirror has caught up
     Then every record of the source is on the destination
 ";
+
+/// Who has the processors: many calls, or one that needs them all.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// A folder for one call: its features, its files, its report.
 pub(crate) struct Place(pub(crate) TempDir);
@@ -61,7 +65,18 @@ impl Place {
         self.run(command)
     }
 
-    pub(crate) fn run(&self, mut command: Command) -> Said {
+    pub(crate) fn run(&self, command: Command) -> Said {
+        let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+        self.output(command)
+    }
+
+    /// The same, while no other test runs the program: a dozen plans at once leave nothing to anybody else.
+    pub(crate) fn run_alone(&self, command: Command) -> Said {
+        let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        self.output(command)
+    }
+
+    fn output(&self, mut command: Command) -> Said {
         command.current_dir(self.0.path()).stdin(Stdio::null());
         Said::of(command.output().unwrap())
     }

@@ -18,11 +18,20 @@ fn plan(records: u32) -> String {
     )
 }
 
-/// Calls a command of the program in an empty place.
+/// Calls a command of the program.
 fn call(place: &Place, words: &[&str]) -> Said {
+    place.run(command(words))
+}
+
+/// The same, with many plans at once.
+fn call_alone(place: &Place, words: &[&str]) -> Said {
+    place.run_alone(command(words))
+}
+
+fn command(words: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(words);
-    place.run(command)
+    command
 }
 
 #[test]
@@ -48,7 +57,7 @@ fn a_mirror_that_is_stopped_in_the_middle_of_a_rebalance_ends() {
     let again = started.replace("\"finish\"]}", "");
     let stopped = r#"{"await-records": {"topic": "orders", "records": 5}}, "stop-subject","#;
     place.file("plan.json", &format!("{before}{again}{stopped}{started}"));
-    let said = call(&place, &["replay", "plan.json", "--times", "8", "--report", "report"]);
+    let said = call_alone(&place, &["replay", "plan.json", "--times", "8", "--report", "report"]);
     said.ended(0, &["holds"]);
 }
 
@@ -100,7 +109,7 @@ fn a_bad_mirror_is_found_by_random_plans_and_its_plan_is_made_small() {
     let place = Place::with(SMALL);
     let bad = ["--subject", "bad", "--fault", "drops-headers"];
     let words = ["fuzz", "--seed", "7", "--shrink", "20s", "--report", "report"];
-    let said = call(&place, &[&words[..], &bad].concat());
+    let said = call_alone(&place, &[&words[..], &bad].concat());
     said.ended(1, &["corrupted", "made smaller", "mirrorproof replay", "--fault drops-headers"]);
     let smallest = smallest(&place).1;
     let again = ["replay", smallest.as_str()];
@@ -113,7 +122,7 @@ fn a_position_that_runs_ahead_is_found_by_random_plans_and_made_small() {
     let place = Place::with(SMALL);
     let words = ["fuzz", "--seed", "7", "--for", "3m", "--shrink", "15s", "--report", "report"];
     let bad = ["--subject", "bad", "--fault", "commits-highest"];
-    call(&place, &[&words[..], &bad].concat()).ended(1, &["commit-ahead"]);
+    call_alone(&place, &[&words[..], &bad].concat()).ended(1, &["commit-ahead"]);
     let (actions, plan) = smallest(&place);
     assert!(actions < 10, "{actions} actions in {plan}");
 }
