@@ -42,7 +42,8 @@ impl Bench {
         let destination = &ground.clusters.destination;
         let names = topics::names(self.topics);
         for topic in &names {
-            destination.create_topic(topic, self.destination_partitions).await?;
+            // That of the run before may not be gone yet.
+            destination.recreate_topic(topic, self.destination_partitions).await?;
         }
         let folder = self.folder.join(format!("{number}-{}", contender.name()));
         std::fs::create_dir_all(&folder)
