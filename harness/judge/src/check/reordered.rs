@@ -38,8 +38,8 @@
 //!
 //! A record that may lie in several partitions (a null key, partitioning `any`, growth) is not
 //! reordered either, if an event precedes its copy and the later record is copied again behind it: a
-//! replay makes good what got lost on the way to another partition. A record with one place has no
-//! such excuse.
+//! replay makes good what got lost on the way to another partition. The copy behind it may have expired
+//! with the beginning of another partition. A record with one place has no such excuse.
 
 use super::{
     Check, Observation,
@@ -110,14 +110,15 @@ impl Reordered<'_> {
         let late = self.scene.destination(late);
         let early = self.scene.correspondence.source_of(early);
         let copies = early.and_then(|early| replays.get(&early));
-        self.scene.may_be_spread(source)
-            && copies.is_some_and(|copies| {
-                copies.iter().map(|copy| self.scene.destination(*copy)).any(|copy| {
-                    let epochs = (self.scene.epoch(copy), self.scene.epoch(late));
-                    let behind = copy.at != late.at || copy.offset > late.offset;
-                    behind && epochs.0 >= epochs.1 && epochs.1 > 0
-                })
+        let is_there = copies.is_some_and(|copies| {
+            copies.iter().map(|copy| self.scene.destination(*copy)).any(|copy| {
+                let epochs = (self.scene.epoch(copy), self.scene.epoch(late));
+                let behind = copy.at != late.at || copy.offset > late.offset;
+                behind && epochs.0 >= epochs.1 && epochs.1 > 0
             })
+        });
+        let may_be_gone = early.is_some_and(|early| self.scene.may_have_been_replayed(early, late));
+        self.scene.may_be_spread(source) && (is_there || may_be_gone)
     }
 }
 
