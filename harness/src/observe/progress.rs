@@ -5,13 +5,16 @@ use crate::cluster::{
     ClusterError, Pair,
     client::{self, Isolation, Offsets},
 };
-use judge::history::{
-    CommitSample, DestinationOffset, Ends, Event, EventKind, Positions, SourceOffset, TopicIndex,
-    TopicPartition,
+use judge::{
+    history::{
+        CommitSample, DestinationOffset, Ends, Event, EventKind, Positions, SourceOffset,
+        TopicIndex, TopicPartition,
+    },
+    plan,
 };
 use rdkafka::{Offset, consumer::BaseConsumer};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -156,6 +159,15 @@ impl Progress {
         let lows = by_index(topics, |topic| &topic.destination, lows, DestinationOffset);
         let ends = self.destination_ends(topics)?;
         Ok(lows.into_iter().filter_map(|(at, low)| Some((at, (low, *ends.get(&at)?)))).collect())
+    }
+
+    /// The names of all topics of a side.
+    pub fn topic_names(&self, side: plan::Side) -> Result<BTreeSet<String>, ClusterError> {
+        let side = match side {
+            plan::Side::Source => &self.source,
+            plan::Side::Destination => &self.destination,
+        };
+        client::topic_names(&side.reader, &side.address)
     }
 
     /// How many partitions these topics have on the destination now; those that do not exist are left out.

@@ -3,11 +3,8 @@
 //! Clusters are shared, and mirrors have topics of their own for what they remember. So a stray is one that came to be while
 //! the subject ran, and that is named after a topic of the scenario: `copy-of-orders`, `west.orders`.
 
-use super::{Testbed, TestbedError, blocking};
-use crate::{
-    cluster::client::{self, Isolation},
-    subject::Kind,
-};
+use super::{Testbed, TestbedError};
+use crate::subject::Kind;
 use judge::{
     history::{Topic, TopicIndex},
     plan::Side,
@@ -71,12 +68,11 @@ impl Testbed {
     }
 
     async fn topic_names(&self, side: Side) -> Result<BTreeSet<String>, TestbedError> {
-        let bootstrap = self.pair.side(side).bootstrap().to_owned();
-        let names = move || {
-            let reader =
-                client::reader(&bootstrap, "mirrorproof-reader", Isolation::ReadCommitted)?;
-            client::topic_names(&reader, &bootstrap)
-        };
-        Ok(blocking(names).await?)
+        match &self.sampler {
+            Some(sampler) => {
+                Ok(sampler.with(move |progress, _| progress.topic_names(side)).await?)
+            }
+            None => Ok(BTreeSet::new()),
+        }
     }
 }

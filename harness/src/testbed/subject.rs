@@ -70,7 +70,6 @@ impl Testbed {
             Backend::Containers => Duration::from_millis(200),
         };
         let sampler = Sampler::start(self.new_progress()?, self.watched(), interval);
-        self.note_topics().await?;
         let mut ends = Ends::new();
         // Topics that are not selected are watched as well: what appears there is leaked.
         let all = self.watched_if(|_| true);
@@ -86,7 +85,7 @@ impl Testbed {
             tail.follow(index as TopicIndex, &topic.destination);
         }
         (self.tail, self.sampler) = (Some(tail), Some(sampler));
-        Ok(())
+        self.note_topics().await
     }
 
     /// Waits until a canary of each source partition has arrived: what is produced from now on is
