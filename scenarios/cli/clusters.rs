@@ -2,7 +2,10 @@
 
 use crate::run::progress::Progress;
 use harness::cluster::{Backend, ClusterError, containers::RunLabel, pool::Pool};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The backend of that name.
 pub(super) fn backend(name: &str) -> Result<Backend, String> {
@@ -28,4 +31,12 @@ pub(super) async fn pool(backend: Backend, progress: &Progress) -> Result<Pool, 
 pub(super) fn default_folder(seed: u64) -> PathBuf {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     PathBuf::from("runs").join(format!("{}-{seed}", now.unwrap_or_default().as_secs()))
+}
+
+/// The folder that a run writes to, which is made: the user's, or one of its own.
+pub(super) fn run_folder(report: Option<&Path>, seed: u64) -> Result<PathBuf, String> {
+    let folder = report.map_or_else(|| default_folder(seed), Path::to_owned);
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| folder.canonicalize())
+        .map_err(|error| format!("failed to use the folder {}: {error}", folder.display()))
 }

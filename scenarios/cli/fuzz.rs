@@ -1,7 +1,7 @@
 //! `mirrorproof fuzz`: performs random plans until one is violated, and makes that one small.
 
 use super::{
-    clusters::{backend, default_folder, pool},
+    clusters::{backend, pool, run_folder},
     duration,
     interrupts::Interrupts,
     print, print_error,
@@ -90,10 +90,7 @@ fn prepare(args: &Args) -> Result<(Backend, Spec, u64, PathBuf), String> {
     let backend = backend(&args.clusters)?;
     let seed = args.seed.unwrap_or_else(rand::random);
     let subject = args.subject.spec(backend, seed)?;
-    let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));
-    let folder = std::fs::create_dir_all(&folder)
-        .and_then(|()| folder.canonicalize())
-        .map_err(|error| format!("failed to use the folder {}: {error}", folder.display()))?;
+    let folder = run_folder(args.report.as_deref(), seed)?;
     Ok((backend, subject, seed, folder))
 }
 

@@ -1,7 +1,7 @@
 //! `mirrorproof replay`: performs a stored plan again, of a scenario, the self test or `fuzz`.
 
 use super::{
-    clusters::{backend, default_folder, pool},
+    clusters::{backend, pool, run_folder},
     interrupts::Interrupts,
     print, print_error, subject,
 };
@@ -94,10 +94,7 @@ fn prepare(args: &Args) -> Result<(Backend, Plan, Spec, PathBuf), String> {
         return Err(format!("failed to perform the plan {}: {reason}", args.plan.display()));
     }
     let subject = args.subject.spec(backend, plan.seed)?;
-    let folder = args.report.clone().unwrap_or_else(|| default_folder(plan.seed));
-    let folder = std::fs::create_dir_all(&folder)
-        .and_then(|()| folder.canonicalize())
-        .map_err(|error| format!("failed to use the folder {}: {error}", folder.display()))?;
+    let folder = run_folder(args.report.as_deref(), plan.seed)?;
     Ok((backend, plan, subject, folder))
 }
 

@@ -1,7 +1,7 @@
 //! `mirrorproof soak`: one long plan on real brokers.
 
 use super::{
-    clusters::{default_folder, pool},
+    clusters::{pool, run_folder},
     duration,
     interrupts::Interrupts,
     print, print_error,
@@ -43,14 +43,14 @@ pub(super) struct Args {
 const MOST_RECORDS: u64 = 10_000_000;
 
 pub(super) async fn main(args: Args) -> ExitCode {
-    let (stage, soak) = match prepare(&args).await {
+    let progress = Progress::detect();
+    let (stage, soak) = match prepare(&args, &progress).await {
         Ok(prepared) => prepared,
         Err((text, code)) => {
             print_error(&text);
             return code;
         }
     };
-    let progress = Progress::detect();
     let mut interrupts = Interrupts::watch();
     let plan = soak.plan();
     let mut seen = Seen::new(|text: &str| progress.note(text));
@@ -85,7 +85,7 @@ pub(super) async fn main(args: Args) -> ExitCode {
 }
 
 /// Everything that can be wrong before anything starts.
-async fn prepare(args: &Args) -> Result<(Stage, Soak), (String, ExitCode)> {
+async fn prepare(args: &Args, progress: &Progress) -> Result<(Stage, Soak), (String, ExitCode)> {
     let usage = |text: String| (text, ExitCode::Usage);
     let seed = args.seed.unwrap_or_else(rand::random);
     let subject = args.subject.spec(Backend::Containers, seed).map_err(usage)?;
@@ -101,13 +101,9 @@ async fn prepare(args: &Args) -> Result<(Stage, Soak), (String, ExitCode)> {
             "{records} records do not fit into memory, {MOST_RECORDS} do; shorten --for or lower --rate"
         )));
     }
-    let folder = args.report.clone().unwrap_or_else(|| default_folder(seed));
-    let folder =
-        std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize()).map_err(|error| {
-            usage(format!("failed to use the folder {}: {error}", folder.display()))
-        })?;
+    let folder = run_folder(args.report.as_deref(), seed).map_err(usage)?;
     print_error(&format!("seed {seed}, run folder {}", folder.display()));
-    let pool = pool(Backend::Containers, &Progress::detect()).await;
+    let pool = pool(Backend::Containers, progress).await;
     let pool = pool.map_err(|error| (format!("failed to {error}"), ExitCode::Environment))?;
     let options = SubjectOptions {
         commit_interval_ms: Some(1_000),

@@ -26,13 +26,17 @@ struct CopiesElsewhere;
 
 impl Defect for CopiesElsewhere {
     fn also_to(&self, topic: &str) -> Option<String> {
-        Some(format!("copy-of-{topic}"))
+        Some(elsewhere(topic))
     }
 
     fn copy(&mut self, record: Record, out: &mut Outbox) {
         let mut second = record.again();
-        second.topic = format!("copy-of-{}", record.topic);
+        second.topic = elsewhere(&record.topic);
         out.send(record);
         out.send(second);
     }
+}
+
+fn elsewhere(topic: &str) -> String {
+    format!("copy-of-{topic}")
 }
