@@ -242,6 +242,9 @@ pub fn is_passing(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::NotLeaderForPartition
                 | RDKafkaErrorCode::LeaderNotAvailable
+                // The leader is the same broker, and was elected anew since its epoch was asked for (KIP-320).
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownTopicOrPartition
@@ -307,5 +310,19 @@ mod tests {
             .expect("the mock takes it");
         let ends = asked.join().expect("no panic").expect("the ends");
         assert_eq!(ends.len(), 2);
+    }
+
+    /// librdkafka sends the epoch that it knows, and the same again each time that it is refused.
+    #[test]
+    fn a_leader_that_was_elected_anew_is_asked_again() {
+        let cluster = MockCluster::new(1).expect("a mock cluster");
+        cluster.create_topic("led", 1, 1).expect("a topic");
+        let bootstrap = cluster.bootstrap_servers();
+        let told = BTreeMap::from([("led".to_owned(), 1)]);
+        let reader = reader(&bootstrap, "g", Isolation::ReadUncommitted).expect("a reader");
+        let ends = || list_offsets(&reader, &bootstrap, &told, Offset::End).expect("the ends");
+        let before = ends();
+        cluster.partition_leader("led", 0, Some(1)).expect("the mock takes it");
+        assert_eq!(ends(), before);
     }
 }
