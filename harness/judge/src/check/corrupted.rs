@@ -5,7 +5,8 @@
 //! destination  key "a"  value ""    headers h=2         value and headers differ
 //! ```
 //!
-//! Every copy is compared, repeats too. Null and empty differ. Headers are compared in order, with
+//! Every copy is compared, repeats too, and copies of what was aborted, whether the contract allows them or not.
+//! Null and empty differ. Headers are compared in order, with
 //! repetitions; those that the contract may add are passed over where they are more than the source
 //! has. Timestamps are compared by their number, whoever set it (a mirror of a topic with broker
 //! time hands it on as its own), unless the contract says that they are set anew; a source record
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{
     contract::{Contract, Timestamps},
+    correspondence::Recognition,
     history::{Content, HeaderRef, Headers, Payload, Timestamp},
     verdict::{Anomaly, Circumstance, Finding},
 };
@@ -30,23 +32,37 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
 
 struct Corrupted<'s> {
     scene: &'s Scene<'s>,
-    tally: Tally<(u32, u32)>,
+    /// Destination record and what it is a copy of.
+    tally: Tally<(u32, &'s Content)>,
 }
 
 impl Check for Corrupted<'_> {
     fn step(&mut self, observation: Observation) {
-        let Observation::Copy { destination, source, .. } = observation else { return };
-        let (original, copy) = (self.scene.source(source), self.scene.destination(destination));
-        if !same(&original.content, &copy.content, self.scene.contract) {
-            self.tally.add(Circumstance::Plain, (destination, source));
+        let (destination, original) = match observation {
+            Observation::Copy { destination, source, .. } => {
+                (destination, &self.scene.source(source).content)
+            }
+            Observation::Other(destination, Recognition::Aborted(aborted)) => {
+                let original = &self.scene.history.aborted[aborted as usize].content;
+                if original.ids().next().is_none() {
+                    // Found by its content, of which there may be more, written at another time.
+                    return;
+                }
+                (destination, original)
+            }
+            Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
+        };
+        let copy = &self.scene.destination(destination).content;
+        if !same(original, copy, self.scene.contract) {
+            self.tally.add(Circumstance::Plain, (destination, original));
         }
     }
 
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let scene = self.scene;
-        self.tally.findings(|(destination, source)| {
-            let (original, copy) = (scene.source(source), scene.destination(destination));
-            let detail = differences(&original.content, &copy.content, scene.contract).join("; ");
+        self.tally.findings(|(destination, original)| {
+            let copy = &scene.destination(destination).content;
+            let detail = differences(original, copy, scene.contract).join("; ");
             on_destination(scene, destination, detail)
         })
     }
