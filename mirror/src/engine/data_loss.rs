@@ -8,7 +8,8 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer;
 
 use super::{
-    EngineError,
+    EngineError, absent,
+    assignment::insist,
     custody::{Break, broken},
     drain::Drained,
     reader::Asked,
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     cli::OnDataLoss,
     progress::{Followed, Place, Slot},
+    shutdown::Stop,
 };
 
 /// One question to the source.
@@ -97,22 +99,16 @@ impl Loss {
 
 impl Stream<'_> {
     /// librdkafka says that something is out of range: names what is lost; then fails, or goes on with what is left.
-    pub(super) fn on_data_loss(&self) -> Result<(), EngineError> {
+    pub(super) fn on_data_loss(&self, stop: &Stop) -> Result<(), EngineError> {
         let followed = self.notes.progress().followed();
         let mut losses = Vec::new();
         for Followed { slot, next, .. } in &followed {
-            // A topic that is gone is found out by the guard.
-            let Ok((low, high)) =
-                self.consumer.fetch_watermarks(&next.topic, next.partition, QUESTION)
-            else {
-                tracing::warn!(
-                    "{} [{}]: the source does not tell its range",
-                    next.topic,
-                    next.partition
-                );
-                continue;
-            };
-            losses.extend(Loss::out_of_range(next.clone(), *slot, low, high));
+            if let Some((low, high)) = self.range(next, stop)? {
+                losses.extend(Loss::out_of_range(next.clone(), *slot, low, high));
+            }
+        }
+        if stop.requested() {
+            return Ok(());
         }
         if losses.is_empty() {
             losses = self.other_logs(&followed);
@@ -131,6 +127,18 @@ impl Stream<'_> {
         tracing::error!("{lost}; going on there");
         self.notes.meters.lost_ranges.add(1);
         self.begin_again(&all, &all)
+    }
+
+    /// Where the log of a partition begins and ends; `None` if it is gone, which the guard finds out, or if it is
+    /// time to stop. A leader that is away is waited for: the partition is not fetched again unless its loss is known.
+    fn range(&self, next: &Place, stop: &Stop) -> Result<Option<(i64, i64)>, EngineError> {
+        let Place { topic, partition, .. } = next;
+        let ask = || match self.consumer.fetch_watermarks(topic, *partition, QUESTION) {
+            Err(error) if absent::is_missing(&error) => Ok(None),
+            told => told.map(Some),
+        };
+        let told = insist("range of its log", stop, ask)?;
+        Ok(told.flatten())
     }
 
     /// The positions are in range, and the logs are not those that were read.

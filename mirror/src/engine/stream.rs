@@ -204,7 +204,7 @@ impl<'a> Stream<'a> {
                         self.notes.failure()?;
                     }
                 }
-                Some(Err(error)) => self.on_consumer_error(&error)?,
+                Some(Err(error)) => self.on_consumer_error(&error, stop)?,
                 None => {}
             }
         }
@@ -276,7 +276,7 @@ impl<'a> Stream<'a> {
             return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
         }
         while let Some(error) = self.next_deferred() {
-            self.on_consumer_error(&error)?;
+            self.on_consumer_error(&error, stop)?;
         }
         self.follow_rebalances(stop)?;
         self.mend_lanes()?;
@@ -312,12 +312,12 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn on_consumer_error(&self, error: &KafkaError) -> Result<(), EngineError> {
+    fn on_consumer_error(&self, error: &KafkaError, stop: &Stop) -> Result<(), EngineError> {
         use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(consume(error.clone())),
             _ => match error.rdkafka_error_code() {
-                Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.on_data_loss(),
+                Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.on_data_loss(stop),
                 _ if client::is_refusal(error) => Err(consume(error.clone())),
                 // Everything else is an outage, and librdkafka tries again.
                 _ => {

@@ -1,7 +1,7 @@
 //! Records that the source lost before they were copied: never passed over in silence, and no false alarms.
 
 use nix::sys::signal::Signal;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::support::{Mirror, Record, TOPIC, World, ends, produce, read, varied, world};
 
@@ -106,11 +106,17 @@ fn positions_that_an_operator_has_set_are_nobody_s_loss() {
 
 /// A mirror that has copied ten records, and was frozen while the source deleted more.
 fn outrun(world: &World, arguments: &[&str]) -> Mirror {
+    let mirror = mirror_at_the_end(world, arguments);
+    outrun_while_frozen(world, &mirror);
+    mirror
+}
+
+/// A mirror that has copied ten records.
+fn mirror_at_the_end(world: &World, arguments: &[&str]) -> Mirror {
     produce(&world.source, TOPIC, &varied(10));
     let arguments = [arguments, &["--metrics", "127.0.0.1:0"]].concat();
     let mirror = world.mirror(&arguments);
     world.wait_for_the_end(&mirror);
-    outrun_while_frozen(world, &mirror);
     mirror
 }
 
@@ -127,6 +133,16 @@ fn outrun_while_frozen(world: &World, mirror: &Mirror) {
 fn what_is_deleted_ahead_of_a_running_mirror_is_named() {
     let words = [TOPIC, "[0]: offsets 10 to", "are deleted, the log begins at"];
     outrun(&world(1, 1), &[]).fails(1, &words);
+}
+
+#[test]
+fn what_is_deleted_is_named_although_the_leader_has_just_moved() {
+    let world = world(1, 1);
+    let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    let mirror = mirror_at_the_end(&world, &[]);
+    world.source.request_errors(RDKafkaApiKey::ListOffsets, &[moved; 4]);
+    outrun_while_frozen(&world, &mirror);
+    mirror.fails(1, &[TOPIC, "[0]: offsets 10 to", "are deleted, the log begins at"]);
 }
 
 #[test]
