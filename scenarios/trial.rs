@@ -60,6 +60,10 @@ pub trait Watcher: Send {
     fn begins(&mut self, _: &Action) {}
     /// It is done; the subject was started so often, and uses this, if it runs.
     fn sees(&mut self, _: Option<(u32, Usage)>) {}
+    /// Whether it has seen enough: the plan then goes on with its end, once the records under way are written.
+    fn is_content(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody.
@@ -220,7 +224,8 @@ async fn judged<W: Watcher>(
     let limits = limits(pool.backend());
     let mut testbed = Testbed::new(settings.clone(), NAME, plan.seed, prefix, limits, lease.pair());
     let mut performed = Ok(());
-    for action in &plan.actions {
+    let mut left = plan.actions.as_slice();
+    while let [action, rest @ ..] = left {
         watcher.begins(action);
         performed = testbed.apply(action.clone()).await;
         if W::LOOKS {
@@ -229,6 +234,8 @@ async fn judged<W: Watcher>(
         if performed.is_err() {
             break;
         }
+        let is_cut = *action == Action::AwaitLoad && watcher.is_content();
+        left = if is_cut { at_finish(rest) } else { rest };
     }
     let finished = testbed.history().completion.is_some();
     let judgement = std::panic::catch_unwind(AssertUnwindSafe(|| testbed.judge()));
@@ -247,6 +254,11 @@ async fn judged<W: Watcher>(
         return Err(Failure::Inconclusive("the plan never waits for the end of the run".into()));
     }
     judgement.map_err(|_| Failure::Inconclusive("the judge crashed".into()))
+}
+
+fn at_finish(actions: &[Action]) -> &[Action] {
+    let finish = actions.iter().position(|action| *action == Action::Finish);
+    &actions[finish.unwrap_or(actions.len())..]
 }
 
 /// Which clusters a plan takes.

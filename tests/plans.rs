@@ -6,12 +6,12 @@ use harness::{
     subject::{Kind, Spec, properties::Properties},
 };
 use judge::{
-    plan::{Action, Plan},
+    plan::{Action, Plan, Side, SubjectOptions, Workload},
     verdict::Verdict,
 };
 use mirrorproof::{
     fuzz::{Event, Space},
-    trial::{Stage, store},
+    trial::{Outcome, Stage, Watcher, store},
 };
 use proptest::{
     prelude::*,
@@ -68,6 +68,49 @@ fn check(actions: Vec<Action>) -> Result<(), TestCaseError> {
     }
     store(folder.path(), &plan, &trial).expect("the plan is stored");
     Err(TestCaseError::fail(format!("{:#?}\nsee {}", trial.outcome, folder.keep().display())))
+}
+
+/// Has seen enough from the first on.
+struct Content;
+
+impl Watcher for Content {
+    const LOOKS: bool = false;
+
+    fn is_content(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_plan_that_was_watched_long_enough_ends_with_the_records_under_way_and_is_judged() {
+    let topic = || "orders".to_owned();
+    let created = |side| Action::CreateTopic { side, topic: topic(), partitions: 2 };
+    let load = |records| {
+        let workload = Workload { records, ..Workload::default() };
+        Action::BeginLoad { topic: topic(), workload, records_per_second: 1_000 }
+    };
+    let actions = vec![
+        created(Side::Source),
+        created(Side::Destination),
+        Action::StartSubject(SubjectOptions::default()),
+        Action::AwaitReady,
+        load(100),
+        Action::AwaitLoad,
+        load(1),
+        Action::AwaitLoad,
+        Action::Finish,
+    ];
+    let plan = Plan { version: Plan::VERSION, seed: 1, actions };
+    let folder = TempDir::new().expect("a temporary folder");
+    let stage =
+        Stage { pool: Pool::embedded(), subject: subject(), folder: folder.path().to_owned() };
+    let mut watcher = Content;
+    let performed = stage.perform_watched(folder.path(), &plan, &mut watcher);
+    let Outcome::Judged(judgement) = RUNTIME.block_on(performed).outcome else {
+        panic!("it was not judged")
+    };
+    assert_eq!(judgement.verdict, Verdict::Holds, "{judgement:#?}");
+    assert_eq!(judgement.judged.source_records, 100);
 }
 
 proptest! {

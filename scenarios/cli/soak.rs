@@ -15,7 +15,14 @@ use crate::{
 };
 use harness::{cluster::Backend, subject::Kind};
 use judge::{plan::SubjectOptions, report::exit::ExitCode, verdict::Verdict};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// What `soak` takes.
 #[derive(Debug, clap::Args)]
@@ -53,9 +60,10 @@ pub(super) async fn main(args: Args) -> ExitCode {
     };
     let mut interrupts = Interrupts::watch();
     let plan = soak.plan();
-    let mut seen = Seen::new(|text: &str| progress.note(text));
+    let enough = Arc::new(AtomicBool::new(false));
+    let mut seen = Seen::new(|text: &str| progress.note(text), Arc::clone(&enough));
     let performed = stage.perform_watched(&stage.folder, &plan, &mut seen);
-    let trial = interrupts.unless(performed).await;
+    let trial = until_enough(performed, &mut interrupts, &enough).await;
     interrupts.while_closing(stage.pool.close()).await;
     progress.end();
     let Some(trial) = trial else {
@@ -63,6 +71,7 @@ pub(super) async fn main(args: Args) -> ExitCode {
         print_error("it was cut short, and nothing is judged");
         return ExitCode::Inconclusive;
     };
+    let plan = seen.performed(plan);
     let file = stage.folder.join("plan.json").display().to_string();
     let repeat = format!(
         "mirrorproof replay {} --clusters containers{}",
@@ -82,6 +91,25 @@ pub(super) async fn main(args: Args) -> ExitCode {
     print(&evidence(&stage, &file, plan.seed, &repeat, &trials, trials.len()));
     print(&seen.render());
     code
+}
+
+/// Performs all of it; up to the end of a piece after a first interrupt, and nothing more after a second.
+async fn until_enough<T>(
+    performed: impl Future<Output = T>,
+    interrupts: &mut Interrupts,
+    enough: &AtomicBool,
+) -> Option<T> {
+    tokio::pin!(performed);
+    tokio::select! {
+        trial = &mut performed => return Some(trial),
+        () = interrupts.next() => {}
+    }
+    enough.store(true, Ordering::Relaxed);
+    print_error(
+        "interrupted: the records of these 30 seconds are still written, then it is judged; a second Ctrl-C ends \
+         without a verdict",
+    );
+    interrupts.unless(performed).await
 }
 
 /// Everything that can be wrong before anything starts.

@@ -5,8 +5,15 @@ mod plan;
 
 use crate::trial::Watcher;
 use harness::subject::Usage;
-use judge::plan::{Action, Side};
-use std::{fmt::Write as _, time::Instant};
+use judge::plan::{Action, Plan, Side};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 pub use plan::Soak;
 
@@ -17,6 +24,10 @@ pub struct Seen<N> {
     counts: Counts,
     /// What the subject took, in bytes, with the number of its start.
     memory: Vec<(u32, u64)>,
+    /// How many actions have begun, and whether the end is one of them.
+    begun: usize,
+    finishes: bool,
+    enough: Arc<AtomicBool>,
 }
 
 /// What happened, and how often.
@@ -30,9 +41,19 @@ struct Counts {
 }
 
 impl<N: FnMut(&str) + Send> Seen<N> {
-    /// Nothing yet; `note` is told of every event.
-    pub fn new(note: N) -> Seen<N> {
-        Seen { began: Instant::now(), note, counts: Counts::default(), memory: Vec::new() }
+    /// Nothing yet; `note` is told of every event. Once `enough` is set, the piece under way is the last.
+    pub fn new(note: N, enough: Arc<AtomicBool>) -> Seen<N> {
+        let (began, counts, memory) = (Instant::now(), Counts::default(), Vec::new());
+        Seen { began, note, counts, memory, begun: 0, finishes: false, enough }
+    }
+
+    /// The plan as it was performed: without the pieces that were given up.
+    pub fn performed(&self, mut plan: Plan) -> Plan {
+        if self.finishes && self.begun < plan.actions.len() {
+            plan.actions.truncate(self.begun - 1);
+            plan.actions.push(Action::Finish);
+        }
+        plan
     }
 
     /// What happened, and the memory, for people.
@@ -60,6 +81,8 @@ impl<N: FnMut(&str) + Send> Watcher for Seen<N> {
     const LOOKS: bool = true;
 
     fn begins(&mut self, action: &Action) {
+        self.begun += 1;
+        self.finishes |= *action == Action::Finish;
         let counts = &mut self.counts;
         let what = match action {
             Action::KillBroker { side, broker } => {
@@ -97,6 +120,10 @@ impl<N: FnMut(&str) + Send> Watcher for Seen<N> {
         if let Some((start, usage)) = subject.filter(|(_, usage)| usage.memory > 0) {
             self.memory.push((start, usage.memory));
         }
+    }
+
+    fn is_content(&self) -> bool {
+        self.enough.load(Ordering::Relaxed)
     }
 }
 
@@ -145,7 +172,7 @@ mod tests {
     #[test]
     fn events_are_counted_and_told() {
         let mut told = Vec::new();
-        let mut seen = Seen::new(|text: &str| told.push(text.to_owned()));
+        let mut seen = Seen::new(|text: &str| told.push(text.to_owned()), Arc::default());
         for action in [
             Action::KillBroker { side: Side::Source, broker: 2 },
             Action::Wait { seconds: 1 },
@@ -162,5 +189,24 @@ mod tests {
         drop(seen);
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[1].ends_with("the mirror is killed, the mirror takes 5 MB"), "{told:?}");
+    }
+
+    #[test]
+    fn pieces_that_are_given_up_are_not_of_the_plan() {
+        let plan = |actions| Plan { version: Plan::VERSION, seed: 1, actions };
+        let whole = plan(vec![
+            Action::AwaitReady,
+            Action::AwaitLoad,
+            Action::KillSubject,
+            Action::AwaitLoad,
+            Action::Finish,
+        ]);
+        let mut seen = Seen::new(|_: &str| (), Arc::default());
+        seen.begins(&Action::AwaitReady);
+        assert_eq!(seen.performed(whole.clone()), whole, "something failed: all of it is repeated");
+        seen.begins(&Action::AwaitLoad);
+        seen.begins(&Action::Finish);
+        let performed = plan(vec![Action::AwaitReady, Action::AwaitLoad, Action::Finish]);
+        assert_eq!(seen.performed(whole), performed);
     }
 }
