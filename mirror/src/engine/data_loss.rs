@@ -49,6 +49,14 @@ impl Loss {
         Some(Self { next, slot: Some(slot), from: Some(low), text })
     }
 
+    /// Whether both say the same of the same partition.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        let of = |loss: &Self| {
+            (loss.next.topic.clone(), loss.next.partition, loss.slot, loss.from.is_some())
+        };
+        of(self) == of(other)
+    }
+
     /// The log is another one than was read.
     pub(super) fn of_another_log(next: Place, slot: Option<Slot>, found: Break) -> Self {
         let Place { topic, partition, offset } = &next;
@@ -185,29 +193,14 @@ impl Stream<'_> {
     }
 
     /// Fails, or goes on with what is left.
-    fn lose(&self, mut losses: Vec<Loss>) -> Result<(), EngineError> {
-        let progress = self.notes.progress();
-        losses.retain(|loss| {
-            let slot = progress.slot(&loss.next.topic, loss.next.partition);
-            loss.slot.is_none() || loss.slot == slot
-        });
-        drop(progress);
-        let has_jumps = losses.iter().any(|loss| loss.from.is_some());
-        if has_jumps && self.settings.on_data_loss == OnDataLoss::Continue {
-            match self.drain(BEFORE_JUMP)? {
-                Drained::All => {}
-                Drained::Expelled => return Ok(()),
-                Drained::Silent => {
-                    // The jump would be committed over records that have not arrived: it has time.
-                    tracing::warn!("going on behind lost records once the destination answers");
-                    losses.into_iter().for_each(|loss| self.notes.add_loss(loss));
-                    return Ok(());
-                }
-            }
+    fn lose(&self, losses: Vec<Loss>) -> Result<(), EngineError> {
+        let losses = self.still_lost(losses);
+        if self.settings.on_data_loss == OnDataLoss::Fail {
+            return self.accept(&losses);
         }
-        self.accept(&losses)?;
-        let (jumps, gone): (Vec<&Loss>, Vec<&Loss>) =
-            losses.iter().partition(|loss| loss.from.is_some());
+        let (jumps, gone): (Vec<Loss>, Vec<Loss>) =
+            losses.into_iter().partition(|loss| loss.from.is_some());
+        self.accept(&gone)?;
         for loss in gone {
             if let Some(goal) = self.notes.goal.get() {
                 goal.give_up(&loss.next);
@@ -216,9 +209,20 @@ impl Stream<'_> {
         if jumps.is_empty() {
             return Ok(());
         }
+        match self.drain(BEFORE_JUMP)? {
+            Drained::All => {}
+            Drained::Expelled => return Ok(()),
+            Drained::Silent => {
+                // The jump would be committed over records that have not arrived: it has time.
+                tracing::warn!("going on behind lost records once the destination answers");
+                jumps.into_iter().for_each(|loss| self.notes.add_loss(loss));
+                return Ok(());
+            }
+        }
+        self.accept(&jumps)?;
         let mut places = Vec::new();
         let mut progress = self.notes.progress();
-        for loss in jumps {
+        for loss in &jumps {
             let Some(place) = self.take_note_of_jump(loss) else { continue };
             self.follow(&mut progress, &place, None);
             places.push(place);
@@ -226,6 +230,16 @@ impl Stream<'_> {
         let all = progress.next_positions();
         drop(progress);
         self.begin_again(&places, &all)
+    }
+
+    /// What is of partitions that are ours as they were when it was found.
+    fn still_lost(&self, mut losses: Vec<Loss>) -> Vec<Loss> {
+        let progress = self.notes.progress();
+        losses.retain(|loss| {
+            let slot = progress.slot(&loss.next.topic, loss.next.partition);
+            loss.slot.is_none() || loss.slot == slot
+        });
+        losses
     }
 
     /// Reading goes on elsewhere, if need be in another log: nothing that was read before is of it.

@@ -109,11 +109,8 @@ impl<'g> Guard<'g> {
             self.doubts.entry(reading.key()).or_insert_with(|| reading.doubt(true));
         }
         for next in given_back {
-            let key = (next.topic.clone(), next.partition);
-            if !exists(&key) {
-                let since = Instant::now();
-                self.doubts.entry(key).or_insert(Doubt { stream: 0, next, is_gone: true, since });
-            }
+            let is_there = exists(&(next.topic.clone(), next.partition));
+            self.look_at_given_back(next, is_there);
         }
         let ask = |reading: &Reading| {
             let key = reading.key();
@@ -160,6 +157,17 @@ impl<'g> Guard<'g> {
         };
         known.retain(|place| !reads(place));
         known
+    }
+
+    fn look_at_given_back(&mut self, next: Place, is_there: bool) {
+        let key = (next.topic.clone(), next.partition);
+        if is_there {
+            // Others may have read on: where it ended before says nothing of what would be lost with it.
+            self.ends.remove(&key);
+        } else {
+            let since = Instant::now();
+            self.doubts.entry(key).or_insert(Doubt { stream: 0, next, is_gone: true, since });
+        }
     }
 
     fn compare(&mut self, reading: &Reading, asked: &Asked, answer: &Answer) {
@@ -255,7 +263,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{progress::Slot, witness::Witness};
+    use crate::{engine::custody::Break, progress::Slot, witness::Witness};
 
     const KEY: (&str, i32) = ("t", 0);
 
@@ -348,5 +356,38 @@ mod tests {
             guard.settle_doubts(&BTreeMap::new());
             assert_eq!(scene.losses().len(), reported, "{end}");
         }
+    }
+
+    #[test]
+    fn what_others_have_read_to_its_end_is_no_loss_when_its_topic_is_deleted() {
+        let place = || Place { topic: "t".to_owned(), partition: 2, offset: 10 };
+        let key = ("t".to_owned(), 2);
+        for (was_seen_given_back, lost) in [(true, 0), (false, 1)] {
+            let scene = Scene::new();
+            let mut guard = scene.guard();
+            scene.custody.keep_partitions(&BTreeMap::from([("t".to_owned(), 3)]));
+            guard.ends.insert(key.clone(), 15);
+            if was_seen_given_back {
+                guard.look_at_given_back(place(), true);
+            }
+            guard.look_at_given_back(place(), false);
+            let doubt = guard.doubts.get_mut(&key).expect("it is gone");
+            doubt.since = doubt.since.checked_sub(MISSED).expect("the machine runs for longer");
+            guard.settle_doubts(&BTreeMap::new());
+            assert_eq!(scene.losses().len(), lost);
+        }
+    }
+
+    #[test]
+    fn a_loss_that_nobody_has_settled_yet_is_one_however_often_it_is_found() {
+        let scene = Scene::new();
+        let guard = scene.guard();
+        let place = |partition| Place { topic: "t".to_owned(), partition, offset: 10 };
+        let found = Break { from: 3, at: 5 };
+        for partition in [0, 0, 1] {
+            guard.report(0, Loss::of_another_log(place(partition), None, found));
+        }
+        guard.report(0, Loss::of_gone_partition(place(0), None, 1));
+        assert_eq!(scene.losses().len(), 3, "two logs and a partition");
     }
 }

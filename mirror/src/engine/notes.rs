@@ -102,8 +102,13 @@ impl Notes {
         self.custody.note(place, last)
     }
 
+    /// One that waits for the destination is found again and again, and is one loss.
     pub(super) fn add_loss(&self, loss: Loss) {
-        lock(&self.losses).push(loss);
+        let mut losses = lock(&self.losses);
+        if !losses.iter().any(|other| other.repeats(&loss)) {
+            losses.push(loss);
+        }
+        drop(losses);
         self.has_losses.store(true, Ordering::Release);
     }
 
