@@ -170,7 +170,7 @@ impl Config {
         }
         tracing::info!("commits every {} ms", self.commit_interval.as_millis());
         for stream in 0..streams {
-            let consumer = self.consumer_of(stream);
+            let consumer = self.consumer_of(stream, streams);
             tracing::info!("stream {stream} consumer: {}", one_line(&consumer));
             tracing::info!("stream {stream} producer: {}", one_line(&self.producer_of(stream)));
         }
@@ -181,7 +181,9 @@ impl Config {
         let number = |settings: &Settings, name| settings.get(name).and_then(|v| v.parse().ok());
         let age: Option<u64> = number(&self.consumer, "topic.metadata.refresh.interval.ms");
         engine::Settings {
-            consumers: (0..args.num_streams).map(|stream| self.consumer_of(stream)).collect(),
+            consumers: (0..args.num_streams)
+                .map(|stream| self.consumer_of(stream, args.num_streams))
+                .collect(),
             producers: (0..args.num_streams).map(|stream| self.producer_of(stream)).collect(),
             consumer_file: args.consumer_config.clone(),
             producer_file: args.producer_config.clone(),
@@ -202,7 +204,7 @@ impl Config {
         }
     }
 
-    fn consumer_of(&self, stream: u16) -> Settings {
+    fn consumer_of(&self, stream: u16, streams: u16) -> Settings {
         let mut settings = self.consumer.clone();
         let group = settings.get("group.id").unwrap_or_default();
         let id = format!("{group}-{stream}");
@@ -211,6 +213,13 @@ impl Config {
             None => "group.id and stream".to_owned(),
         };
         settings.set(Setting::new("client.id", &id, Origin::Forced, reason));
+        if streams > 1
+            && let Some(instance) = settings.get("group.instance.id")
+        {
+            let reason = "yours and stream: two members of one id would fence each other (KIP-345)";
+            let instance = format!("{instance}-{stream}");
+            settings.set(Setting::new("group.instance.id", &instance, Origin::Mapped, reason));
+        }
         settings
     }
 

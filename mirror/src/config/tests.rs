@@ -64,14 +64,26 @@ fn errors_name_file_property_and_way_out() {
 #[test]
 fn client_ids_are_mirrormaker_s() {
     let config = read(&format!("{CONSUMER}client.id=mine"), PRODUCER).unwrap();
-    assert_eq!(config.consumer_of(3).get("client.id"), Some("g-3"));
+    assert_eq!(config.consumer_of(3, 4).get("client.id"), Some("g-3"));
     assert_eq!(config.producer_of(3).get("client.id"), Some("g-3-producer"));
+}
+
+#[test]
+fn no_two_streams_are_one_static_member() {
+    let config = read(&format!("{CONSUMER}group.instance.id=here"), PRODUCER).unwrap();
+    let id = |stream, streams| {
+        config.consumer_of(stream, streams).get("group.instance.id").map(str::to_owned)
+    };
+    assert_eq!(id(0, 1).as_deref(), Some("here"));
+    assert_eq!([id(0, 2).as_deref(), id(1, 2).as_deref()], [Some("here-0"), Some("here-1")]);
+    let plain = read(CONSUMER, PRODUCER).unwrap();
+    assert_eq!(plain.consumer_of(1, 2).get("group.instance.id"), None);
 }
 
 #[test]
 fn secrets_do_not_reach_the_announcement() {
     let config = read(&format!("{CONSUMER}sasl.username=u\nsasl.password=hunter2"), PRODUCER);
     let config = config.unwrap();
-    assert!(!one_line(&config.consumer_of(0)).contains("hunter2"));
+    assert!(!one_line(&config.consumer_of(0, 1)).contains("hunter2"));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
