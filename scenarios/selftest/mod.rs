@@ -144,14 +144,23 @@ async fn rounds(test: &SelfTest, pool: &Pool, number: usize, case: Case) -> Row 
         times.push(trial.seconds);
         row.rounds += 1;
         row.passed += u32::from(shown.is_right());
-        // The first that went wrong is shown, else the last.
-        if row.shown.is_right() {
-            row.shown = shown;
-        }
+        row.shown = worse(row.shown, shown);
     }
     times.sort_by(f64::total_cmp);
     row.seconds = times.get(times.len() / 2).copied().unwrap_or_default();
     row
+}
+
+/// The worse of two rounds: what is proven is not hidden by what could not be told. Of equals the first, but of
+/// right ones the last.
+fn worse(before: Shown, shown: Shown) -> Shown {
+    let rank = |shown: &Shown| match shown {
+        Shown::Caught { .. } | Shown::Holds { .. } | Shown::NeedsContainers => 0,
+        Shown::Doubtful(_) => 1,
+        Shown::Broken(_) => 2,
+        Shown::Wrong(_) => 3,
+    };
+    if rank(&before) > 0 && rank(&before) >= rank(&shown) { before } else { shown }
 }
 
 async fn trial(test: &SelfTest, pool: &Pool, case: &Case, number: usize) -> Trial {
@@ -245,5 +254,27 @@ impl Shown {
             | Shown::Doubtful(_)
             | Shown::Broken(_) => "–",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_round_is_shown() {
+        let wrong = |text: &str| Shown::Wrong(text.into());
+        let doubtful = || Shown::Doubtful("slow".into());
+        let holds = |records| Shown::Holds { records };
+        let shown = |rounds: Vec<Shown>| {
+            let worst = rounds.into_iter().fold(Shown::NeedsContainers, worse);
+            format!("{worst:?}")
+        };
+        let is = |shown: Shown| format!("{shown:?}");
+        assert_eq!(shown(vec![holds(1), holds(2)]), is(holds(2)));
+        assert_eq!(shown(vec![doubtful(), wrong("missed"), holds(1)]), is(wrong("missed")));
+        assert_eq!(shown(vec![wrong("first"), doubtful(), wrong("later")]), is(wrong("first")));
+        let broken = || Shown::Broken("no engine".into());
+        assert_eq!(shown(vec![doubtful(), broken(), holds(1)]), is(broken()));
     }
 }
