@@ -56,8 +56,9 @@ impl Testbed {
                 break;
             }
         }
-        let ended = self.history.events.iter_mut().filter(|event| event.over.is_none());
-        for event in ended.filter(|event| matches!(event.kind, EventKind::Stop | EventKind::Kill)) {
+        // Whoever was frozen, or expelled without knowing it, is gone like the others. A fault may go on.
+        let open = self.history.events.iter_mut().filter(|event| event.over.is_none());
+        for event in open.filter(|event| event.kind != EventKind::ProduceFault) {
             event.over = Some(over.clone());
         }
         Ok(())

@@ -27,7 +27,7 @@
 //! destination  2 1               who reads the key's last value gets 1: stale
 //! ```
 //!
-//! A freeze or a rebalance before it makes it the possible work of a zombie.
+//! A freeze or a rebalance before it makes it the possible work of a zombie, unless that was over by then.
 
 use super::{
     Check, Observation,
@@ -152,7 +152,9 @@ impl Stale<'_> {
 
     fn author(&self, record: &DestinationRecord) -> Circumstance {
         let zombie = self.scene.history.events.iter().any(|event| {
-            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance) && event.precedes(record)
+            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance)
+                && event.precedes(record)
+                && event.was_not_over(record)
         });
         if zombie { Circumstance::PossibleZombie } else { Circumstance::Plain }
     }
