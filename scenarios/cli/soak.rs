@@ -71,7 +71,9 @@ pub(super) async fn main(args: Args) -> ExitCode {
         print_error("it was cut short, and nothing is judged");
         return ExitCode::Inconclusive;
     };
-    let plan = seen.performed(plan);
+    let performed = seen.performed(plan.clone());
+    let is_cut = performed != plan;
+    let plan = performed;
     let file = stage.folder.join("plan.json").display().to_string();
     let repeat = format!(
         "mirrorproof replay {} --clusters containers{}",
@@ -82,14 +84,17 @@ pub(super) async fn main(args: Args) -> ExitCode {
         print_error(&text);
     }
     let code = match trial.outcome.verdict() {
-        Some(Verdict::Holds) => ExitCode::Holds,
+        Some(Verdict::Holds) if !is_cut => ExitCode::Holds,
         Some(Verdict::Violated) => ExitCode::Violated,
-        Some(Verdict::Inconclusive) => ExitCode::Inconclusive,
+        Some(Verdict::Holds | Verdict::Inconclusive) => ExitCode::Inconclusive,
         None => ExitCode::Environment,
     };
     let trials = [("the plan".to_owned(), trial)];
     print(&evidence(&stage, &file, plan.seed, &repeat, &trials, trials.len()));
     print(&seen.render());
+    if is_cut {
+        print_error("it was cut short: only what had been written by then is judged");
+    }
     code
 }
 
