@@ -30,7 +30,7 @@
 
 use super::explanation::Explanations;
 use crate::history::{DestinationBounds, History, TopicPartition};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The records of one lane of a source partition, and their copies in one of the destination, in order.
 #[derive(Clone, Copy)]
@@ -43,26 +43,45 @@ pub(super) struct Lane<'l> {
 /// A copy, and the source record that it is a copy of.
 type Account = Vec<(u32, u32)>;
 
+/// The source records that a copy may be of. A record with an id is also among those of its content, of which a
+/// copy without an id may be.
+#[derive(Clone, Copy)]
+pub(super) struct Equals<'g> {
+    /// What tells them from others.
+    pub(super) group: u32,
+    /// The records, in order.
+    pub(super) records: &'g [u32],
+}
+
+impl Equals<'_> {
+    /// Where partitions are kept, a group is more than the equals of one partition.
+    fn key(&self) -> (u32, u32) {
+        (self.group, self.records[0])
+    }
+}
+
 /// With how many records gone at most an account is looked for: enough for what a person looks at,
 /// and an end for lanes of millions.
 const ATTEMPTS: usize = 1_000;
 /// How many of the following copies tell what a copy is of.
 const LOOK_AHEAD: usize = 32;
 
-/// The account of a lane; a lawful one, if there is any. `members`: of which source records a copy may
+/// The account of a lane; a lawful one, if there is any. `equals`: of which source records a copy may
 /// be.
 pub(super) fn account<'g>(
     history: &History,
     lane: Lane<'_>,
-    members: impl Fn(u32) -> &'g [u32],
+    equals: impl Fn(u32) -> Equals<'g>,
 ) -> Account {
-    let mut named = HashMap::new();
-    for equals in lane.copies.iter().map(|copy| members(*copy)) {
-        if !named.contains_key(&equals[0]) {
-            named.extend(equals.iter().map(|source| (*source, equals[0])));
+    let (mut named, mut seen) = (HashMap::new(), HashSet::new());
+    for equals in lane.copies.iter().map(|copy| equals(*copy)) {
+        if seen.insert(equals.key()) {
+            for source in equals.records {
+                named.entry(*source).or_insert(equals.key());
+            }
         }
     }
-    let walk = |gone, lawful| walk(history, lane, gone, lawful, &members, &named);
+    let walk = |gone, lawful| walk(history, lane, gone, lawful, &equals, &named);
     let account = gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(gone, true));
     account.or_else(|| walk(0, false)).unwrap_or_default()
 }
@@ -77,26 +96,26 @@ fn gone(history: &History, lane: Lane<'_>) -> impl Iterator<Item = usize> {
 }
 
 /// The account, if the first copies of so many records are gone. `lawful`: none but a lawful one.
-/// `named`: the records of which there are copies, with the first of their equals.
+/// `named`: the records of which there are copies, with what they are equals of.
 fn walk<'g>(
     history: &History,
     lane: Lane<'_>,
     gone: usize,
     lawful: bool,
-    members: impl Fn(u32) -> &'g [u32],
-    named: &HashMap<u32, u32>,
+    equals_of: impl Fn(u32) -> Equals<'g>,
+    named: &HashMap<u32, (u32, u32)>,
 ) -> Option<Account> {
     let (mut account, mut explanations) = (Account::new(), Explanations::default());
     let unused = Explanations::default();
-    let mut there = HashMap::<u32, Vec<u32>>::new();
-    let mut passed_over = HashMap::<u32, VecDeque<u32>>::new();
+    let mut there = HashMap::<_, Vec<u32>>::new();
+    let mut passed_over = HashMap::<_, VecDeque<u32>>::new();
     let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for (position, copy) in lane.copies.iter().enumerate() {
-        let equals = members(*copy);
+        let (key, equals) = (equals_of(*copy).key(), equals_of(*copy).records);
         let is_copy = |source: &u32| equals.binary_search(source).is_ok();
         let open = &lane.originals[next..];
         let passed = open.iter().take_while(|source| !named.contains_key(source)).count();
-        let there = there.entry(equals[0]).or_default();
+        let there = there.entry(key).or_default();
         if let Some(source) = open.get(passed).filter(|source| is_copy(source)) {
             next += passed + 1;
             there.push(*source);
@@ -117,11 +136,11 @@ fn walk<'g>(
             }
             None if lawful => return None,
             None => {
-                let late = passed_over.get(&equals[0]).and_then(VecDeque::front);
+                let late = passed_over.get(&key).and_then(VecDeque::front);
                 let is_before = |source: &u32| open.first().is_none_or(|open| source < open);
                 let to_come = equals.get(equals.partition_point(is_before));
-                let source = likely(lane, position, [there.last(), late, to_come], &members);
-                let late = passed_over.entry(equals[0]).or_default();
+                let source = likely(lane, position, [there.last(), late, to_come], &equals_of);
+                let late = passed_over.entry(key).or_default();
                 late.pop_front_if(|late| *late == source);
                 let behind = lane.originals.partition_point(|other| *other <= source);
                 for skipped in lane.originals.iter().take(behind).skip(next) {
@@ -145,15 +164,15 @@ fn likely<'g>(
     lane: Lane<'_>,
     position: usize,
     candidates: [Option<&u32>; 3],
-    members: impl Fn(u32) -> &'g [u32],
+    equals: impl Fn(u32) -> Equals<'g>,
 ) -> u32 {
     let following = &lane.copies[position + 1..];
     let fit = |source: &&u32| {
         let behind = lane.originals.partition_point(|other| other <= source);
         let pairs = lane.originals[behind..].iter().zip(following).take(LOOK_AHEAD);
-        pairs.take_while(|(next, copy)| members(**copy).binary_search(next).is_ok()).count()
+        pairs.take_while(|(next, copy)| equals(**copy).records.binary_search(next).is_ok()).count()
     };
     let likely = candidates.into_iter().flatten().max_by_key(fit);
     // A record is one of its equals, so it is there, was passed over, or is to come.
-    likely.copied().unwrap_or(members(lane.copies[position])[0])
+    likely.copied().unwrap_or(equals(lane.copies[position]).records[0])
 }

@@ -12,7 +12,7 @@
 
 use super::{
     NONE,
-    account::{Lane, account},
+    account::{Equals, Lane, account},
     count::count,
     identity::Groups,
     timeline::Timeline,
@@ -140,11 +140,16 @@ impl<'h> Resolver<'h> {
             let originals = &originals[&lane];
             for (at, copies) in copies {
                 let lane = Lane { originals, copies: &copies, at };
-                for (copy, source) in account(self.history, lane, |copy| self.members(copy)) {
+                for (copy, source) in account(self.history, lane, |copy| self.equals(copy)) {
                     self.assign(copy, source);
                 }
             }
         }
+    }
+
+    fn equals(&self, copy: u32) -> Equals<'h> {
+        let group = self.groups.of_destination[copy as usize];
+        Equals { group, records: self.members(copy) }
     }
 
     /// The source records that a destination record may be a copy of. Where partition numbers are
