@@ -71,9 +71,9 @@ pub(super) async fn main(args: Args) -> ExitCode {
         print_error("it was cut short, and nothing is judged");
         return ExitCode::Inconclusive;
     };
-    let performed = seen.performed(plan.clone());
-    let is_cut = performed != plan;
-    let plan = performed;
+    let whole = plan;
+    let plan = seen.performed(whole.clone());
+    let is_cut = plan != whole;
     let file = stage.folder.join("plan.json").display().to_string();
     let repeat = format!(
         "mirrorproof replay {} --clusters containers{}",
