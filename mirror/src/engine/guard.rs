@@ -32,7 +32,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// What one look left in doubt is looked at again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long a topic must be missed before it counts as deleted: all brokers may be starting, and list few topics.
-const MISSED: Duration = Duration::from_secs(15);
+pub(super) const MISSED: Duration = Duration::from_secs(15);
 /// `--once` does not wait longer than that for a topic that is gone.
 const ONCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether it is time to end.

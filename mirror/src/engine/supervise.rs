@@ -1,6 +1,7 @@
 //! Looks beside the streams: are there other topics, do batches fit them, is everything read?
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{Settings, client, custody, limits, notes::Notes, once};
+use super::{Settings, client, custody, guard::MISSED, limits, notes::Notes, once};
 use crate::shutdown::Stop;
 
 /// How often the supervisor looks at its streams.
@@ -69,6 +70,7 @@ pub(super) fn supervise(
     let (goal, look_out) = (watched.goal, watched.look_out);
     let mut listed = Instant::now();
     let mut measured = Instant::now();
+    let mut missed = BTreeMap::new();
     while !stop.requested() {
         thread::sleep(LOOK);
         // Each serves one line of librdkafka's log, or an error behind it.
@@ -92,7 +94,10 @@ pub(super) fn supervise(
         if goal.is_none() && listed.elapsed() >= settings.topic_refresh {
             listed = Instant::now();
             match look_out.fetch_metadata(None, LIST_TOPICS) {
-                Ok(metadata) => *topics = client::topic_names(&metadata),
+                Ok(metadata) => {
+                    let now_listed = client::topic_names(&metadata);
+                    *topics = with_missed(topics, now_listed, &mut missed);
+                }
                 Err(error) => {
                     tracing::warn!("the source does not list its topics now: {error}");
                     continue;
@@ -108,6 +113,25 @@ pub(super) fn supervise(
         }
     }
     true
+}
+
+/// The topics that are listed now, and those that were listed before and have not been missed for long: brokers that
+/// have just started list few, and a group that is left takes a while to be joined again.
+fn with_missed(
+    before: &[String],
+    listed: Vec<String>,
+    missed: &mut BTreeMap<String, Instant>,
+) -> Vec<String> {
+    let there: BTreeSet<String> = listed.iter().cloned().collect();
+    missed.retain(|topic, _| !there.contains(topic));
+    let mut topics = listed;
+    for topic in before.iter().filter(|topic| !there.contains(*topic)) {
+        let since = missed.entry(topic.clone()).or_insert_with(Instant::now);
+        if since.elapsed() < MISSED {
+            topics.push(topic.clone());
+        }
+    }
+    topics
 }
 
 /// Those of the topics that are to be mirrored.
@@ -132,5 +156,25 @@ pub(super) fn publish(settings: &Settings, subscription: &Subscription, topics: 
     subscription.replace(matching);
     if subscription.version.load(Ordering::Acquire) != before {
         tracing::info!("mirroring {said}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_let_go_once_it_has_been_missed_for_long() {
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (mut missed, before) = (BTreeMap::new(), names(&["a", "b"]));
+        assert_eq!(with_missed(&before, names(&["b", "c"]), &mut missed), names(&["b", "c", "a"]));
+        assert_eq!(with_missed(&before, names(&["a", "b"]), &mut missed), before);
+        assert!(missed.is_empty(), "it is back, and is missed anew");
+        assert_eq!(with_missed(&before, names(&[]), &mut missed), before);
+        for since in missed.values_mut() {
+            *since = since.checked_sub(MISSED).expect("the machine runs for longer");
+        }
+        assert_eq!(with_missed(&before, names(&["b"]), &mut missed), names(&["b"]));
     }
 }
