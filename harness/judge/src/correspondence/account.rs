@@ -111,7 +111,8 @@ fn walk<'g>(
     let mut passed_over = HashMap::<_, VecDeque<u32>>::new();
     let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for (position, copy) in lane.copies.iter().enumerate() {
-        let (key, equals) = (equals_of(*copy).key(), equals_of(*copy).records);
+        let equals = equals_of(*copy);
+        let (key, equals) = (equals.key(), equals.records);
         let is_copy = |source: &u32| equals.binary_search(source).is_ok();
         let open = &lane.originals[next..];
         let passed = open.iter().take_while(|source| !named.contains_key(source)).count();
