@@ -52,6 +52,7 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         start: terms.2,
         events: extras.0,
         ids,
+        mixed: false,
         compacted: ids && extras.1,
         growth: extras.2 && terms.0 != Partitioning::Preserve,
         aborts: extras.3,
@@ -103,6 +104,7 @@ fn equal_contents_say_nothing_about_the_order_between_keys() {
         start: Start::Earliest,
         events: 2,
         ids: false,
+        mixed: false,
         compacted: false,
         growth: false,
         aborts: Some(Isolation::ReadCommitted),
@@ -138,6 +140,7 @@ fn equal_contents_behind_a_gone_beginning_are_not_stale() {
         start: Start::Earliest,
         events: 1,
         ids: false,
+        mixed: false,
         compacted: false,
         growth: false,
         aborts: None,
@@ -162,6 +165,7 @@ fn an_overtaken_record_whose_replay_has_expired_is_not_reordered() {
         start: Start::Earliest,
         events: 2,
         ids: true,
+        mixed: false,
         compacted: false,
         growth: true,
         aborts: None,
@@ -223,6 +227,11 @@ proptest! {
     #[test]
     fn equal_contents_after_restarts_hold(shape in shapes(false, 3)) {
         holds(&shape)?;
+    }
+
+    #[test]
+    fn equal_contents_with_and_without_ids_hold(shape in shapes(false, 3)) {
+        holds(&Shape { mixed: true, ..shape })?;
     }
 
     #[test]
