@@ -124,11 +124,17 @@ impl<'h> Scene<'h> {
 
     /// Under which circumstance a source record is absent, were it absent.
     pub(crate) fn absence(&self, source: u32) -> Circumstance {
-        let record = self.source(source);
         if self.is_superseded(source) {
             Circumstance::Superseded
-        } else if self.history.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset))
-        {
+        } else {
+            self.absence_by_place(source)
+        }
+    }
+
+    /// The same, whatever became of the other records of its key.
+    pub(crate) fn absence_by_place(&self, source: u32) -> Circumstance {
+        let record = self.source(source);
+        if self.history.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset)) {
             Circumstance::Announced
         } else if self.is_before_readiness(record.at, record.offset) {
             Circumstance::BeforeReadiness

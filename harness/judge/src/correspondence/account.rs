@@ -30,7 +30,7 @@
 
 use super::explanation::Explanations;
 use crate::history::{DestinationBounds, History, TopicPartition};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The records of one lane of a source partition, and their copies in one of the destination, in order.
 #[derive(Clone, Copy)]
@@ -40,25 +40,16 @@ pub(super) struct Lane<'l> {
     pub(super) at: TopicPartition,
 }
 
-/// A copy, and the source record that it is a copy of.
-type Account = Vec<(u32, u32)>;
-
-/// The source records that a copy may be of. A record with an id is also among those of its content, of which a
-/// copy without an id may be.
+/// The source records that a copy may be of, and the number of their group. A record may be in two
+/// groups, by its id and by its content, and be the first of both: it does not stand for either.
 #[derive(Clone, Copy)]
 pub(super) struct Equals<'g> {
-    /// What tells them from others.
     pub(super) group: u32,
-    /// The records, in order.
-    pub(super) records: &'g [u32],
+    pub(super) members: &'g [u32],
 }
 
-impl Equals<'_> {
-    /// Where partitions are kept, a group is more than the equals of one partition.
-    fn key(&self) -> (u32, u32) {
-        (self.group, self.records[0])
-    }
-}
+/// A copy, and the source record that it is a copy of.
+type Account = Vec<(u32, u32)>;
 
 /// With how many records gone at most an account is looked for: enough for what a person looks at,
 /// and an end for lanes of millions.
@@ -66,24 +57,42 @@ const ATTEMPTS: usize = 1_000;
 /// How many of the following copies tell what a copy is of.
 const LOOK_AHEAD: usize = 32;
 
-/// The account of a lane; a lawful one, if there is any. `equals`: of which source records a copy may
-/// be.
+/// The account of a lane; a lawful one, if there is any.
 pub(super) fn account<'g>(
     history: &History,
     lane: Lane<'_>,
     equals: impl Fn(u32) -> Equals<'g>,
 ) -> Account {
-    let (mut named, mut seen) = (HashMap::new(), HashSet::new());
-    for equals in lane.copies.iter().map(|copy| equals(*copy)) {
-        if seen.insert(equals.key()) {
-            for source in equals.records {
-                named.entry(*source).or_insert(equals.key());
-            }
-        }
-    }
+    let named = Named::of(lane.copies.iter().map(|copy| equals(*copy)));
     let walk = |gone, lawful| walk(history, lane, gone, lawful, &equals, &named);
     let account = gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(gone, true));
     account.or_else(|| walk(0, false)).unwrap_or_default()
+}
+
+/// The records of which there may be copies, each with its groups.
+struct Named(Vec<(u32, u32)>);
+
+impl Named {
+    fn of<'g>(equals: impl Iterator<Item = Equals<'g>>) -> Named {
+        let groups: BTreeMap<u32, &[u32]> =
+            equals.map(|equals| (equals.group, equals.members)).collect();
+        let mut named: Vec<_> = groups
+            .into_iter()
+            .flat_map(|(group, members)| members.iter().map(move |source| (*source, group)))
+            .collect();
+        named.sort_unstable();
+        Named(named)
+    }
+
+    fn groups(&self, source: u32) -> impl Iterator<Item = u32> {
+        let begin = self.0.partition_point(|(other, _)| *other < source);
+        let of_source = self.0[begin..].iter().take_while(move |(other, _)| *other == source);
+        of_source.map(|(_, group)| *group)
+    }
+
+    fn contains(&self, source: u32) -> bool {
+        self.groups(source).next().is_some()
+    }
 }
 
 /// How many first copies may be gone. Most likely it is what is not there, or a little more.
@@ -96,35 +105,34 @@ fn gone(history: &History, lane: Lane<'_>) -> impl Iterator<Item = usize> {
 }
 
 /// The account, if the first copies of so many records are gone. `lawful`: none but a lawful one.
-/// `named`: the records of which there are copies, with what they are equals of.
 fn walk<'g>(
     history: &History,
     lane: Lane<'_>,
     gone: usize,
     lawful: bool,
-    equals_of: impl Fn(u32) -> Equals<'g>,
-    named: &HashMap<u32, (u32, u32)>,
+    equals: impl Fn(u32) -> Equals<'g>,
+    named: &Named,
 ) -> Option<Account> {
     let (mut account, mut explanations) = (Account::new(), Explanations::default());
     let unused = Explanations::default();
-    let mut there = HashMap::<_, Vec<u32>>::new();
-    let mut passed_over = HashMap::<_, VecDeque<u32>>::new();
+    // By group, what copies of it were found to be of, and which of its records were passed over.
+    let mut there = HashMap::<u32, Vec<u32>>::new();
+    let mut passed_over = BTreeSet::<(u32, u32)>::new();
     let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for (position, copy) in lane.copies.iter().enumerate() {
-        let equals = equals_of(*copy);
-        let (key, equals) = (equals.key(), equals.records);
-        let is_copy = |source: &u32| equals.binary_search(source).is_ok();
+        let Equals { group, members } = equals(*copy);
+        let is_copy = |source: &u32| members.binary_search(source).is_ok();
         let open = &lane.originals[next..];
-        let passed = open.iter().take_while(|source| !named.contains_key(source)).count();
-        let there = there.entry(key).or_default();
+        let passed = open.iter().take_while(|source| !named.contains(**source)).count();
+        let there = there.entry(group).or_default();
         if let Some(source) = open.get(passed).filter(|source| is_copy(source)) {
             next += passed + 1;
             there.push(*source);
             account.push((*copy, *source));
             continue;
         }
-        let gone = equals.partition_point(|source| last_gone.is_some_and(|last| source <= last));
-        let repeated = equals[..gone].iter().chain(&*there).rev().copied();
+        let gone = members.partition_point(|source| last_gone.is_some_and(|last| source <= last));
+        let repeated = members[..gone].iter().chain(&*there).rev().copied();
         // If no event explains a repeat of a record, none explains one of an earlier one.
         let is_explained = |source: &u32| unused.find(history, *copy, *source, None).is_some();
         let mut repeated = repeated.take_while(is_explained);
@@ -137,17 +145,18 @@ fn walk<'g>(
             }
             None if lawful => return None,
             None => {
-                let late = passed_over.get(&key).and_then(VecDeque::front);
+                let late = passed_over.range((group, 0)..=(group, u32::MAX)).next();
+                let late = late.map(|(_, source)| source);
                 let is_before = |source: &u32| open.first().is_none_or(|open| source < open);
-                let to_come = equals.get(equals.partition_point(is_before));
-                let source = likely(lane, position, [there.last(), late, to_come], &equals_of);
-                let late = passed_over.entry(key).or_default();
-                late.pop_front_if(|late| *late == source);
+                let to_come = members.get(members.partition_point(is_before));
+                let source = likely(lane, position, [there.last(), late, to_come], &equals);
+                for group in named.groups(source) {
+                    passed_over.remove(&(group, source));
+                }
                 let behind = lane.originals.partition_point(|other| *other <= source);
-                for skipped in lane.originals.iter().take(behind).skip(next) {
-                    if let Some(group) = named.get(skipped).filter(|_| *skipped != source) {
-                        passed_over.entry(*group).or_default().push_back(*skipped);
-                    }
+                let skipped = lane.originals.iter().take(behind).skip(next);
+                for skipped in skipped.filter(|skipped| **skipped != source) {
+                    passed_over.extend(named.groups(*skipped).map(|group| (group, *skipped)));
                 }
                 next = next.max(behind);
                 there.push(source);
@@ -171,9 +180,9 @@ fn likely<'g>(
     let fit = |source: &&u32| {
         let behind = lane.originals.partition_point(|other| other <= source);
         let pairs = lane.originals[behind..].iter().zip(following).take(LOOK_AHEAD);
-        pairs.take_while(|(next, copy)| equals(**copy).records.binary_search(next).is_ok()).count()
+        pairs.take_while(|(next, copy)| equals(**copy).members.binary_search(next).is_ok()).count()
     };
     let likely = candidates.into_iter().flatten().max_by_key(fit);
     // A record is one of its equals, so it is there, was passed over, or is to come.
-    likely.copied().unwrap_or(equals(lane.copies[position]).records[0])
+    likely.copied().unwrap_or(equals(lane.copies[position]).members[0])
 }

@@ -1,8 +1,9 @@
 //! Which source records a destination record *may* be a copy of, before its position is looked at.
 //!
 //! Source records fall into groups of equal identity: by id where they carry one, by content where
-//! they do not. Nearly all groups have one member. A destination record that carries no id which
-//! the source holds (headers dropped, id damaged) is looked up by content among all records.
+//! they do not. Nearly all groups have one member. A destination record that carries no id is of those
+//! that carry none either, if any of them has its content. Any other without an id which the source
+//! holds (headers dropped, id damaged) is looked up by content among all records.
 
 use crate::history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex};
 use std::collections::{HashMap, HashSet};
@@ -60,22 +61,24 @@ impl Identity {
 pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups {
     let mut grouping = Grouping::of_source(history);
     let mut of_destination = vec![NONE; history.destination.len()];
-    let mut without_id = Vec::new();
+    let mut unknown = Vec::new();
     for index in (0..history.destination.len()).filter(|index| wanted(*index)) {
-        match grouping.by_id(history, &history.destination[index]) {
+        let record = &history.destination[index];
+        let group = grouping.by_id(history, record);
+        match group.or_else(|| grouping.without_id(history, record)) {
             Some(group) => of_destination[index] = group,
-            None => without_id.push(index as u32),
+            None => unknown.push(index as u32),
         }
     }
     let absent = grouping.absent(history);
     let produced = absent_ids(history, &absent);
-    without_id.retain(|index| {
+    unknown.retain(|index| {
         let record = &history.destination[*index as usize];
         // An id that is in the producers' log, though not on the source, is known well enough.
         !record.content.ids().any(|id| produced.contains(&(record.at.topic, id)))
     });
-    if !without_id.is_empty() {
-        grouping.by_content(history, &without_id, &mut of_destination);
+    if !unknown.is_empty() {
+        grouping.by_content(history, &unknown, &mut of_destination);
     }
     let (starts, members) = collect(grouping.pairs, grouping.groups);
     Groups { starts, members, of_destination, absent }
@@ -152,15 +155,15 @@ impl Grouping {
         Grouping { by_identity, first, pairs, groups }
     }
 
-    fn find(&self, history: &History, topic: TopicIndex, id: RecordId) -> Option<u32> {
-        let (slot, _) = self.by_identity.slot(history, &self.first, &Identity::Id(topic, id));
+    fn find(&self, history: &History, identity: &Identity) -> Option<u32> {
+        let (slot, _) = self.by_identity.slot(history, &self.first, identity);
         Some(self.by_identity.slots[slot].0).filter(|group| *group != NONE)
     }
 
     /// The group of the id that a destination record carries, if the source holds it.
     fn by_id(&self, history: &History, record: &DestinationRecord) -> Option<u32> {
         let (topic, content) = (record.at.topic, &record.content);
-        let find = |id| self.find(history, topic, id);
+        let find = |id| self.find(history, &Identity::Id(topic, id));
         let (header, value) =
             (content.header_id().and_then(find), content.value_id().and_then(find));
         if header == value {
@@ -179,12 +182,19 @@ impl Grouping {
         }
     }
 
+    /// The group of the records that carry no id, of the content of a destination record without one.
+    fn without_id(&self, history: &History, record: &DestinationRecord) -> Option<u32> {
+        let identity = Identity::Content(record.at.topic, record.content.digest());
+        let has_id = record.content.ids().next().is_some();
+        (!has_id).then(|| self.find(history, &identity)).flatten()
+    }
+
     /// Looks up records without a known id among all that have their content. These groups come on
     /// top of the others: a source record may be in one of each.
-    fn by_content(&mut self, history: &History, without_id: &[u32], of_destination: &mut [u32]) {
+    fn by_content(&mut self, history: &History, unknown: &[u32], of_destination: &mut [u32]) {
         let destination = |index: u32| &history.destination[index as usize];
         let by_content = |topic, content: &Content| (topic, content.digest());
-        let mut groups: HashMap<_, u32> = without_id
+        let mut groups: HashMap<_, u32> = unknown
             .iter()
             .map(|index| destination(*index))
             .map(|record| (by_content(record.at.topic, &record.content), NONE))
@@ -198,7 +208,7 @@ impl Grouping {
                 self.pairs.push((*group, index as u32));
             }
         }
-        for index in without_id {
+        for index in unknown {
             let record = destination(*index);
             let group = groups.get(&by_content(record.at.topic, &record.content));
             of_destination[*index as usize] = group.copied().unwrap_or(NONE);
@@ -209,7 +219,7 @@ impl Grouping {
     fn absent(&self, history: &History) -> Vec<u32> {
         let on_source = |index: &u32| {
             let produced = &history.produced[*index as usize];
-            self.find(history, produced.topic, produced.id).is_some()
+            self.find(history, &Identity::Id(produced.topic, produced.id)).is_some()
         };
         (0..history.produced.len() as u32).filter(|index| !on_source(index)).collect()
     }

@@ -123,7 +123,7 @@ impl<'h> Resolver<'h> {
     fn account(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<LaneId>) {
         let mut copies = HashMap::<LaneId, BTreeMap<TopicPartition, Vec<u32>>>::new();
         for index in time {
-            if self.groups.of_destination[*index as usize] != NONE
+            if self.group(*index) != NONE
                 && let Some(lane) = lane(self.members(*index)[0])
             {
                 let at = self.history.destination[*index as usize].at;
@@ -140,22 +140,22 @@ impl<'h> Resolver<'h> {
             let originals = &originals[&lane];
             for (at, copies) in copies {
                 let lane = Lane { originals, copies: &copies, at };
-                for (copy, source) in account(self.history, lane, |copy| self.equals(copy)) {
+                let equals = |copy| Equals { group: self.group(copy), members: self.members(copy) };
+                for (copy, source) in account(self.history, lane, equals) {
                     self.assign(copy, source);
                 }
             }
         }
     }
 
-    fn equals(&self, copy: u32) -> Equals<'h> {
-        let group = self.groups.of_destination[copy as usize];
-        Equals { group, records: self.members(copy) }
+    fn group(&self, index: u32) -> u32 {
+        self.groups.of_destination[index as usize]
     }
 
     /// The source records that a destination record may be a copy of. Where partition numbers are
     /// kept, those of its own partition come first.
     fn members(&self, index: u32) -> &'h [u32] {
-        let members = self.groups.members(self.groups.of_destination[index as usize]);
+        let members = self.groups.members(self.group(index));
         if self.contract.partitioning != Partitioning::Preserve {
             return members;
         }

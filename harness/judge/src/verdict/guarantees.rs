@@ -27,7 +27,7 @@ pub fn judge(history: &History, contract: &Contract) -> Judgement {
     let (findings, mut doubts) = check::run(&scene);
     let judged = judged(&scene);
     doubts.extend(unfinished(history));
-    doubts.extend(vacuous(&judged, history));
+    doubts.extend(vacuous(&judged, &scene));
     doubts.extend(left_out(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
@@ -140,17 +140,47 @@ fn unfinished(history: &History) -> Option<String> {
 }
 
 /// Why the scenario shows nothing, though nothing is wrong with it.
-fn vacuous(judged: &Judged, history: &History) -> Vec<String> {
+fn vacuous(judged: &Judged, scene: &Scene<'_>) -> Vec<String> {
     let mut doubts = Vec::new();
     if judged.source_records == 0 {
         doubts.push("no data record on the source, of any selected topic".to_string());
-    } else if history.completion.is_some() && judged.excusable >= judged.source_records {
+    } else if scene.history.completion.is_some() && judged.excusable >= judged.source_records {
         doubts.push("every record's absence would be excused: nothing had to arrive".to_string());
+    } else if scene.history.completion.is_some() {
+        let doubt = |topic| {
+            format!(
+                "no record of topic {topic} had to arrive: the absence of each would be excused"
+            )
+        };
+        doubts.extend(wholly_excusable(scene).map(doubt));
     }
     if judged.destination_records == 0 {
         doubts.push("no record on the destination, of any selected topic".to_string());
     }
     doubts
+}
+
+/// The topics of which records are judged, and none had to arrive: those of another topic say nothing
+/// of them. A superseded record is excused by what has arrived, so that it is no reason.
+fn wholly_excusable<'h>(scene: &Scene<'h>) -> impl Iterator<Item = &'h str> {
+    let topics = &scene.history.topics;
+    let mut is_excusable = vec![None; topics.len()];
+    for source in judged_sources(scene) {
+        let so_far = &mut is_excusable[scene.source(source).at.topic as usize];
+        let is_excused = is_excused(scene, scene.absence_by_place(source));
+        *so_far = Some(so_far.unwrap_or(true) && is_excused);
+    }
+    let topics = topics.iter().zip(is_excusable);
+    topics.filter(|(_, excusable)| *excusable == Some(true)).map(|(topic, _)| &*topic.source)
+}
+
+/// The source records that completeness covers.
+fn judged_sources(scene: &Scene<'_>) -> impl Iterator<Item = u32> {
+    (0..scene.history.source.len() as u32).filter(|source| scene.is_judged(*source))
+}
+
+fn is_excused(scene: &Scene<'_>, absence: Circumstance) -> bool {
+    tolerates(scene.contract, Anomaly::Lost, absence).is_some()
 }
 
 /// What was selected or promised, and yet not looked at.
@@ -164,7 +194,7 @@ fn left_out(scene: &Scene<'_>) -> Vec<String> {
         );
     }
     let mut judged = vec![false; history.topics.len()];
-    for source in (0..history.source.len() as u32).filter(|source| scene.is_judged(*source)) {
+    for source in judged_sources(scene) {
         judged[scene.source(source).at.topic as usize] = true;
     }
     for (index, topic) in history.topics.iter().enumerate() {
@@ -223,18 +253,13 @@ fn malformed(history: &History) -> Option<String> {
 fn judged(scene: &Scene<'_>) -> Judged {
     let mut judged = Judged::default();
     let mut keys = HashSet::new();
-    for source in 0..scene.history.source.len() as u32 {
-        if !scene.is_judged(source) {
-            continue;
-        }
+    for source in judged_sources(scene) {
         judged.source_records += 1;
         match scene.key(source) {
             Some(key) => _ = keys.insert(key),
             None => judged.null_keys += 1,
         }
-        let absence = scene.absence(source);
-        let excused = tolerates(scene.contract, Anomaly::Lost, absence).is_some();
-        judged.excusable += u64::from(excused);
+        judged.excusable += u64::from(is_excused(scene, scene.absence(source)));
     }
     judged.keys = keys.len() as u64;
     let mut pairs = HashSet::new();

@@ -31,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) events: u32,
     /// Whether records carry ids, or a few contents that occur again and again.
     pub(crate) ids: bool,
+    /// Whether some of those contents carry an id in their header all the same.
+    pub(crate) mixed: bool,
     pub(crate) compacted: bool,
     pub(crate) growth: bool,
     /// Whether the source has aborted transactions, and whether the mirror copies them.
@@ -237,7 +239,10 @@ impl Model<'_> {
             return generated(key, id, None);
         }
         let value = [None, Some(""), Some("x"), Some("y")][self.random.random_range(0..4)];
-        Content::of(key, value.map(str::as_bytes), Vec::new(), Timestamp::Create(1_000))
+        let name = Content::ID_HEADER.into();
+        let header = Header { name, value: Some(id.to_string().into_bytes()) };
+        let headers = if self.shape.mixed && self.chance(30) { vec![header] } else { Vec::new() };
+        Content::of(key, value.map(str::as_bytes), headers, Timestamp::Create(1_000))
     }
 
     fn append(&mut self, at: TopicPartition, content: Content) {
