@@ -79,7 +79,7 @@ pub enum Timestamp {
 }
 
 /// What a record carries. Equal contents are equal bytes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Content(Box<[u8]>);
 
 /// The first byte: what there is.

@@ -51,6 +51,7 @@ pub(crate) enum Feature {
     Growth,
     SettledGrowth,
     Aborts,
+    SentAgain,
     Compaction,
     Indeterminate,
     NullKeys,
@@ -58,7 +59,7 @@ pub(crate) enum Feature {
 }
 
 impl Feature {
-    pub(crate) const ALL: [Feature; 11] = [
+    pub(crate) const ALL: [Feature; 12] = [
         Feature::Rewinds,
         Feature::OverlappingWriters,
         Feature::LostOnTheWay,
@@ -66,6 +67,7 @@ impl Feature {
         Feature::Growth,
         Feature::SettledGrowth,
         Feature::Aborts,
+        Feature::SentAgain,
         Feature::Compaction,
         Feature::Indeterminate,
         Feature::NullKeys,
@@ -203,11 +205,17 @@ impl Model<'_> {
         }
     }
 
-    /// A record of a transaction that is aborted: a control record follows.
+    /// A record of a transaction that is aborted: a control record follows. It may be sent again, with
+    /// another time. (A compacted source may forget it, and nobody can tell its copy from the other's.)
     fn abort(&mut self, at: TopicPartition, key: Option<&[u8]>, id: RecordId) {
-        let id = RecordId { producer: 2, ..id };
-        let content = self.content(key, id);
-        if self.shape.ids {
+        let again = !self.shape.compacted && self.chance(40);
+        let id = if again { id } else { RecordId { producer: 2, ..id } };
+        let mut content = self.content(key, id);
+        if again {
+            content = at_another_time(&content);
+            self.features.insert(Feature::SentAgain);
+        }
+        if self.shape.ids && !again {
             let outcome = if self.chance(80) { Outcome::Failed } else { Outcome::Indeterminate };
             self.history.produced.push(Produced { topic: at.topic, id, outcome });
         }
@@ -215,6 +223,9 @@ impl Model<'_> {
         let offset = self.source[&at].last().unwrap().offset;
         self.aborted.insert((at, offset));
         self.features.insert(Feature::Aborts);
+        if again && self.chance(30) {
+            self.abort(at, key, id);
+        }
     }
 
     fn log(&mut self, topic: TopicIndex, id: RecordId) {
@@ -611,6 +622,17 @@ impl Model<'_> {
             kept || before || record.content.key().is_none() || random.random_range(0..3) > 0
         });
     }
+}
+
+fn at_another_time(content: &Content) -> Content {
+    let owned = |header: HeaderRef<'_>| Header {
+        name: header.name.into(),
+        value: header.value.map(Into::into),
+    };
+    let headers = content.headers().map(owned).collect();
+    let value = content.value();
+    let value = value.length().map(|_| value.head());
+    Content::of(content.key(), value, headers, Timestamp::Create(7))
 }
 
 fn sequences_next(sequences: &mut BTreeMap<u32, u32>, key: u32) -> u32 {

@@ -29,12 +29,7 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         prop::sample::select(vec![OrderScope::Key, OrderScope::Partition]),
         prop::sample::select(vec![Start::Earliest, Start::Earliest, Start::Latest]),
     );
-    let isolations = [
-        None,
-        None,
-        Some(Isolation::ReadCommitted),
-        Some(if ids { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }),
-    ];
+    let isolations = [None, None, Some(Isolation::ReadCommitted), Some(Isolation::ReadUncommitted)];
     let extras = (
         0..=events,
         prop::bool::weighted(0.2),

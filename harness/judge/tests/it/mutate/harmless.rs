@@ -2,7 +2,7 @@
 //! event allows it.
 
 use super::{Bench, strangers::stranger};
-use crate::format::RUN;
+use crate::format::{RUN, generated};
 use judge::{contract::*, history::*};
 use rand::{RngExt, seq::IndexedRandom};
 
@@ -74,8 +74,18 @@ pub(crate) fn show_undecided(bench: &mut Bench) -> Option<()> {
     Some(())
 }
 
-/// `leak_aborted` where the contract reads uncommitted records.
+/// `leak_aborted` where the contract reads uncommitted records, in its order and in its place: right behind
+/// another record of its key.
 pub(crate) fn show_aborted(bench: &mut Bench) -> Option<()> {
     bench.contract.isolation = Isolation::ReadUncommitted;
-    super::leak_aborted(bench).map(drop)
+    let index = bench.pick()?;
+    let (from, offset) = bench.original(index);
+    let copy = bench.history.destination[index].clone();
+    let sequence = bench.random.random_range(6_000_000..7_000_000);
+    let id = RecordId { run: RUN, producer: 5, key: 9, sequence };
+    let content = generated(copy.content.key(), id, None);
+    let offset = SourceOffset(offset.0 + 3);
+    bench.history.aborted.push(SourceRecord { at: from, offset, content: content.clone() });
+    bench.write(copy.at, copy.offset.0 + 1, content);
+    Some(())
 }
