@@ -83,7 +83,7 @@ fn holds(shape: &Shape) -> Result<(), TestCaseError> {
 }
 
 /// Whether nothing had to arrive, of all topics or of one, so that nothing is shown.
-fn is_vacuous(history: &History, contract: &Contract, judgement: &Judgement) -> bool {
+pub(crate) fn is_vacuous(history: &History, contract: &Contract, judgement: &Judgement) -> bool {
     let judged = &judgement.judged;
     let ready = history.ready.as_ref().filter(|_| contract.start == Start::Latest);
     let is_before = |topic: usize| {

@@ -5,7 +5,7 @@ use judge::{contract::*, history::*, partition::java_partition};
 use rand::{RngExt, seq::IndexedRandom};
 
 pub(crate) fn lose(bench: &mut Bench) -> Option<Victim> {
-    let index = bench.pick()?;
+    let index = bench.pick_needed()?;
     let victim = bench.on_source(index);
     bench.history.destination.remove(index);
     Some(victim)
@@ -38,6 +38,9 @@ pub(crate) fn rewind(bench: &mut Bench) -> Option<Victim> {
 }
 
 pub(crate) fn reorder(bench: &mut Bench) -> Option<Victim> {
+    if bench.may_hide_first_copies() {
+        return None;
+    }
     // Two neighbours of one source partition, key and destination partition.
     let sole = bench.sole_copies();
     let pairs: Vec<(usize, usize)> = sole
