@@ -156,6 +156,19 @@ pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<Victim> {
     {
         return None;
     }
+    // What another fault has misplaced may be in its place by then.
+    let touched =
+        bench.history.destination.iter().filter(|record| {
+            record.content.header_id().is_some_and(|id| bench.touched.contains(&id))
+        });
+    let mut places = touched.filter_map(|record| Some((record.at, record.content.key()?)));
+    if places.any(|(at, key)| {
+        at.topic == copy.at.topic
+            && java_partition(key, grown) == at.partition
+            && java_partition(key, count) != at.partition
+    }) {
+        return None;
+    }
     topic.destination_partitions.push(grown);
     // It grew behind all copies, and one more comes to where it came before.
     let bounds = bench.history.destination_bounds.iter();

@@ -7,7 +7,7 @@ use rand::{RngExt, seq::IndexedRandom};
 
 pub(crate) fn stall(bench: &mut Bench) -> Option<Victim> {
     // It exits while the last record of a partition, not yet committed, is on its way.
-    let index = bench.pick()?;
+    let index = bench.pick_needed()?;
     let (from, offset) = bench.original(index);
     let committed = bench.history.final_commit.committed.as_ref()?;
     if committed[&from] > bench.history.source_ends[&from] {
