@@ -104,7 +104,7 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         .map(|mark| time.partition_point(|index| rank(index) <= mark))
         .collect();
     let keys = number_keys(history);
-    let groups = identity::group(history, |index| standing[index] == Standing::Judged);
+    let groups = identity::group(history, contract, |index| standing[index] == Standing::Judged);
     let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
     let mut recognised = recognise(history, &standing, &resolved.copy_of, &groups.absent);
     pair_leftovers(history, &time, &mut recognised);

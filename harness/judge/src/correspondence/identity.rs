@@ -8,7 +8,10 @@
 //! Records of one group need not be alike: who sends a record again after its transaction was aborted
 //! keeps the id, and not the timestamp. A copy that is exactly like some of a group is of those alone.
 
-use crate::history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex};
+use crate::{
+    contract::{Contract, Timestamps},
+    history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex},
+};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -61,7 +64,11 @@ impl Identity {
 }
 
 /// Groups the source, and finds the group of each destination record that `wanted` selects.
-pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups {
+pub(super) fn group(
+    history: &History,
+    contract: &Contract,
+    wanted: impl Fn(usize) -> bool,
+) -> Groups {
     let mut grouping = Grouping::of_source(history);
     let mut of_destination = vec![NONE; history.destination.len()];
     let mut unknown = Vec::new();
@@ -73,7 +80,10 @@ pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups
             None => unknown.push(index as u32),
         }
     }
-    grouping.by_likeness(history, &mut of_destination);
+    // A timestamp that is set anew makes a copy like another record by chance.
+    if contract.timestamps == Timestamps::Kept {
+        grouping.by_likeness(history, &mut of_destination);
+    }
     let absent = grouping.absent(history);
     let produced = absent_ids(history, &absent);
     unknown.retain(|index| {
