@@ -80,10 +80,7 @@ pub(super) fn group(
             None => unknown.push(index as u32),
         }
     }
-    // A timestamp that is set anew makes a copy like another record by chance.
-    if contract.timestamps == Timestamps::Kept {
-        grouping.by_likeness(history, &mut of_destination);
-    }
+    grouping.by_likeness(history, contract, &mut of_destination);
     let absent = grouping.absent(history);
     let produced = absent_ids(history, &absent);
     unknown.retain(|index| {
@@ -210,19 +207,21 @@ impl Grouping {
 
     /// Of a group whose members are not alike a copy is of those that it is like, if there are any.
     /// These groups come on top of the others, too.
-    fn by_likeness(&mut self, history: &History, of_destination: &mut [u32]) {
+    fn by_likeness(&mut self, history: &History, contract: &Contract, of_destination: &mut [u32]) {
         if self.motley.is_empty() {
             return;
         }
+        // A timestamp that is set anew makes a copy like another record by chance.
+        let is_timed = contract.timestamps == Timestamps::Kept;
         let motley = self.pairs.iter().filter(|(group, _)| self.motley.contains(group));
-        let mut alike = HashMap::<(u32, &Content), Vec<u32>>::new();
+        let mut alike = HashMap::<_, Vec<u32>>::new();
         for (group, source) in motley {
             let content = &history.source[*source as usize].content;
-            alike.entry((*group, content)).or_default().push(*source);
+            alike.entry((*group, content.likeness(is_timed))).or_default().push(*source);
         }
-        let mut numbers = HashMap::<(u32, &Content), u32>::new();
+        let mut numbers = HashMap::<_, u32>::new();
         for (group, record) in of_destination.iter_mut().zip(&history.destination) {
-            let wanted = (*group, &record.content);
+            let wanted = (*group, record.content.likeness(is_timed));
             let Some(members) = alike.get(&wanted) else { continue };
             *group = *numbers.entry(wanted).or_insert_with(|| {
                 self.pairs.extend(members.iter().map(|source| (self.groups, *source)));

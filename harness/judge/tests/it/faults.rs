@@ -12,7 +12,7 @@ use crate::{
     mutate::*,
 };
 use judge::{
-    contract::{Isolation, Offsets},
+    contract::{Isolation, Offsets, Timestamps},
     judge,
     verdict::*,
 };
@@ -164,7 +164,9 @@ fn excuses(shape: &Shape, one: Anomaly, other: Anomaly) -> bool {
 }
 
 fn roomy() -> impl Strategy<Value = Shape> {
-    (shapes(true, 2), 20..60_u32).prop_map(|(shape, records)| Shape { records, ..shape })
+    let kept = Timestamps::Kept;
+    let roomy = move |(shape, records)| Shape { records, timestamps: kept, ..shape };
+    (shapes(true, 2), 20..60_u32).prop_map(roomy)
 }
 
 proptest! {

@@ -6,7 +6,7 @@
 
 use crate::format::{RUN, generated};
 use judge::{
-    contract::{Contract, Isolation, Offsets, OrderScope, Partitioning, Start},
+    contract::{Contract, Isolation, Offsets, OrderScope, Partitioning, Start, Timestamps},
     history::*,
     partition::{crc32_partition, java_partition},
 };
@@ -28,6 +28,7 @@ pub(crate) struct Shape {
     pub(crate) partitioning: Partitioning,
     pub(crate) order: OrderScope,
     pub(crate) start: Start,
+    pub(crate) timestamps: Timestamps,
     pub(crate) events: u32,
     /// Whether records carry ids, or a few contents that occur again and again.
     pub(crate) ids: bool,
@@ -132,6 +133,7 @@ impl Model<'_> {
             partitioning: shape.partitioning,
             order: shape.order,
             start: shape.start,
+            timestamps: shape.timestamps,
             isolation: shape.aborts.unwrap_or(Isolation::ReadCommitted),
             ..Contract::default()
         };
@@ -212,7 +214,7 @@ impl Model<'_> {
         let id = if again { id } else { RecordId { producer: 2, ..id } };
         let mut content = self.content(key, id);
         if again {
-            content = at_another_time(&content);
+            content = at_another_time(&content, 7);
             self.features.insert(Feature::SentAgain);
         }
         if self.shape.ids && !again {
@@ -253,7 +255,8 @@ impl Model<'_> {
         let name = Content::ID_HEADER.into();
         let header = Header { name, value: Some(id.to_string().into_bytes()) };
         let headers = if self.shape.mixed && self.chance(30) { vec![header] } else { Vec::new() };
-        Content::of(key, value.map(str::as_bytes), headers, Timestamp::Create(1_000))
+        let time = self.random.random_range(1_000..1_003);
+        Content::of(key, value.map(str::as_bytes), headers, Timestamp::Create(time))
     }
 
     fn append(&mut self, at: TopicPartition, content: Content) {
@@ -338,6 +341,14 @@ impl Model<'_> {
             return;
         }
         let hole = if self.chance(10) { 2 * STEP } else { STEP };
+        let content = match self.contract.timestamps {
+            Timestamps::Kept => content,
+            // As near to those of the source as it can be.
+            Timestamps::Restamped => {
+                let time = self.random.random_range(1_000..1_004);
+                at_another_time(&content, time)
+            }
+        };
         let end = self.ends.entry(at).or_insert(DestinationOffset(0));
         self.history.destination.push(DestinationRecord { at, offset: *end, content });
         end.0 += hole;
@@ -624,7 +635,7 @@ impl Model<'_> {
     }
 }
 
-fn at_another_time(content: &Content) -> Content {
+fn at_another_time(content: &Content, time: i64) -> Content {
     let owned = |header: HeaderRef<'_>| Header {
         name: header.name.into(),
         value: header.value.map(Into::into),
@@ -632,7 +643,7 @@ fn at_another_time(content: &Content) -> Content {
     let headers = content.headers().map(owned).collect();
     let value = content.value();
     let value = value.length().map(|_| value.head());
-    Content::of(content.key(), value, headers, Timestamp::Create(7))
+    Content::of(content.key(), value, headers, Timestamp::Create(time))
 }
 
 fn sequences_next(sequences: &mut BTreeMap<u32, u32>, key: u32) -> u32 {
