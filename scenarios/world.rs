@@ -5,6 +5,7 @@ use harness::{
     testbed::{Testbed, TestbedError},
 };
 use judge::{
+    contract::Contract,
     plan::{Action, Side, SubjectOptions},
     verdict::{Anomaly, Judgement},
 };
@@ -93,6 +94,16 @@ impl World {
             .map(|(anomaly, count)| format!("{count} {anomaly}"))
             .collect();
         if found.is_empty() { Ok(()) } else { Err(found.join(", ")) }
+    }
+
+    /// Ends the scenario as inconclusive where the contract does not promise what is asked for: no mirror
+    /// would be accused, whatever it does. `clause`: what the contract would have to say.
+    pub fn promised(&mut self, clause: &str, is_promised: impl Fn(&Contract) -> bool) -> Step {
+        let testbed = self.testbed.as_ref().ok_or("the scenario has no clusters")?;
+        if is_promised(&testbed.contract()) {
+            return Ok(());
+        }
+        self.doubt(format!("the mirror does not promise it: its contract does not say {clause}"))
     }
 
     /// Ends the scenario as inconclusive: what it should show was not there to be shown.

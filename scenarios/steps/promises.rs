@@ -2,7 +2,10 @@
 
 use crate::world::{Step, World};
 use cucumber::then;
-use judge::verdict::Anomaly;
+use judge::{
+    contract::{Contract, Isolation, Partitioning, Progress, Timestamps},
+    verdict::Anomaly,
+};
 
 #[then("every record of the source is on the destination")]
 async fn complete(world: &mut World) -> Step {
@@ -28,24 +31,49 @@ async fn ordered(world: &mut World) -> Step {
 }
 
 #[then("every record is in the partition where Java's producers put its key")]
+async fn placed_by_key(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Misplaced])?;
+    let is_promised = |contract: &Contract| contract.partitioning == Partitioning::Murmur2;
+    world.promised("partitioning = \"murmur2\"", is_promised)
+}
+
 #[then("every record is in the partition it had on the source")]
-async fn placed(world: &mut World) -> Step {
-    world.ask(&[Anomaly::Misplaced])
+async fn placed_by_number(world: &mut World) -> Step {
+    world.ask(&[Anomaly::Misplaced])?;
+    let is_promised = |contract: &Contract| contract.partitioning == Partitioning::Preserve;
+    world.promised("partitioning = \"preserve\"", is_promised)
 }
 
 #[then("every copy equals its record in key, value, headers and timestamp")]
 async fn faithful(world: &mut World) -> Step {
-    world.ask(&[Anomaly::Corrupted])
+    world.ask(&[Anomaly::Corrupted])?;
+    let is_promised = |contract: &Contract| contract.timestamps == Timestamps::Kept;
+    world.promised("timestamps = \"kept\"", is_promised)
 }
 
 #[then("nothing is there that was not produced")]
 async fn nothing_added(world: &mut World) -> Step {
-    world.ask(&[Anomaly::Phantom, Anomaly::Leaked, Anomaly::Looped])
+    world.ask(&[Anomaly::Phantom, Anomaly::Leaked, Anomaly::Looped])?;
+    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    if testbed.history().aborted.is_empty() {
+        return Ok(());
+    }
+    let is_promised = |contract: &Contract| contract.isolation == Isolation::ReadCommitted;
+    world.promised("isolation = \"read-committed\"", is_promised)
 }
 
 #[then("no position was committed ahead of its records")]
 async fn not_committed_ahead(world: &mut World) -> Step {
-    world.ask(&[Anomaly::CommitAhead])
+    world.ask(&[Anomaly::CommitAhead])?;
+    let is_promised = |contract: &Contract| contract.progress != Progress::Unknown;
+    world.promised("where progress is kept", is_promised)?;
+    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let history = testbed.history();
+    let mut seen = history.commits.iter().map(|sample| &sample.committed);
+    if seen.any(|committed| !committed.is_empty()) {
+        return Ok(());
+    }
+    world.doubt("the mirror was never seen to commit a position".into())
 }
 
 #[then(expr = "at least {int} records were judged")]

@@ -81,3 +81,38 @@ fn a_question_about_what_is_not_promised_is_inconclusive() {
     let asked = Place::with(&feature(offsets));
     asked.spec(&translates).ended(3, &["nobody waited for a position to be carried over"]);
 }
+
+/// What is said to a question about our own mirror, which keeps all that is asked, under another contract.
+fn asked_under(contract: &str, question: &str) -> Said {
+    let place =
+        Place::with(&SMALL.replace("every record of the source is on the destination", question));
+    let contract = place.file("contract.toml", &format!("idempotent = true\n{contract}\n"));
+    let line = format!(
+        "{PROGRAM} mirror --consumer.config {{consumer_config}} --producer.config {{producer_config}} \
+         --whitelist {{topics}} --offset.commit.interval.ms 200"
+    );
+    place.spec(&["--subject", "command", "--command", &line, "--contract", &contract])
+}
+
+#[test]
+fn a_question_that_the_contract_switches_off_is_inconclusive() {
+    let check = |contract: &str, question: &str, status, words: &[&str]| {
+        asked_under(contract, question).ended(status, words);
+    };
+    let by_key = "every record is in the partition where Java's producers put its key";
+    check("", by_key, 0, &["holds"]);
+    let any = "partitioning = \"any\"";
+    check(any, by_key, 3, &["its contract does not say partitioning = \"murmur2\""]);
+    // What its contract says of places is asked for all the same.
+    check("partitioning = \"crc32\"", by_key, 1, &["misplaced"]);
+    let by_number = "every record is in the partition it had on the source";
+    check("", by_number, 3, &["its contract does not say partitioning = \"preserve\""]);
+    let ahead = "no position was committed ahead of its records";
+    check("", ahead, 0, &["holds"]);
+    let unknown = "progress = \"unknown\"";
+    check(unknown, ahead, 3, &["its contract does not say where progress is kept"]);
+    let equal = "every copy equals its record in key, value, headers and timestamp";
+    check("", equal, 0, &["holds"]);
+    let restamped = "timestamps = \"restamped\"";
+    check(restamped, equal, 3, &["its contract does not say timestamps = \"kept\""]);
+}

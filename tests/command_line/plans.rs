@@ -62,6 +62,24 @@ fn a_mirror_that_is_stopped_in_the_middle_of_a_rebalance_ends() {
 }
 
 #[test]
+fn a_repeat_long_after_a_freeze_is_found() {
+    let place = Place::with(SMALL);
+    let check = |wait: &str, status, words: &[&str]| {
+        let stored = plan(2_000);
+        let (before, produced) = stored.split_at(stored.find("{\"produce\"").unwrap());
+        let (produce, start) = produced.split_at(produced.find("{\"start-subject\"").unwrap());
+        let start = start.replace("\"finish\"]}", "");
+        let frozen = r#""await-ready", "freeze-subject", {"thaw-subject": {"after_ms": 100}}"#;
+        let steps = format!("{before}{start}{frozen}, {wait}{produce}\"finish\"]}}");
+        place.file("plan.json", &steps);
+        let bad = ["replay", "plan.json", "--subject", "bad", "--fault", "repeats-one"];
+        call(&place, &bad).ended(status, words);
+    };
+    check("", 0, &["holds"]);
+    check(r#"{"wait": {"seconds": 9}}, "#, 1, &["rewound ×1"]);
+}
+
+#[test]
 fn a_plan_of_a_scenario_is_performed_again() {
     let place = Place::with(SMALL);
     place.spec(&["--seed", "7"]).ended(0, &[]);

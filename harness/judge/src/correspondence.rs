@@ -104,7 +104,7 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         .map(|mark| time.partition_point(|index| rank(index) <= mark))
         .collect();
     let keys = number_keys(history);
-    let groups = identity::group(history, |index| standing[index] == Standing::Judged);
+    let groups = identity::group(history, contract, |index| standing[index] == Standing::Judged);
     let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
     let mut recognised = recognise(history, &standing, &resolved.copy_of, &groups.absent);
     pair_leftovers(history, &time, &mut recognised);
@@ -213,29 +213,37 @@ fn recognise(
 }
 
 /// The records of aborted transactions, by id, else by content.
-struct Aborted {
-    by_id: HashMap<(TopicIndex, RecordId), u32>,
+struct Aborted<'h> {
+    history: &'h History,
+    /// Whoever sends a record again keeps its id: it may be aborted several times.
+    by_id: HashMap<(TopicIndex, RecordId), Vec<u32>>,
     by_content: HashMap<(TopicIndex, u128), u32>,
 }
 
-impl Aborted {
-    fn of(history: &History) -> Aborted {
-        let (mut by_id, mut by_content) = (HashMap::new(), HashMap::new());
+impl Aborted<'_> {
+    fn of(history: &History) -> Aborted<'_> {
+        let (mut by_id, mut by_content) = (HashMap::<_, Vec<_>>::new(), HashMap::new());
         for (index, record) in (0..).zip(&history.aborted) {
             let topic = record.at.topic;
             for id in record.content.ids() {
-                by_id.entry((topic, id)).or_insert(index);
+                by_id.entry((topic, id)).or_default().push(index);
             }
             by_content.entry((topic, record.content.digest())).or_insert(index);
         }
-        Aborted { by_id, by_content }
+        Aborted { history, by_id, by_content }
     }
 
+    /// Of several with its id the one that is most like it.
     fn find(&self, topic: TopicIndex, content: &Content) -> Option<u32> {
         if self.by_content.is_empty() {
             return None;
         }
+        let likeness = |index: &&u32| {
+            let aborted = &self.history.aborted[**index as usize].content;
+            std::cmp::Reverse(identity::agreement(aborted, content))
+        };
         let by_id = content.ids().find_map(|id| self.by_id.get(&(topic, id)));
+        let by_id = by_id.and_then(|indices| indices.iter().min_by_key(likeness));
         by_id.or_else(|| self.by_content.get(&(topic, content.digest()))).copied()
     }
 }

@@ -3,8 +3,9 @@
 //! Detection (`check`) names what it saw and under which circumstance; policy lives here alone.
 
 mod guarantees;
+mod reading;
 
-pub use guarantees::judge;
+pub use reading::judge;
 
 use crate::history::EventKind;
 use serde::{Deserialize, Serialize};

@@ -9,4 +9,5 @@ pub mod read;
 pub mod rebalance;
 pub mod sentinel;
 pub mod tail;
+pub mod unrest;
 pub mod zookeeper;

@@ -1,6 +1,9 @@
 //! The subject's progress: which positions it has committed, and what the destination held then.
 
-use super::rebalance::Rebalances;
+use super::{
+    rebalance::Rebalances,
+    unrest::{News, Unrest},
+};
 use crate::cluster::{
     ClusterError, Pair,
     client::{self, Isolation, Offsets},
@@ -17,10 +20,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
-
-/// How long a member may take to learn that it was expelled: longer than any session timeout that the
-/// harness sets.
-const EXPELLED: Duration = Duration::from_secs(8);
 
 /// How old the number of partitions may be that a glance at the progress takes for true, and the ends of
 /// the destination while no position moves.
@@ -68,8 +67,8 @@ pub struct Progress {
     looked: Option<Instant>,
     ends_read: Option<Instant>,
     rebalances: Option<Rebalances>,
-    /// Rebalances that were seen and not yet taken, bounded by the sample before each, and when.
-    rebalanced: Vec<(Event, Instant)>,
+    /// Rebalances that were seen, bounded by the sample before each, and what else has to end.
+    unrest: Unrest,
     /// When the committed positions changed last.
     pub changed: Option<Instant>,
     /// One sample for each change of the committed positions.
@@ -92,7 +91,7 @@ impl Progress {
         };
         Ok(Progress {
             rebalances,
-            rebalanced: Vec::new(),
+            unrest: Unrest::default(),
             source: Side::new(source, group)?,
             destination: Side::new(destination, "mirrorproof-reader")?,
             store,
@@ -263,13 +262,8 @@ impl Progress {
             // A generation that nobody saw has copied something.
             self.note_rebalance(started);
         }
-        let stable = self.rebalances.as_ref().is_some_and(Rebalances::is_stable);
-        for (event, seen) in &mut self.rebalanced {
-            // A member that was expelled may not know it for as long as its session lasts.
-            if event.over.is_none() && stable && seen.elapsed() > EXPELLED {
-                event.over = Some(destination_ends.clone());
-            }
-        }
+        let stable_since = self.rebalances.as_ref().and_then(Rebalances::stable_since);
+        self.unrest.look(stable_since, &destination_ends, now);
         let sample = CommitSample { committed: committed.clone(), destination_ends };
         if moved {
             self.samples.push(sample.clone());
@@ -284,7 +278,7 @@ impl Progress {
         let CommitSample { committed, destination_ends } = before;
         let kind = EventKind::Rebalance;
         let event = Event { kind, destination_ends, committed, over: None };
-        self.rebalanced.push((event, Instant::now()));
+        self.unrest.add(event, Instant::now());
     }
 
     /// The positions as they were seen last, if that is not long ago; else they are looked at.
@@ -302,13 +296,18 @@ impl Progress {
         let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != topic);
         let samples = self.samples.iter_mut().chain(&mut self.last).chain(&mut self.started);
         samples.for_each(|sample| forget(&mut sample.committed));
-        self.rebalanced.iter_mut().for_each(|(event, _)| forget(&mut event.committed));
+        self.unrest.for_each(|event| forget(&mut event.committed));
         self.source.known = None;
     }
 
-    /// Rebalances that were seen since the last call.
-    pub fn take_rebalanced(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.rebalanced).into_iter().map(|(event, _)| event).collect()
+    /// What a history of so many events does not know yet: rebalances that were seen, and what is over.
+    pub fn news(&mut self, events: usize) -> News {
+        self.unrest.news(events)
+    }
+
+    /// The subject goes on after a freeze, which is this event of the history.
+    pub fn thawed(&mut self, event: usize) {
+        self.unrest.may_end(event, Instant::now());
     }
 }
 

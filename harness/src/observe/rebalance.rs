@@ -28,8 +28,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Watches a group.
 pub struct Rebalances {
     watch: Watch,
-    /// Whether members that are alive share the partitions.
-    stable: bool,
+    /// Since when members that are alive share the partitions, if they do.
+    stable_since: Option<Instant>,
     /// Whether the subject is meant to run: that its members leave at its end is no rebalance.
     running: bool,
     /// How many rebalances were seen.
@@ -56,7 +56,9 @@ type Members = BTreeMap<String, Vec<u8>>;
 
 impl std::fmt::Debug for Rebalances {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Rebalances").field("stable", &self.stable).finish_non_exhaustive()
+        out.debug_struct("Rebalances")
+            .field("stable_since", &self.stable_since)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,12 +78,12 @@ impl Rebalances {
                 members: Members::new(),
             },
         };
-        Ok(Rebalances { watch, stable: false, running: false, count: 0, formed: None })
+        Ok(Rebalances { watch, stable_since: None, running: false, count: 0, formed: None })
     }
 
     /// The subject starts: its next generation is its first.
     pub fn subject_starts(&mut self) -> Result<(), ClusterError> {
-        (self.stable, self.running, self.formed) = (false, true, None);
+        (self.stable_since, self.running, self.formed) = (None, true, None);
         match &mut self.watch {
             Watch::Mock(cluster) => drop(requests(cluster)),
             Watch::Brokers { reader, address, group, dead, .. } => {
@@ -113,7 +115,12 @@ impl Rebalances {
 
     /// Whether members that are alive share the partitions.
     pub fn is_stable(&self) -> bool {
-        self.stable
+        self.stable_since.is_some()
+    }
+
+    /// Since when they have shared them as they do now.
+    pub fn stable_since(&self) -> Option<Instant> {
+        self.stable_since
     }
 
     /// Whether the group has rebalanced since the last call.
@@ -136,8 +143,8 @@ impl Rebalances {
                 let mut seen = false;
                 for request in requests(cluster) {
                     match request {
-                        JOIN_GROUP => seen |= std::mem::replace(&mut self.stable, false),
-                        SYNC_GROUP => self.stable = true,
+                        JOIN_GROUP => seen |= self.stable_since.take().is_some(),
+                        SYNC_GROUP => self.stable_since = Some(Instant::now()),
                         _ => {}
                     }
                 }
@@ -146,9 +153,10 @@ impl Rebalances {
             Watch::Brokers { reader, address, group, dead, members } => {
                 let (stable, found) = describe(reader, address, group)?;
                 let alive = found.keys().filter(|member| !dead.contains(*member)).count();
-                let seen = self.stable && (!stable || found != *members);
-                self.stable = stable && alive > 0;
-                if self.stable {
+                let seen = self.stable_since.is_some() && (!stable || found != *members);
+                let since = self.stable_since.filter(|_| !seen).unwrap_or_else(Instant::now);
+                self.stable_since = (stable && alive > 0).then_some(since);
+                if self.stable_since.is_some() {
                     self.formed.get_or_insert(alive > 1);
                 }
                 *members = found;

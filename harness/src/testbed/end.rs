@@ -69,15 +69,16 @@ impl Testbed {
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {
-            let (committed, samples, rebalanced) = sampler
-                .with(|progress, topics| {
+            let events = self.history.events.len();
+            let (committed, samples, news) = sampler
+                .with(move |progress, topics| {
                     let committed = progress.sample(topics)?;
                     let samples = std::mem::take(&mut progress.samples);
-                    Ok((committed, samples, progress.take_rebalanced()))
+                    Ok((committed, samples, progress.news(events)))
                 })
                 .await?;
             self.history.commits.extend(samples);
-            self.history.events.extend(rebalanced);
+            news.write(&mut self.history.events);
             self.history.final_commit.committed = committed;
         }
         self.history.completion = Some(completion);

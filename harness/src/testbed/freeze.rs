@@ -2,7 +2,7 @@
 //! is moved or a collector of garbage makes it. When it goes on it believes that nothing has happened.
 
 use super::{Testbed, TestbedError, subject::POLL};
-use judge::history::EventKind;
+use judge::history::{Event, EventKind};
 use std::time::{Duration, Instant};
 
 impl Testbed {
@@ -30,8 +30,23 @@ impl Testbed {
         if let Some(subject) = &self.subject {
             subject.thaw().await?;
         }
+        self.freeze_may_end().await?;
         // What its group did meanwhile explains repeats, too.
         self.note_unseen_rebalance().await
+    }
+
+    /// Soon it learns what has happened, and then the freeze is over.
+    async fn freeze_may_end(&self) -> Result<(), TestbedError> {
+        let is_freeze = |event: &Event| event.kind == EventKind::Freeze;
+        let freeze = self.history.events.iter().rposition(is_freeze);
+        if let (Some(sampler), Some(freeze)) = (&self.sampler, freeze) {
+            let told = sampler.with(move |progress, _| {
+                progress.thawed(freeze);
+                Ok(())
+            });
+            told.await?;
+        }
+        Ok(())
     }
 
     /// A frozen process hears no signal that asks it to stop.

@@ -251,11 +251,12 @@ impl Testbed {
         destination_ends: Ends,
     ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
-            let (committed, rebalanced) = sampler
-                .with(|progress, topics| Ok((progress.sample(topics)?, progress.take_rebalanced())))
+            let events = self.history.events.len();
+            let (committed, news) = sampler
+                .with(move |progress, topics| Ok((progress.sample(topics)?, progress.news(events))))
                 .await?;
             let committed = committed.unwrap_or_default();
-            self.history.events.extend(rebalanced);
+            news.write(&mut self.history.events);
             self.history.events.push(Event { kind, destination_ends, committed, over: None });
         }
         Ok(())

@@ -16,7 +16,12 @@
 //! read_uncommitted reader of the source sees is told apart: a contract may allow it. So is what
 //! failed on a topic that forgets (compacted, expired): it may have been there, aborted, for a while.
 
-use super::{Check, Observation, evidence::on_destination, scene::Scene, tally::Tally};
+use super::{
+    Check, Observation,
+    evidence::{on_destination, source_place},
+    scene::Scene,
+    tally::Tally,
+};
 use crate::{
     correspondence::Recognition,
     history::Outcome,
@@ -40,7 +45,16 @@ struct Leaked<'s> {
 
 impl Check for Leaked<'_> {
     fn step(&mut self, observation: Observation) {
-        let Observation::Other(destination, recognition) = observation else { return };
+        let (destination, recognition) = match observation {
+            Observation::Other(destination, recognition) => (destination, recognition),
+            Observation::Copy { destination, source, .. } => {
+                if self.scene.is_aborted(source) {
+                    self.tally.add(Circumstance::Aborted, destination);
+                }
+                return;
+            }
+            Observation::Source(_) | Observation::Commit(_) => return,
+        };
         match recognition {
             Recognition::Absent(Outcome::Failed)
                 if self.forgetful[self.scene.destination(destination).at.topic as usize] =>
@@ -64,12 +78,9 @@ impl Check for Leaked<'_> {
         self.tally.findings(|destination| {
             let detail = match scene.recognised(destination) {
                 Recognition::Unselected => "the topic is not selected".into(),
-                Recognition::Aborted(aborted) => {
-                    let place = aborted_place(scene, aborted);
-                    format!("it lies in an aborted transaction of the source, at {place}")
-                }
+                Recognition::Aborted(aborted) => in_transaction(aborted_place(scene, aborted)),
+                Recognition::Copy(source) => in_transaction(source_place(scene, source)),
                 Recognition::Prefilled
-                | Recognition::Copy(_)
                 | Recognition::Absent(_)
                 | Recognition::Forgotten
                 | Recognition::Stranger => {
@@ -79,6 +90,10 @@ impl Check for Leaked<'_> {
             on_destination(scene, destination, detail)
         })
     }
+}
+
+fn in_transaction(place: Place) -> String {
+    format!("it lies in an aborted transaction of the source, at {place}")
 }
 
 fn aborted_place(scene: &Scene<'_>, index: u32) -> Place {

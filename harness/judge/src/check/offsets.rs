@@ -83,7 +83,7 @@ fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> (Resumption, Vec<(u32, boo
     let (mut resumption, mut wrong) = (Resumption::default(), Vec::new());
     for source in 0..scene.history.source.len() as u32 {
         let record = scene.source(source);
-        if record.at.topic != trial.topic {
+        if record.at.topic != trial.topic || scene.is_aborted(source) {
             continue;
         }
         let read = trial.committed.get(&record.at).is_some_and(|at| record.offset < *at);

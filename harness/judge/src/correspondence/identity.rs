@@ -4,8 +4,14 @@
 //! they do not. Nearly all groups have one member. A destination record that carries no id is of those
 //! that carry none either, if any of them has its content. Any other without an id which the source
 //! holds (headers dropped, id damaged) is looked up by content among all records.
+//!
+//! Records of one group need not be alike: who sends a record again after its transaction was aborted
+//! keeps the id, and not the timestamp. A copy that is exactly like some of a group is of those alone.
 
-use crate::history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex};
+use crate::{
+    contract::{Contract, Timestamps},
+    history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex},
+};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -58,7 +64,11 @@ impl Identity {
 }
 
 /// Groups the source, and finds the group of each destination record that `wanted` selects.
-pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups {
+pub(super) fn group(
+    history: &History,
+    contract: &Contract,
+    wanted: impl Fn(usize) -> bool,
+) -> Groups {
     let mut grouping = Grouping::of_source(history);
     let mut of_destination = vec![NONE; history.destination.len()];
     let mut unknown = Vec::new();
@@ -70,6 +80,7 @@ pub(super) fn group(history: &History, wanted: impl Fn(usize) -> bool) -> Groups
             None => unknown.push(index as u32),
         }
     }
+    grouping.by_likeness(history, contract, &mut of_destination);
     let absent = grouping.absent(history);
     let produced = absent_ids(history, &absent);
     unknown.retain(|index| {
@@ -135,6 +146,8 @@ struct Grouping {
     /// Groups with their members.
     pairs: Vec<(u32, u32)>,
     groups: u32,
+    /// Groups of which not all members are alike.
+    motley: HashSet<u32>,
 }
 
 impl Grouping {
@@ -142,17 +155,20 @@ impl Grouping {
         let size = history.source.len();
         let mut by_identity = Table::of(size);
         let (mut first, mut pairs) = (Vec::with_capacity(size), Vec::with_capacity(size));
+        let mut motley = HashSet::new();
         for (index, record) in history.source.iter().enumerate() {
             let identity = identity(record);
             let group = by_identity.group(history, &first, &identity);
             if *group == NONE {
                 *group = first.len() as u32;
                 first.push(index as u32);
+            } else if record.content != history.source[first[*group as usize] as usize].content {
+                motley.insert(*group);
             }
             pairs.push((*group, index as u32));
         }
         let groups = first.len() as u32;
-        Grouping { by_identity, first, pairs, groups }
+        Grouping { by_identity, first, pairs, groups, motley }
     }
 
     fn find(&self, history: &History, identity: &Identity) -> Option<u32> {
@@ -187,6 +203,32 @@ impl Grouping {
         let identity = Identity::Content(record.at.topic, record.content.digest());
         let has_id = record.content.ids().next().is_some();
         (!has_id).then(|| self.find(history, &identity)).flatten()
+    }
+
+    /// Of a group whose members are not alike a copy is of those that it is like, if there are any.
+    /// These groups come on top of the others, too.
+    fn by_likeness(&mut self, history: &History, contract: &Contract, of_destination: &mut [u32]) {
+        if self.motley.is_empty() {
+            return;
+        }
+        // A timestamp that is set anew makes a copy like another record by chance.
+        let is_timed = contract.timestamps == Timestamps::Kept;
+        let motley = self.pairs.iter().filter(|(group, _)| self.motley.contains(group));
+        let mut alike = HashMap::<_, Vec<u32>>::new();
+        for (group, source) in motley {
+            let content = &history.source[*source as usize].content;
+            alike.entry((*group, content.likeness(is_timed))).or_default().push(*source);
+        }
+        let mut numbers = HashMap::<_, u32>::new();
+        for (group, record) in of_destination.iter_mut().zip(&history.destination) {
+            let wanted = (*group, record.content.likeness(is_timed));
+            let Some(members) = alike.get(&wanted) else { continue };
+            *group = *numbers.entry(wanted).or_insert_with(|| {
+                self.pairs.extend(members.iter().map(|source| (self.groups, *source)));
+                self.groups += 1;
+                self.groups - 1
+            });
+        }
     }
 
     /// Looks up records without a known id among all that have their content. These groups come on
@@ -226,7 +268,7 @@ impl Grouping {
 }
 
 /// In how many fields two records agree.
-fn agreement(left: &Content, right: &Content) -> usize {
+pub(super) fn agreement(left: &Content, right: &Content) -> usize {
     let fields = [
         left.key() == right.key(),
         left.value() == right.value(),

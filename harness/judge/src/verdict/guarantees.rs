@@ -10,10 +10,8 @@ use crate::{
 };
 use std::collections::HashSet;
 
-/// Judges a history against a contract.
-///
-/// Any violation decides, whatever else is in doubt: it is proven. Any doubt prevents a pass.
-pub fn judge(history: &History, contract: &Contract) -> Judgement {
+/// Judges a history against a contract, whose source holds what the subject reads.
+pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement {
     if let Some(doubt) = malformed(history) {
         return Judgement {
             verdict: Verdict::Inconclusive,

@@ -31,7 +31,7 @@
 //! A record `a1` has key `a`, and an id (key `a`, sequence 1) in header and value. `_1` has a null
 //! key. `a:x` has the value `x` and no id; `a:null` and `a:empty` are what they say. Braces change
 //! one thing: `a1{key=b}`, `{value=x}`, `{headers=none}`, `{header=a2}`, `{time=7}`, `{extra=h}`,
-//! `{id=a2}` (in header and value).
+//! `{id=a2}` (in header and value); `a:x{time=7}`.
 
 use judge::{
     contract::Contract,
@@ -341,7 +341,8 @@ fn content(word: &str) -> Content {
             "empty" => Some(""),
             value => Some(value),
         };
-        return Content::of(key, value.map(str::as_bytes), vec![], Timestamp::Create(1_000));
+        let time = changes.get("time").map_or(1_000, |time| time.parse().unwrap());
+        return Content::of(key, value.map(str::as_bytes), vec![], Timestamp::Create(time));
     }
     let own = id(name);
     let shown = changes.get("id").map_or(own, |word| id(word));

@@ -6,7 +6,7 @@
 
 use crate::format::{RUN, generated};
 use judge::{
-    contract::{Contract, Isolation, Offsets, OrderScope, Partitioning, Start},
+    contract::{Contract, Isolation, Offsets, OrderScope, Partitioning, Start, Timestamps},
     history::*,
     partition::{crc32_partition, java_partition},
 };
@@ -28,6 +28,7 @@ pub(crate) struct Shape {
     pub(crate) partitioning: Partitioning,
     pub(crate) order: OrderScope,
     pub(crate) start: Start,
+    pub(crate) timestamps: Timestamps,
     pub(crate) events: u32,
     /// Whether records carry ids, or a few contents that occur again and again.
     pub(crate) ids: bool,
@@ -51,6 +52,7 @@ pub(crate) enum Feature {
     Growth,
     SettledGrowth,
     Aborts,
+    SentAgain,
     Compaction,
     Indeterminate,
     NullKeys,
@@ -58,7 +60,7 @@ pub(crate) enum Feature {
 }
 
 impl Feature {
-    pub(crate) const ALL: [Feature; 11] = [
+    pub(crate) const ALL: [Feature; 12] = [
         Feature::Rewinds,
         Feature::OverlappingWriters,
         Feature::LostOnTheWay,
@@ -66,6 +68,7 @@ impl Feature {
         Feature::Growth,
         Feature::SettledGrowth,
         Feature::Aborts,
+        Feature::SentAgain,
         Feature::Compaction,
         Feature::Indeterminate,
         Feature::NullKeys,
@@ -130,6 +133,7 @@ impl Model<'_> {
             partitioning: shape.partitioning,
             order: shape.order,
             start: shape.start,
+            timestamps: shape.timestamps,
             isolation: shape.aborts.unwrap_or(Isolation::ReadCommitted),
             ..Contract::default()
         };
@@ -203,11 +207,17 @@ impl Model<'_> {
         }
     }
 
-    /// A record of a transaction that is aborted: a control record follows.
+    /// A record of a transaction that is aborted: a control record follows. It may be sent again, with
+    /// another time. (A compacted source may forget it, and nobody can tell its copy from the other's.)
     fn abort(&mut self, at: TopicPartition, key: Option<&[u8]>, id: RecordId) {
-        let id = RecordId { producer: 2, ..id };
-        let content = self.content(key, id);
-        if self.shape.ids {
+        let again = !self.shape.compacted && self.chance(40);
+        let id = if again { id } else { RecordId { producer: 2, ..id } };
+        let mut content = self.content(key, id);
+        if again {
+            content = at_another_time(&content, 7);
+            self.features.insert(Feature::SentAgain);
+        }
+        if self.shape.ids && !again {
             let outcome = if self.chance(80) { Outcome::Failed } else { Outcome::Indeterminate };
             self.history.produced.push(Produced { topic: at.topic, id, outcome });
         }
@@ -215,6 +225,9 @@ impl Model<'_> {
         let offset = self.source[&at].last().unwrap().offset;
         self.aborted.insert((at, offset));
         self.features.insert(Feature::Aborts);
+        if again && self.chance(30) {
+            self.abort(at, key, id);
+        }
     }
 
     fn log(&mut self, topic: TopicIndex, id: RecordId) {
@@ -242,7 +255,8 @@ impl Model<'_> {
         let name = Content::ID_HEADER.into();
         let header = Header { name, value: Some(id.to_string().into_bytes()) };
         let headers = if self.shape.mixed && self.chance(30) { vec![header] } else { Vec::new() };
-        Content::of(key, value.map(str::as_bytes), headers, Timestamp::Create(1_000))
+        let time = self.random.random_range(1_000..1_003);
+        Content::of(key, value.map(str::as_bytes), headers, Timestamp::Create(time))
     }
 
     fn append(&mut self, at: TopicPartition, content: Content) {
@@ -327,6 +341,14 @@ impl Model<'_> {
             return;
         }
         let hole = if self.chance(10) { 2 * STEP } else { STEP };
+        let content = match self.contract.timestamps {
+            Timestamps::Kept => content,
+            // As near to those of the source as it can be.
+            Timestamps::Restamped => {
+                let time = self.random.random_range(1_000..1_004);
+                at_another_time(&content, time)
+            }
+        };
         let end = self.ends.entry(at).or_insert(DestinationOffset(0));
         self.history.destination.push(DestinationRecord { at, offset: *end, content });
         end.0 += hole;
@@ -611,6 +633,17 @@ impl Model<'_> {
             kept || before || record.content.key().is_none() || random.random_range(0..3) > 0
         });
     }
+}
+
+fn at_another_time(content: &Content, time: i64) -> Content {
+    let owned = |header: HeaderRef<'_>| Header {
+        name: header.name.into(),
+        value: header.value.map(Into::into),
+    };
+    let headers = content.headers().map(owned).collect();
+    let value = content.value();
+    let value = value.length().map(|_| value.head());
+    Content::of(content.key(), value, headers, Timestamp::Create(time))
 }
 
 fn sequences_next(sequences: &mut BTreeMap<u32, u32>, key: u32) -> u32 {

@@ -2,7 +2,7 @@
 
 use crate::generate::{Feature, Lawful, Shape, lawful};
 use judge::{
-    contract::{Contract, Isolation, OrderScope, Partitioning, Start},
+    contract::{Contract, Isolation, OrderScope, Partitioning, Start, Timestamps},
     history::History,
     judge,
     verdict::{Anomaly, Judgement, Verdict},
@@ -28,13 +28,9 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         prop::sample::select(partitionings.to_vec()),
         prop::sample::select(vec![OrderScope::Key, OrderScope::Partition]),
         prop::sample::select(vec![Start::Earliest, Start::Earliest, Start::Latest]),
+        prop::bool::weighted(0.2),
     );
-    let isolations = [
-        None,
-        None,
-        Some(Isolation::ReadCommitted),
-        Some(if ids { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }),
-    ];
+    let isolations = [None, None, Some(Isolation::ReadCommitted), Some(Isolation::ReadUncommitted)];
     let extras = (
         0..=events,
         prop::bool::weighted(0.2),
@@ -51,6 +47,7 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         partitioning: terms.0,
         order: terms.1,
         start: terms.2,
+        timestamps: if terms.3 { Timestamps::Restamped } else { Timestamps::Kept },
         events: extras.0,
         ids,
         mixed: false,
@@ -88,7 +85,7 @@ fn holds(shape: &Shape) -> Result<(), TestCaseError> {
 }
 
 /// Whether nothing had to arrive, of all topics or of one, so that nothing is shown.
-fn is_vacuous(history: &History, contract: &Contract, judgement: &Judgement) -> bool {
+pub(crate) fn is_vacuous(history: &History, contract: &Contract, judgement: &Judgement) -> bool {
     let judged = &judgement.judged;
     let ready = history.ready.as_ref().filter(|_| contract.start == Start::Latest);
     let is_before = |topic: usize| {
@@ -114,6 +111,7 @@ fn equal_contents_say_nothing_about_the_order_between_keys() {
         partitioning: Partitioning::Crc32,
         order: OrderScope::Partition,
         start: Start::Earliest,
+        timestamps: Timestamps::Kept,
         events: 2,
         ids: false,
         mixed: false,
@@ -150,6 +148,7 @@ fn equal_contents_behind_a_gone_beginning_are_not_stale() {
         partitioning: Partitioning::Preserve,
         order: OrderScope::Key,
         start: Start::Earliest,
+        timestamps: Timestamps::Kept,
         events: 1,
         ids: false,
         mixed: false,
@@ -175,6 +174,7 @@ fn an_overtaken_record_whose_replay_has_expired_is_not_reordered() {
         partitioning: Partitioning::Murmur2,
         order: OrderScope::Partition,
         start: Start::Earliest,
+        timestamps: Timestamps::Kept,
         events: 2,
         ids: true,
         mixed: false,

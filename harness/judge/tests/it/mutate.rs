@@ -82,8 +82,12 @@ impl Bench {
 
     fn pick(&mut self) -> Option<usize> {
         let index = *self.sole_copies().choose(&mut self.random)?;
-        self.touched.insert(id(&self.history.destination[index].content));
+        self.touch(index);
         Some(index)
+    }
+
+    fn touch(&mut self, copy: usize) {
+        self.touched.insert(id(&self.history.destination[copy].content));
     }
 
     /// Where the source holds the record of a copy.
@@ -99,6 +103,56 @@ impl Bench {
         self.history.source.iter().filter(touched).any(|record| {
             let place = self.source_place(record.at, record.offset);
             evidence.source == Some(place) && evidence.key == key(&record.content)
+        })
+    }
+
+    /// Whether the first copy that is seen may be a repeat: compaction may have removed the first.
+    fn may_hide_first_copies(&self) -> bool {
+        self.history.topics[0].compacted && !self.history.events.is_empty()
+    }
+
+    /// A copy whose absence nothing excuses: a compacted topic need not keep what is superseded.
+    fn pick_needed(&mut self) -> Option<usize> {
+        let needed: Vec<_> =
+            self.sole_copies().into_iter().filter(|c| self.is_needed(*c)).collect();
+        let index = *needed.choose(&mut self.random)?;
+        self.touch(index);
+        Some(index)
+    }
+
+    fn is_needed(&self, copy: usize) -> bool {
+        let (place, record) = (self.original(copy), &self.history.destination[copy]);
+        let of_key = |other: &&SourceRecord| {
+            other.at.topic == record.at.topic && other.content.key() == record.content.key()
+        };
+        let mut of_key = self.history.source.iter().filter(of_key);
+        let supersedes = |other: &SourceRecord| other.at != place.0 || other.offset > place.1;
+        let is_compacted = self.history.topics[record.at.topic as usize].compacted;
+        !is_compacted || record.content.key().is_none() || !of_key.any(supersedes)
+    }
+
+    /// How many source records have no copy, where no record lies there twice.
+    fn missing(&self) -> Option<usize> {
+        let (source, copies) = (self.history.source.iter(), self.history.destination.iter());
+        let source: BTreeSet<_> = source.map(|record| id(&record.content)).collect();
+        let copied: BTreeSet<_> = copies.flat_map(|record| record.content.ids()).collect();
+        (source.len() == self.history.source.len()).then(|| source.difference(&copied).count())
+    }
+
+    /// Whether a sample says that a copy was there, so that it cannot come later.
+    fn is_sampled(&self, copy: usize) -> bool {
+        let (from, offset) = self.original(copy);
+        let covers =
+            |sample: &CommitSample| sample.committed.get(&from).is_some_and(|at| *at > offset);
+        self.history.commits.iter().any(covers)
+    }
+
+    /// Whether every sample saw both of two places of a partition, or neither.
+    fn are_seen_together(&self, at: TopicPartition, places: [DestinationOffset; 2]) -> bool {
+        self.history.commits.iter().all(|sample| {
+            let end = sample.destination_ends.get(&at);
+            let [one, other] = places.map(|place| end.is_some_and(|end| place < *end));
+            one == other
         })
     }
 

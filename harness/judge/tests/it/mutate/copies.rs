@@ -5,7 +5,7 @@ use judge::{contract::*, history::*, partition::java_partition};
 use rand::{RngExt, seq::IndexedRandom};
 
 pub(crate) fn lose(bench: &mut Bench) -> Option<Victim> {
-    let index = bench.pick()?;
+    let index = bench.pick_needed()?;
     let victim = bench.on_source(index);
     bench.history.destination.remove(index);
     Some(victim)
@@ -38,6 +38,9 @@ pub(crate) fn rewind(bench: &mut Bench) -> Option<Victim> {
 }
 
 pub(crate) fn reorder(bench: &mut Bench) -> Option<Victim> {
+    if bench.may_hide_first_copies() {
+        return None;
+    }
     // Two neighbours of one source partition, key and destination partition.
     let sole = bench.sole_copies();
     let pairs: Vec<(usize, usize)> = sole
@@ -151,6 +154,19 @@ pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<Victim> {
     if bench.contract.partitioning != Partitioning::Murmur2
         || java_partition(key, grown) == copy.at.partition
     {
+        return None;
+    }
+    // What another fault has misplaced may be in its place by then.
+    let touched =
+        bench.history.destination.iter().filter(|record| {
+            record.content.header_id().is_some_and(|id| bench.touched.contains(&id))
+        });
+    let mut places = touched.filter_map(|record| Some((record.at, record.content.key()?)));
+    if places.any(|(at, key)| {
+        at.topic == copy.at.topic
+            && java_partition(key, grown) == at.partition
+            && java_partition(key, count) != at.partition
+    }) {
         return None;
     }
     topic.destination_partitions.push(grown);

@@ -2,16 +2,17 @@
 //! event allows it.
 
 use super::{Bench, strangers::stranger};
-use crate::format::RUN;
+use crate::format::{RUN, generated};
 use judge::{contract::*, history::*};
 use rand::{RngExt, seq::IndexedRandom};
 
-/// Whether a copy has neither a place nor an order: its key is null, and nobody promised those of
-/// its partition.
+/// Whether a copy has neither a place nor an order, and no time: its key is null, nobody promised those of
+/// its partition, and no sample says that it was there.
 fn is_free(bench: &Bench, copy: usize) -> bool {
     bench.history.destination[copy].content.key().is_none()
         && bench.contract.partitioning != Partitioning::Preserve
         && bench.contract.order == OrderScope::Key
+        && !bench.is_sampled(copy)
 }
 
 /// `misplace` of a null key.
@@ -53,7 +54,10 @@ pub(crate) fn swap_unordered(bench: &mut Bench) -> Option<()> {
     let (sole, records) = (bench.sole_copies(), &bench.history.destination);
     let neighbours = sole.windows(2).filter(|pair| {
         let (one, other) = (&records[pair[0]], &records[pair[1]]);
-        pair[0] + 1 == pair[1] && one.at == other.at && one.content.key() != other.content.key()
+        pair[0] + 1 == pair[1]
+            && one.at == other.at
+            && one.content.key() != other.content.key()
+            && bench.are_seen_together(one.at, [one.offset, other.offset])
     });
     let neighbours: Vec<_> = neighbours.map(|pair| (pair[0], pair[1])).collect();
     let (left, right) = *neighbours.choose(&mut bench.random)?;
@@ -74,8 +78,18 @@ pub(crate) fn show_undecided(bench: &mut Bench) -> Option<()> {
     Some(())
 }
 
-/// `leak_aborted` where the contract reads uncommitted records.
+/// `leak_aborted` where the contract reads uncommitted records, in its order and in its place: right behind
+/// another record of its key.
 pub(crate) fn show_aborted(bench: &mut Bench) -> Option<()> {
     bench.contract.isolation = Isolation::ReadUncommitted;
-    super::leak_aborted(bench).map(drop)
+    let index = bench.pick()?;
+    let (from, offset) = bench.original(index);
+    let copy = bench.history.destination[index].clone();
+    let sequence = bench.random.random_range(6_000_000..7_000_000);
+    let id = RecordId { run: RUN, producer: 5, key: 9, sequence };
+    let content = generated(copy.content.key(), id, None);
+    let offset = SourceOffset(offset.0 + 3);
+    bench.history.aborted.push(SourceRecord { at: from, offset, content: content.clone() });
+    bench.write(copy.at, copy.offset.0 + 1, content);
+    Some(())
 }

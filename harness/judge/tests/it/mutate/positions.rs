@@ -7,7 +7,7 @@ use rand::{RngExt, seq::IndexedRandom};
 
 pub(crate) fn stall(bench: &mut Bench) -> Option<Victim> {
     // It exits while the last record of a partition, not yet committed, is on its way.
-    let index = bench.pick()?;
+    let index = bench.pick_needed()?;
     let (from, offset) = bench.original(index);
     let committed = bench.history.final_commit.committed.as_ref()?;
     if committed[&from] > bench.history.source_ends[&from] {
@@ -23,17 +23,25 @@ pub(crate) fn stall(bench: &mut Bench) -> Option<Victim> {
     let (status, output) = ("exit status: 1".to_string(), String::new());
     bench.history.completion = Some(Completion::Exited { status, output });
     // What it did not come to was never promised: records are counted, none is named.
-    let says = "1 source records without a copy".into();
+    let says = format!("{} source records without a copy", bench.missing()?);
     Some(Victim { says, ..Victim::default() })
 }
 
 pub(crate) fn commit_ahead(bench: &mut Bench) -> Option<Victim> {
-    let history = &bench.history;
-    // One sample more, between others, would have to fit in time; alone it is exact.
-    if !history.events.is_empty() || !history.commits.is_empty() || history.topics[0].compacted {
+    // One sample more, between events or before what another saw, would have to fit in time.
+    if !bench.history.events.is_empty() || bench.history.topics[0].compacted {
         return None;
     }
-    let index = bench.pick()?;
+    let is_unseen = |copy: &usize| {
+        let copy = &bench.history.destination[*copy];
+        let sees = |sample: &CommitSample| {
+            sample.destination_ends.get(&copy.at).is_some_and(|end| copy.offset < *end)
+        };
+        !bench.history.commits.iter().any(sees)
+    };
+    let unseen: Vec<_> = bench.sole_copies().into_iter().filter(is_unseen).collect();
+    let index = *unseen.choose(&mut bench.random)?;
+    bench.touch(index);
     let (from, offset) = bench.original(index);
     let copy = &bench.history.destination[index];
     let mut ends: Ends =
@@ -102,7 +110,7 @@ fn read_all(bench: &mut Bench, topic: TopicIndex) -> Translation {
 
 pub(crate) fn translate_too_far(bench: &mut Bench) -> Option<Victim> {
     // All but the last record of a source partition was read; the position is the end.
-    let index = bench.pick()?;
+    let index = bench.pick_needed()?;
     let (from, offset) = bench.original(index);
     let later = |record: &SourceRecord| record.at == from && record.offset > offset;
     if bench.history.source.iter().any(later) {
@@ -115,6 +123,9 @@ pub(crate) fn translate_too_far(bench: &mut Bench) -> Option<Victim> {
 }
 
 pub(crate) fn translate_too_near(bench: &mut Bench) -> Option<Victim> {
+    if bench.may_hide_first_copies() {
+        return None;
+    }
     // Everything was read; the position is that of the last copy in its partition.
     let index = bench.pick()?;
     let copy = &bench.history.destination[index];

@@ -2,7 +2,7 @@
 
 use super::{Bench, Victim, key};
 use crate::format::{RUN, generated};
-use judge::history::*;
+use judge::{contract::Isolation, history::*};
 use rand::{RngExt, seq::IndexedRandom};
 
 /// Writes a record that is nobody's copy anywhere behind the baseline.
@@ -23,6 +23,11 @@ pub(crate) fn invent(bench: &mut Bench) -> Option<Victim> {
 }
 
 pub(crate) fn leak(bench: &mut Bench) -> Option<Victim> {
+    // It may have lain there, aborted, for who reads such.
+    let reads_all = bench.contract.isolation == Isolation::ReadUncommitted;
+    if reads_all && bench.history.topics[0].compacted {
+        return None;
+    }
     let at = bench.history.destination.choose(&mut bench.random)?.at;
     let sequence = bench.random.random_range(3_000_000..4_000_000);
     let id = RecordId { run: RUN, producer: 8, key: 9, sequence };
@@ -32,6 +37,9 @@ pub(crate) fn leak(bench: &mut Bench) -> Option<Victim> {
 }
 
 pub(crate) fn leak_aborted(bench: &mut Bench) -> Option<Victim> {
+    if bench.contract.isolation == Isolation::ReadUncommitted {
+        return None;
+    }
     let at = bench.history.destination.choose(&mut bench.random)?.at;
     let record = bench.history.source.choose(&mut bench.random)?;
     let from = TopicPartition { topic: at.topic, ..record.at };
@@ -71,6 +79,10 @@ pub(crate) fn loop_back(bench: &mut Bench) -> Option<Victim> {
 }
 
 pub(crate) fn lose_at_source(bench: &mut Bench) -> Option<Victim> {
+    // A compacted source forgets what it has acknowledged.
+    if bench.history.topics[0].compacted {
+        return None;
+    }
     let sequence = bench.random.random_range(4_000_000..5_000_000);
     let id = RecordId { run: RUN, producer: 9, key: 9, sequence };
     let topic = bench.random.random_range(0..bench.history.topics.len()) as TopicIndex;

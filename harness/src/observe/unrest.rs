@@ -1,0 +1,167 @@
+//! Events of which nobody sees the end, and when they are over: rebalances, and freezes that were thawed.
+//!
+//! A member that was expelled may go on working until it learns of it, and it learns of it when it talks
+//! to its group again. So such an event is over once the group has been stable for longer than any
+//! session lasts. Pure: what was seen, and when, is handed in.
+
+use judge::history::{Ends, Event};
+use std::time::{Duration, Instant};
+
+/// How long a member may take to learn that it was expelled: longer than any session timeout that the
+/// harness sets.
+const EXPELLED: Duration = Duration::from_secs(8);
+
+/// What is not over yet, and what has not been written into the history.
+#[derive(Debug, Default)]
+pub struct Unrest {
+    /// Events that were seen, and when.
+    seen: Vec<(Event, Instant)>,
+    /// Events of the history by number, and since when they may end.
+    written: Vec<(usize, Instant)>,
+    /// Events of the history that have ended since.
+    over: Vec<(usize, Ends)>,
+}
+
+/// What the history does not know yet.
+#[derive(Debug, Default)]
+pub struct News {
+    seen: Vec<Event>,
+    over: Vec<(usize, Ends)>,
+}
+
+impl Unrest {
+    /// An event was seen.
+    pub(super) fn add(&mut self, event: Event, now: Instant) {
+        self.seen.push((event, now));
+    }
+
+    /// An event of the history, by number, may be over from now on.
+    pub(super) fn may_end(&mut self, number: usize, now: Instant) {
+        self.written.push((number, now));
+    }
+
+    /// The destination ends there, and the group is stable since then, if it is.
+    pub(super) fn look(&mut self, stable_since: Option<Instant>, ends: &Ends, now: Instant) {
+        let Some(stable_since) = stable_since else { return };
+        let is_over = |began: Instant| now.duration_since(began.max(stable_since)) > EXPELLED;
+        let open = self.seen.iter_mut().filter(|(event, _)| event.over.is_none());
+        for (event, _) in open.filter(|(_, began)| is_over(*began)) {
+            event.over = Some(ends.clone());
+        }
+        let ended = self.written.extract_if(.., |(_, began)| is_over(*began));
+        self.over.extend(ended.map(|(number, _)| (number, ends.clone())));
+    }
+
+    /// Changes what has been seen and is not in the history.
+    pub(super) fn for_each(&mut self, change: impl FnMut(&mut Event)) {
+        self.seen.iter_mut().map(|(event, _)| event).for_each(change);
+    }
+
+    /// What a history of so many events does not know yet. It must then be told.
+    pub(super) fn news(&mut self, events: usize) -> News {
+        let seen = std::mem::take(&mut self.seen);
+        let open = seen.iter().zip(events..).filter(|((event, _), _)| event.over.is_none());
+        self.written.extend(open.map(|((_, began), number)| (number, *began)));
+        let seen = seen.into_iter().map(|(event, _)| event).collect();
+        News { seen, over: std::mem::take(&mut self.over) }
+    }
+}
+
+impl News {
+    /// Writes it into the events of the history. What has ended in another way stays as it is.
+    pub fn write(self, events: &mut Vec<Event>) {
+        for (number, ends) in self.over {
+            events[number].over.get_or_insert(ends);
+        }
+        events.extend(self.seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use judge::history::{DestinationOffset, EventKind, Positions, TopicPartition};
+
+    const AT: TopicPartition = TopicPartition { topic: 0, partition: 0 };
+
+    fn ends(end: i64) -> Ends {
+        [(AT, DestinationOffset(end))].into()
+    }
+
+    fn event(kind: EventKind) -> Event {
+        Event { kind, destination_ends: ends(0), committed: Positions::new(), over: None }
+    }
+
+    /// What happens in the second after the start that stands before it.
+    enum Step {
+        Rebalances,
+        Freezes,
+        Thaws,
+        /// A stop is noted, and with it what was seen before.
+        Stops,
+        /// The group is stable since then, and the destination ends there.
+        Looks(Option<u64>, i64),
+    }
+    use Step::*;
+
+    /// Where the destination ended when each event of the history was over.
+    #[track_caller]
+    fn check(steps: &[(u64, Step)], expected: &[Option<i64>]) {
+        let start = Instant::now();
+        let second = |number: u64| start + Duration::from_secs(number);
+        let (mut unrest, mut history, mut frozen) = (Unrest::default(), Vec::new(), 0);
+        for (now, step) in steps {
+            let now = second(*now);
+            match step {
+                Rebalances => unrest.add(event(EventKind::Rebalance), now),
+                Freezes | Stops => {
+                    unrest.news(history.len()).write(&mut history);
+                    frozen = history.len();
+                    history.push(event(EventKind::Freeze));
+                }
+                Thaws => unrest.may_end(frozen, now),
+                Looks(since, end) => unrest.look(since.map(second), &ends(*end), now),
+            }
+        }
+        unrest.news(history.len()).write(&mut history);
+        let over = |event: &Event| event.over.as_ref().map(|ends| ends[&AT].0);
+        assert_eq!(history.iter().map(over).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_rebalance_is_over_once_the_group_has_been_stable_for_a_while() {
+        check(&[(0, Rebalances), (8, Looks(Some(0), 5))], &[None]);
+        check(&[(0, Rebalances), (9, Looks(Some(0), 5)), (10, Looks(Some(0), 6))], &[Some(5)]);
+        check(&[(0, Rebalances), (9, Looks(None, 5))], &[None]);
+        // It took long to become stable: who was left out may not know it yet.
+        check(&[(0, Rebalances), (9, Looks(Some(8), 5))], &[None]);
+        check(&[(0, Rebalances), (17, Looks(Some(8), 5))], &[Some(5)]);
+    }
+
+    #[test]
+    fn a_rebalance_ends_though_the_history_has_it_already() {
+        let stopped = [(0, Rebalances), (1, Stops), (9, Looks(Some(0), 5))];
+        check(&stopped, &[Some(5), None]);
+        let [one, two, ..] = stopped;
+        check(&[one, two, (2, Rebalances), (9, Looks(Some(0), 5))], &[Some(5), None, None]);
+    }
+
+    #[test]
+    fn a_freeze_is_over_a_while_after_its_thaw() {
+        check(&[(0, Freezes), (20, Looks(Some(0), 5))], &[None]);
+        check(&[(0, Freezes), (7, Thaws), (15, Looks(Some(0), 5))], &[None]);
+        check(&[(0, Freezes), (7, Thaws), (16, Looks(Some(0), 5))], &[Some(5)]);
+        check(&[(0, Freezes), (7, Thaws), (16, Looks(Some(9), 5))], &[None]);
+    }
+
+    #[test]
+    fn what_has_ended_in_another_way_stays_as_it_is() {
+        let mut history = vec![Event { over: Some(ends(3)), ..event(EventKind::Freeze) }];
+        let mut unrest = Unrest::default();
+        let start = Instant::now();
+        unrest.may_end(0, start);
+        unrest.look(Some(start), &ends(5), start + Duration::from_secs(9));
+        unrest.news(1).write(&mut history);
+        assert_eq!(history[0].over, Some(ends(3)));
+    }
+}
