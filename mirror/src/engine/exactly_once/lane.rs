@@ -297,9 +297,9 @@ fn may_be_tried_again(error: &KafkaError) -> bool {
 /// sent again, so that it must not be taken for a record that cannot be sent.
 pub(in super::super) fn is_of_the_transaction(code: Option<RDKafkaErrorCode>) -> bool {
     use RDKafkaErrorCode::{
-        ClusterAuthorizationFailed, InvalidRecord, InvalidTopic, MessageBatchTooLarge,
-        MessageSizeTooLarge, QueueFull, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
-        UnknownTopicOrPartition,
+        ClusterAuthorizationFailed, InvalidRecord, InvalidTimestamp, InvalidTopic,
+        MessageBatchTooLarge, MessageSizeTooLarge, PolicyViolation, QueueFull,
+        TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
     };
     !matches!(
         code,
@@ -308,6 +308,8 @@ pub(in super::super) fn is_of_the_transaction(code: Option<RDKafkaErrorCode>) ->
                 | MessageSizeTooLarge
                 | MessageBatchTooLarge
                 | InvalidRecord
+                | InvalidTimestamp
+                | PolicyViolation
                 | InvalidTopic
                 | UnknownTopic
                 | UnknownPartition
