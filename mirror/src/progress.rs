@@ -264,6 +264,17 @@ impl Progress {
         true
     }
 
+    /// Nothing is to come before this position, nor in flight: what lies between are no records (markers of
+    /// transactions). Then it may be committed.
+    pub fn reach(&mut self, end: &Place) {
+        let Some(slot) = self.slot(&end.topic, end.partition) else { return };
+        let Some(Some(partition)) = self.slots.get_mut(slot.0 as usize) else { return };
+        if partition.in_flight.is_empty() && partition.next < end.offset {
+            partition.next = end.offset;
+            partition.position = end.offset;
+        }
+    }
+
     /// Takes back the record received last of its partition, which was not sent.
     pub fn take_back(&mut self, token: Token) {
         let (slot, sequence) = token.parts();

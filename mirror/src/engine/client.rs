@@ -242,7 +242,11 @@ impl ClientContext for Source {
         if let Some(goal) = self.notes.goal.get()
             && !self.notes.holding.load(Ordering::Relaxed)
         {
-            goal.look(&statistics);
+            let is_paused = self.notes.paused.load(Ordering::Relaxed);
+            let mut progress = self.notes.progress();
+            for end in goal.look(&statistics, is_paused) {
+                progress.reach(&end);
+            }
         }
     }
 }

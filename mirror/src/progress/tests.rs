@@ -230,3 +230,19 @@ fn the_witness_is_the_last_record_of_the_acknowledged_prefix() {
     assert_ne!(again, slot);
     assert_eq!((progress.witness("t", 0), last(&progress)), (None, None), "another assignment");
 }
+
+#[test]
+fn what_holds_no_record_is_passed_once_nothing_is_in_flight() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 5, Some(5));
+    let token = progress.received(slot, 5).unwrap();
+    let end = Place { topic: "t".to_owned(), partition: 0, offset: 8 };
+    progress.reach(&end);
+    assert!(progress.take_commits().is_empty(), "a record is in flight");
+    progress.acknowledged(token);
+    progress.reach(&end);
+    assert_eq!(progress.take_commits(), [end.clone()]);
+    progress.reach(&Place { offset: 6, ..end.clone() });
+    assert!(progress.take_commits().is_empty(), "it goes nowhere back");
+    assert_eq!(progress.next_positions(), [end]);
+}
