@@ -128,6 +128,10 @@ pub(super) struct Destination {
 pub(super) struct Uncommitted {
     pub(super) records: Count,
     pub(super) bytes: Count,
+    /// Records that are sent and not reported on.
+    pub(super) on_their_way: Count,
+    /// Nothing counts any more.
+    given_up: AtomicBool,
 }
 
 impl Destination {
@@ -140,9 +144,25 @@ impl Destination {
         Self { uncommitted: Some(Uncommitted::default()), ..Self::new(notes) }
     }
 
+    /// A record is handed over.
+    pub(super) fn sent(&self) {
+        if let Some(Uncommitted { on_their_way, .. }) = &self.uncommitted {
+            on_their_way.add(1);
+        }
+    }
+
+    /// The producer is given up, and may be polled by another thread: what is on its way counts as reported now, and
+    /// no later report does.
+    pub(super) fn give_up(&self) {
+        if let Some(Uncommitted { on_their_way, given_up, .. }) = &self.uncommitted {
+            given_up.store(true, Ordering::Release);
+            self.notes.meters.reported.add(on_their_way.take());
+        }
+    }
+
     /// Counts what was acknowledged: the transaction is committed.
     pub(super) fn committed(&self) {
-        if let Some(Uncommitted { records, bytes }) = &self.uncommitted {
+        if let Some(Uncommitted { records, bytes, .. }) = &self.uncommitted {
             self.notes.meters.copied.add(records.take());
             self.notes.meters.bytes.add(bytes.take());
         }
@@ -168,6 +188,12 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
         if token == Token::NONE {
             // A position; whether it has arrived is said by the commit of its transaction.
             return;
+        }
+        if let Some(Uncommitted { on_their_way, given_up, .. }) = &self.uncommitted {
+            if given_up.load(Ordering::Acquire) {
+                return;
+            }
+            on_their_way.set(on_their_way.get().saturating_sub(1));
         }
         self.notes.meters.reported.add(1);
         match result {

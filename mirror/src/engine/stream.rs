@@ -239,11 +239,11 @@ impl<'a> Stream<'a> {
             delivery_opaque: held.token.to_word(),
         };
         let sent = match &self.lanes {
-            None => self.producer.borrow().send(record).map_err(|(error, _)| error),
+            None => self.producer.borrow().send(record).map(|()| true).map_err(|(error, _)| error),
             Some(lanes) => lanes.send(held.token, message.offset(), record),
         };
         match sent {
-            Ok(()) => self.notes.meters.sent.add(1),
+            Ok(is_sent) => self.notes.meters.sent.add(u64::from(is_sent)),
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => return Some(held),
             Err(error) => self.notes.not_sent(held.token, &held.message, &error),
         }

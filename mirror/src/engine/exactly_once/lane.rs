@@ -122,24 +122,26 @@ impl Lane {
         }
     }
 
-    /// Hands a record over. An error that is not of this record breaks the lane, and is no error here.
+    /// Hands a record over; false if it is not sent. An error that is not of this record breaks the lane, and is no
+    /// error here.
     pub(super) fn send(
         &mut self,
         offset: i64,
         record: BaseRecord<'_, [u8], [u8], usize>,
-    ) -> Result<(), KafkaError> {
+    ) -> Result<bool, KafkaError> {
         self.begin();
         if self.broken.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         match self.producer.send(record) {
             Ok(()) => {
                 self.next = offset + 1;
-                Ok(())
+                self.producer.context().sent();
+                Ok(true)
             }
             Err((error, _)) if is_of_the_transaction(error.rdkafka_error_code()) => {
                 self.breaks(&error);
-                Ok(())
+                Ok(false)
             }
             Err((error, _)) => {
                 if absent::is_missing(&error) {
@@ -214,6 +216,11 @@ impl Lane {
             Err(error) => self.breaks(&error),
         }
         Tried::Done
+    }
+
+    /// What is on its way is nobody's business any more.
+    pub(super) fn give_up_reports(&self) {
+        self.producer.context().give_up();
     }
 
     /// Drops what is on its way, and hears so of each record: none stays in flight for those who look.
