@@ -22,10 +22,11 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{EngineError, Settings, notes::Notes, once, troubles::Troubles};
+use super::{
+    EngineError, Settings, exactly_once::Uncommitted, notes::Notes, once, troubles::Troubles,
+};
 use crate::{
     config,
-    meters::Count,
     progress::{Place, Token},
     witness::Note,
 };
@@ -123,17 +124,6 @@ pub(super) struct Destination {
     pub(super) uncommitted: Option<Uncommitted>,
 }
 
-/// Records and bytes that count when their transaction is committed.
-#[derive(Debug, Default)]
-pub(super) struct Uncommitted {
-    pub(super) records: Count,
-    pub(super) bytes: Count,
-    /// Records that are sent and not reported on.
-    pub(super) on_their_way: Count,
-    /// Nothing counts any more.
-    given_up: AtomicBool,
-}
-
 impl Destination {
     pub(super) fn new(notes: Arc<Notes>) -> Self {
         Self { notes, troubles: Troubles::new("destination"), uncommitted: None }
@@ -142,30 +132,6 @@ impl Destination {
     /// For a producer that writes in transactions.
     pub(super) fn in_transactions(notes: Arc<Notes>) -> Self {
         Self { uncommitted: Some(Uncommitted::default()), ..Self::new(notes) }
-    }
-
-    /// A record is handed over.
-    pub(super) fn sent(&self) {
-        if let Some(Uncommitted { on_their_way, .. }) = &self.uncommitted {
-            on_their_way.add(1);
-        }
-    }
-
-    /// The producer is given up, and may be polled by another thread: what is on its way counts as reported now, and
-    /// no later report does.
-    pub(super) fn give_up(&self) {
-        if let Some(Uncommitted { on_their_way, given_up, .. }) = &self.uncommitted {
-            given_up.store(true, Ordering::Release);
-            self.notes.meters.reported.add(on_their_way.take());
-        }
-    }
-
-    /// Counts what was acknowledged: the transaction is committed.
-    pub(super) fn committed(&self) {
-        if let Some(Uncommitted { records, bytes, .. }) = &self.uncommitted {
-            self.notes.meters.copied.add(records.take());
-            self.notes.meters.bytes.add(bytes.take());
-        }
     }
 }
 
@@ -189,11 +155,8 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
             // A position; whether it has arrived is said by the commit of its transaction.
             return;
         }
-        if let Some(Uncommitted { on_their_way, given_up, .. }) = &self.uncommitted {
-            if given_up.load(Ordering::Acquire) {
-                return;
-            }
-            on_their_way.set(on_their_way.get().saturating_sub(1));
+        if self.uncommitted.as_ref().is_some_and(|uncommitted| !uncommitted.reported()) {
+            return;
         }
         self.notes.meters.reported.add(1);
         match result {
@@ -201,7 +164,7 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
                 let meters = &self.notes.meters;
                 let (records, bytes) = match &self.uncommitted {
                     None => (&meters.copied, &meters.bytes),
-                    Some(uncommitted) => (&uncommitted.records, &uncommitted.bytes),
+                    Some(uncommitted) => uncommitted.acknowledged(),
                 };
                 records.add(1);
                 bytes.add((message.key_len() + message.payload_len()) as u64);

@@ -241,7 +241,7 @@ fn what_holds_no_record_is_passed_once_nothing_is_in_flight() {
     assert!(progress.take_commits().is_empty(), "a record is in flight");
     progress.acknowledged(token);
     progress.reach(&end);
-    assert_eq!(progress.take_commits(), [end.clone()]);
+    assert_eq!(progress.take_commits(), std::slice::from_ref(&end));
     progress.reach(&Place { offset: 6, ..end.clone() });
     assert!(progress.take_commits().is_empty(), "it goes nowhere back");
     assert_eq!(progress.next_positions(), [end]);

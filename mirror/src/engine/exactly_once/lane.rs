@@ -17,8 +17,10 @@ use super::{
         stream::Stream,
     },
     positions::{self, Origin},
+    uncommitted::Uncommitted,
 };
 use crate::{
+    meters::StreamMeters,
     progress::{Place, Token},
     witness::Note,
 };
@@ -136,7 +138,7 @@ impl Lane {
         match self.producer.send(record) {
             Ok(()) => {
                 self.next = offset + 1;
-                self.producer.context().sent();
+                self.uncommitted(Uncommitted::sent);
                 Ok(true)
             }
             Err((error, _)) if is_of_the_transaction(error.rdkafka_error_code()) => {
@@ -220,7 +222,7 @@ impl Lane {
 
     /// What is on its way is nobody's business any more.
     pub(super) fn give_up_reports(&self) {
-        self.producer.context().give_up();
+        self.uncommitted(|uncommitted| uncommitted.give_up(self.meters()));
     }
 
     /// Drops what is on its way, and hears so of each record: none stays in flight for those who look.
@@ -236,7 +238,7 @@ impl Lane {
 
     /// Counts what its committed transactions carried.
     pub(super) fn count(&self) {
-        self.producer.context().committed();
+        self.uncommitted(|uncommitted| uncommitted.committed(self.meters()));
     }
 
     /// Why it is broken, if it is.
@@ -277,6 +279,16 @@ impl Lane {
     /// The key of its position.
     pub(super) fn key(&self) -> &str {
         &self.key
+    }
+
+    fn uncommitted(&self, of: impl FnOnce(&Uncommitted)) {
+        if let Some(uncommitted) = &self.producer.context().uncommitted {
+            of(uncommitted);
+        }
+    }
+
+    fn meters(&self) -> &StreamMeters {
+        &self.producer.context().notes.meters
     }
 
     fn name(&self) -> String {

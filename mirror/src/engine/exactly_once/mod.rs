@@ -14,6 +14,7 @@ pub(super) mod positions;
 mod reading;
 #[cfg(test)]
 mod trials;
+mod uncommitted;
 mod wait;
 
 use std::{
@@ -34,6 +35,7 @@ use rdkafka::{
     topic_partition_list::TopicPartitionListElem,
 };
 
+pub(super) use uncommitted::Uncommitted;
 use wait::Wait;
 
 use super::{
