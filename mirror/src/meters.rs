@@ -75,6 +75,11 @@ impl StreamMeters {
         self.joined.store(joined, Ordering::Relaxed);
     }
 
+    /// Whether the group has given the stream its partitions, were it none.
+    pub fn has_joined(&self) -> bool {
+        self.joined.load(Ordering::Relaxed)
+    }
+
     /// The lag of each partition of the stream, as far as it is known.
     pub fn lags(&self) -> MutexGuard<'_, Lags> {
         self.lags.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +123,7 @@ impl Meters {
             failed_commits: sum(|stream| &stream.failed_commits),
             lost_ranges: sum(|stream| &stream.lost_ranges),
             rebalances: sum(|stream| &stream.rebalances),
-            joined: self.0.iter().all(|stream| stream.joined.load(Ordering::Relaxed)),
+            joined: self.0.iter().all(|stream| stream.has_joined()),
             lags,
         }
     }

@@ -5,52 +5,14 @@
 //! It knows no client, no clock and no policy.
 
 pub mod account;
+mod token;
 
 use std::collections::{HashMap, VecDeque};
 
 use account::{Account, Waiting};
+pub use token::{Slot, Token};
 
 use crate::witness::Witness;
-
-/// One assignment of one partition. A partition that comes back after a rebalance is another slot, so that
-/// late acknowledgements of the earlier assignment count for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Slot(u32);
-
-/// Names a record in flight. It travels through the producer as one machine word: the slot above, the
-/// record's sequence number in its slot below (wrapping: far fewer than 2^32 records are in flight).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Token(usize);
-
-const _: () = assert!(usize::BITS == 64, "a token packs two 32-bit numbers into a pointer's width");
-
-impl Token {
-    /// Of what is no record of the source.
-    pub const NONE: Self = Self(usize::MAX);
-
-    fn new(slot: Slot, sequence: u32) -> Self {
-        Self((slot.0 as usize) << 32 | sequence as usize)
-    }
-
-    fn parts(self) -> (usize, u32) {
-        (self.0 >> 32, self.0 as u32)
-    }
-
-    /// The assignment that the record was received in.
-    pub fn slot(self) -> Slot {
-        Slot(self.parts().0 as u32)
-    }
-
-    /// The word that travels with the record.
-    pub fn to_word(self) -> usize {
-        self.0
-    }
-
-    /// The token that [`Token::to_word`] gave.
-    pub fn from_word(word: usize) -> Self {
-        Self(word)
-    }
-}
 
 /// A place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +78,9 @@ struct Partition {
 /// The progress of one stream over all its partitions.
 #[derive(Debug, Default)]
 pub struct Progress {
-    slots: Vec<Option<Partition>>,
+    slots: Vec<(Slot, Option<Partition>)>,
+    /// Slots to be used again, the one that has been free for longest first.
+    free: VecDeque<Slot>,
     by_topic: HashMap<String, Vec<Option<Slot>>>,
     read_again: u64,
 }
@@ -131,8 +95,8 @@ impl Progress {
         committed: Option<i64>,
     ) -> Slot {
         self.revoke(topic, partition);
-        let slot = Slot(self.slots.len() as u32);
-        self.slots.push(Some(Partition {
+        let slot = self.free.pop_front().unwrap_or(Slot::first(self.slots.len()));
+        let new = Some(Partition {
             topic: topic.to_owned(),
             partition,
             in_flight: VecDeque::new(),
@@ -144,7 +108,12 @@ impl Progress {
             requested: committed,
             again_below: 0,
             account: None,
-        }));
+        });
+        if slot.index() < self.slots.len() {
+            self.slots[slot.index()] = (slot, new);
+        } else {
+            self.slots.push((slot, new));
+        }
         let partitions = self.by_topic.entry(topic.to_owned()).or_default();
         let index = partition.max(0) as usize;
         if partitions.len() <= index {
@@ -157,11 +126,26 @@ impl Progress {
     /// Forgets a partition; what is still in flight for it no longer counts.
     pub fn revoke(&mut self, topic: &str, partition: i32) {
         if let Some(slot) = self.slot(topic, partition) {
-            self.slots[slot.0 as usize] = None;
+            self.slots[slot.index()].1 = None;
+            self.free.push_back(slot.next());
             if let Some(partitions) = self.by_topic.get_mut(topic) {
                 partitions[partition as usize] = None;
             }
         }
+    }
+
+    fn at(&self, slot: Slot) -> Option<&Partition> {
+        let (current, partition) = self.slots.get(slot.index())?;
+        partition.as_ref().filter(|_| *current == slot)
+    }
+
+    fn at_mut(&mut self, slot: Slot) -> Option<&mut Partition> {
+        let (current, partition) = self.slots.get_mut(slot.index())?;
+        partition.as_mut().filter(|_| *current == slot)
+    }
+
+    fn followed_partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.slots.iter().filter_map(|(_, partition)| partition.as_ref())
     }
 
     /// The slot of a partition, if it is assigned.
@@ -171,12 +155,12 @@ impl Progress {
 
     /// Is the assignment still ours?
     pub fn is_current(&self, slot: Slot) -> bool {
-        self.slots.get(slot.0 as usize).is_some_and(Option::is_some)
+        self.at(slot).is_some()
     }
 
     /// Counts records below `offset` as read again.
     pub fn expect_again(&mut self, slot: Slot, offset: i64) {
-        if let Some(Some(partition)) = self.slots.get_mut(slot.0 as usize) {
+        if let Some(partition) = self.at_mut(slot) {
             partition.again_below = offset;
         }
     }
@@ -188,25 +172,25 @@ impl Progress {
 
     /// Keeps an account of what is copied of a partition that was just assigned.
     pub fn keep_account(&mut self, slot: Slot, account: Account) {
-        if let Some(Some(partition)) = self.slots.get_mut(slot.0 as usize) {
+        if let Some(partition) = self.at_mut(slot) {
             partition.account = Some(account);
         }
     }
 
     /// The account of a partition, if one is kept. It must be told of each record before [`Progress::received`].
     pub fn account(&mut self, slot: Slot) -> Option<&mut Account> {
-        self.slots.get_mut(slot.0 as usize)?.as_mut()?.account.as_mut()
+        self.at_mut(slot)?.account.as_mut()
     }
 
     /// Takes the account of a partition, which is about to be assigned anew.
     pub fn take_account(&mut self, slot: Slot) -> Option<Account> {
-        self.slots.get_mut(slot.0 as usize)?.as_mut()?.account.take()
+        self.at_mut(slot)?.account.take()
     }
 
     /// What the account holds of a record in flight.
     pub fn waiting(&mut self, token: Token) -> Option<&mut Waiting> {
         let (slot, sequence) = token.parts();
-        let partition = self.slots.get_mut(slot)?.as_mut()?;
+        let partition = self.at_mut(slot)?;
         let index = sequence.wrapping_sub(partition.first_sequence) as usize;
         partition.account.as_mut()?.waiting.get_mut(index)
     }
@@ -223,7 +207,7 @@ impl Progress {
         offset: i64,
         timestamp: Option<i64>,
     ) -> Option<Token> {
-        let partition = self.slots.get_mut(slot.0 as usize)?.as_mut()?;
+        let partition = self.at_mut(slot)?;
         let sequence = partition.first_sequence.wrapping_add(partition.in_flight.len() as u32);
         let record = InFlight { offset, print: 0, timestamp, acknowledged: false };
         partition.in_flight.push_back(record);
@@ -235,7 +219,7 @@ impl Progress {
     /// Keeps the print of a record that was just received: the log is recognised by it later.
     pub fn remember(&mut self, token: Token, print: u64) {
         let (slot, sequence) = token.parts();
-        let Some(Some(partition)) = self.slots.get_mut(slot) else { return };
+        let Some(partition) = self.at_mut(slot) else { return };
         let index = sequence.wrapping_sub(partition.first_sequence) as usize;
         if let Some(record) = partition.in_flight.get_mut(index) {
             record.print = print;
@@ -245,7 +229,7 @@ impl Progress {
     /// Notes a record as acknowledged; false if its assignment is gone (or it was acknowledged before).
     pub fn acknowledged(&mut self, token: Token) -> bool {
         let (slot, sequence) = token.parts();
-        let Some(Some(partition)) = self.slots.get_mut(slot) else { return false };
+        let Some(partition) = self.at_mut(slot) else { return false };
         let index = sequence.wrapping_sub(partition.first_sequence) as usize;
         match partition.in_flight.get_mut(index) {
             Some(record) if !record.acknowledged => record.acknowledged = true,
@@ -264,10 +248,21 @@ impl Progress {
         true
     }
 
+    /// Nothing is to come before this position, nor in flight: what lies between are no records (markers of
+    /// transactions). Then it may be committed.
+    pub fn reach(&mut self, end: &Place) {
+        let Some(slot) = self.slot(&end.topic, end.partition) else { return };
+        let Some(partition) = self.at_mut(slot) else { return };
+        if partition.in_flight.is_empty() && partition.next < end.offset {
+            partition.next = end.offset;
+            partition.position = end.offset;
+        }
+    }
+
     /// Takes back the record received last of its partition, which was not sent.
     pub fn take_back(&mut self, token: Token) {
         let (slot, sequence) = token.parts();
-        let Some(Some(partition)) = self.slots.get_mut(slot) else { return };
+        let Some(partition) = self.at_mut(slot) else { return };
         let index = sequence.wrapping_sub(partition.first_sequence) as usize;
         if index + 1 != partition.in_flight.len() {
             return;
@@ -293,7 +288,7 @@ impl Progress {
 
     fn record(&self, token: Token) -> Option<(&Partition, &InFlight)> {
         let (slot, sequence) = token.parts();
-        let partition = self.slots.get(slot)?.as_ref()?;
+        let partition = self.at(slot)?;
         let index = sequence.wrapping_sub(partition.first_sequence) as usize;
         Some((partition, partition.in_flight.get(index)?))
     }
@@ -301,7 +296,7 @@ impl Progress {
     /// The positions that a commit may store and has not asked for yet; they count as asked for from now on.
     pub fn take_commits(&mut self) -> Vec<Place> {
         let mut places = Vec::new();
-        for partition in self.slots.iter_mut().flatten() {
+        for partition in self.slots.iter_mut().filter_map(|(_, partition)| partition.as_mut()) {
             if partition.requested != Some(partition.position) {
                 partition.requested = Some(partition.position);
                 places.push(partition.at(partition.position));
@@ -312,32 +307,32 @@ impl Progress {
 
     /// A commit failed: every position is to be asked for again.
     pub fn commit_failed(&mut self) {
-        for partition in self.slots.iter_mut().flatten() {
+        for partition in self.slots.iter_mut().filter_map(|(_, partition)| partition.as_mut()) {
             partition.requested = None;
         }
     }
 
     /// The position each assigned partition is to be read from next.
     pub fn next_positions(&self) -> Vec<Place> {
-        self.slots.iter().flatten().map(|partition| partition.at(partition.next)).collect()
+        self.followed_partitions().map(|partition| partition.at(partition.next)).collect()
     }
 
     /// The position before which everything received is acknowledged, for each assigned partition.
     pub fn positions(&self) -> Vec<Place> {
-        self.slots.iter().flatten().map(|partition| partition.at(partition.position)).collect()
+        self.followed_partitions().map(|partition| partition.at(partition.position)).collect()
     }
 
     /// The last record of a partition's acknowledged prefix, if it was received since the assignment.
     pub fn witness(&self, topic: &str, partition: i32) -> Option<Witness> {
-        self.slots.get(self.slot(topic, partition)?.0 as usize)?.as_ref()?.witness
+        self.at(self.slot(topic, partition)?)?.witness
     }
 
     /// What is being read, and the last record received of each partition.
     pub fn followed(&self) -> Vec<Followed> {
-        let slots = (0..).zip(&self.slots);
-        let partitions = slots.filter_map(|(slot, partition)| Some((slot, partition.as_ref()?)));
+        let slots = self.slots.iter();
+        let partitions = slots.filter_map(|(slot, partition)| Some((*slot, partition.as_ref()?)));
         let followed = partitions.map(|(slot, partition)| Followed {
-            slot: Slot(slot),
+            slot,
             next: partition.at(partition.next),
             last: partition.in_flight.back().map(InFlight::witness).or(partition.witness),
         });
@@ -346,13 +341,13 @@ impl Progress {
 
     /// Whether records of the topic have been acknowledged, of its partitions as they are assigned now.
     pub fn has_moved(&self, topic: &str) -> bool {
-        let mut partitions = self.slots.iter().flatten();
+        let mut partitions = self.followed_partitions();
         partitions.any(|partition| partition.topic == topic && partition.position > partition.start)
     }
 
     /// How many received records of the assigned partitions are not in an acknowledged prefix.
     pub fn in_flight(&self) -> usize {
-        self.slots.iter().flatten().map(|partition| partition.in_flight.len()).sum()
+        self.followed_partitions().map(|partition| partition.in_flight.len()).sum()
     }
 }
 

@@ -143,6 +143,16 @@ pub(super) fn producer(settings: &mut Settings, strict_mm1: bool) {
     keep_cache_beyond_refresh(settings);
 }
 
+/// A mirror that ends at a record that is refused sends nothing that lies behind it: librdkafka would, and the next
+/// start could only copy the refused record behind it (`rd_kafka_handle_Produce_error`, 2.12.1). To be set after
+/// the other defaults; without idempotence librdkafka has no such promise, and in transactions there is no need for it.
+pub(super) fn end_at_a_gap(producer: &mut Settings) {
+    if producer.get("enable.idempotence") == Some("true") {
+        let reason = "nothing is sent behind a record that the destination refuses";
+        add(producer, &[("enable.gapless.guarantee", "true", reason)]);
+    }
+}
+
 /// What transactions need, whatever the user wrote. Both sides' defaults are there already.
 pub(super) fn exactly_once(consumer: &mut Settings, producer: &mut Settings) {
     force(consumer, "isolation.level", "read_committed", "what may yet be aborted is not copied");
@@ -248,6 +258,19 @@ mod tests {
             assert_eq!(settings.get("enable.idempotence"), Some("false"));
             assert_eq!(settings.get("max.in.flight.requests.per.connection"), Some("1"));
         }
+    }
+
+    #[test]
+    fn nothing_overtakes_a_refused_record_where_idempotence_is() {
+        fn ending(settings: &mut Settings, strict: bool) {
+            producer(settings, strict);
+            end_at_a_gap(settings);
+        }
+        let gapless =
+            |entries| with(entries, ending).get("enable.gapless.guarantee").map(str::to_owned);
+        assert_eq!(gapless(&[]).as_deref(), Some("true"));
+        assert_eq!(gapless(&[("enable.gapless.guarantee", "false")]).as_deref(), Some("false"));
+        assert_eq!(gapless(&[("acks", "1")]), None, "librdkafka would refuse it");
     }
 
     #[test]

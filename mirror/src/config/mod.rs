@@ -144,6 +144,8 @@ impl Config {
         defaults::producer(&mut producer, args.strict_mm1);
         if args.exactly_once {
             defaults::exactly_once(&mut consumer, &mut producer);
+        } else if args.abort_on_send_failure {
+            defaults::end_at_a_gap(&mut producer);
         }
         let interval = args.offset_commit_interval_ms.map(Duration::from_millis);
         let default = match args {

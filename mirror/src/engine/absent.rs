@@ -115,7 +115,7 @@ impl Stream<'_> {
             self.follow_rebalances(stop)?;
             self.stay_in_group()?;
             self.read_reports();
-            self.notes.failure()?;
+            self.failure()?;
             if copied() != before {
                 (before, missed) = (copied(), Instant::now());
             }
@@ -133,7 +133,7 @@ impl Stream<'_> {
                 }
                 self.try_again(&mut waiting);
             }
-            self.producer.poll(AGAIN);
+            self.producer.borrow().poll(AGAIN);
         }
         self.notes.unsent().extend(waiting);
         self.resume_all()
@@ -170,7 +170,7 @@ impl Stream<'_> {
                 headers: message.headers().cloned(),
                 delivery_opaque: token.to_word(),
             };
-            if self.producer.send(record).is_err() {
+            if self.producer.borrow().send(record).is_err() {
                 return;
             }
             self.notes.meters.sent.add(1);

@@ -210,7 +210,7 @@ impl Stream<'_> {
         }
         drop(progress);
         if nothing_is_left {
-            self.forget_unsent();
+            self.begin_with_another_producer()?;
         }
         let all_are_taken = is_expelled || !self.is_cooperative();
         client::unassign(&self.consumer, partitions).map_err(consume)?;
@@ -254,7 +254,7 @@ impl Stream<'_> {
     fn destination_partitions(&self, topic: &str, stop: &Stop) -> Result<usize, EngineError> {
         let deadline = std::time::Instant::now() + TOPIC_APPEARS;
         loop {
-            let metadata = self.producer.client().fetch_metadata(Some(topic), QUESTION);
+            let metadata = self.producer.borrow().client().fetch_metadata(Some(topic), QUESTION);
             let count = metadata.map_or(0, |metadata| {
                 metadata.topics().first().map_or(0, |topic| topic.partitions().len())
             });

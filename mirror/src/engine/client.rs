@@ -22,10 +22,11 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{EngineError, Settings, notes::Notes, once, troubles::Troubles};
+use super::{
+    EngineError, Settings, exactly_once::Uncommitted, notes::Notes, once, troubles::Troubles,
+};
 use crate::{
     config,
-    meters::Count,
     progress::{Place, Token},
     witness::Note,
 };
@@ -123,13 +124,6 @@ pub(super) struct Destination {
     pub(super) uncommitted: Option<Uncommitted>,
 }
 
-/// Records and bytes that count when their transaction is committed.
-#[derive(Debug, Default)]
-pub(super) struct Uncommitted {
-    pub(super) records: Count,
-    pub(super) bytes: Count,
-}
-
 impl Destination {
     pub(super) fn new(notes: Arc<Notes>) -> Self {
         Self { notes, troubles: Troubles::new("destination"), uncommitted: None }
@@ -138,14 +132,6 @@ impl Destination {
     /// For a producer that writes in transactions.
     pub(super) fn in_transactions(notes: Arc<Notes>) -> Self {
         Self { uncommitted: Some(Uncommitted::default()), ..Self::new(notes) }
-    }
-
-    /// Counts what was acknowledged: the transaction is committed.
-    pub(super) fn committed(&self) {
-        if let Some(Uncommitted { records, bytes }) = &self.uncommitted {
-            self.notes.meters.copied.add(records.take());
-            self.notes.meters.bytes.add(bytes.take());
-        }
     }
 }
 
@@ -169,13 +155,16 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
             // A position; whether it has arrived is said by the commit of its transaction.
             return;
         }
+        if self.uncommitted.as_ref().is_some_and(|uncommitted| !uncommitted.reported()) {
+            return;
+        }
         self.notes.meters.reported.add(1);
         match result {
             Ok(message) => {
                 let meters = &self.notes.meters;
                 let (records, bytes) = match &self.uncommitted {
                     None => (&meters.copied, &meters.bytes),
-                    Some(uncommitted) => (&uncommitted.records, &uncommitted.bytes),
+                    Some(uncommitted) => uncommitted.acknowledged(),
                 };
                 records.add(1);
                 bytes.add((message.key_len() + message.payload_len()) as u64);
@@ -242,7 +231,11 @@ impl ClientContext for Source {
         if let Some(goal) = self.notes.goal.get()
             && !self.notes.holding.load(Ordering::Relaxed)
         {
-            goal.look(&statistics);
+            let is_paused = self.notes.paused.load(Ordering::Relaxed);
+            let mut progress = self.notes.progress();
+            for end in goal.look(&statistics, is_paused) {
+                progress.reach(&end);
+            }
         }
     }
 }

@@ -8,12 +8,15 @@ use std::{
 
 use rdkafka::producer::{Producer, PurgeConfig};
 
-use super::{EngineError, client, stream::Stream};
+use super::{
+    EngineError, client,
+    stream::{BETWEEN_REPORTS, Stream, make_producer},
+};
 
 /// A destination that acknowledges nothing for so long does not keep the mirror from stopping.
 const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(30);
-/// How often reports are looked for when there is nothing else to do.
-const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
+/// How long what others copy by now may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// How often it is committed while waiting for what is in flight. A refused commit is also the only word that the
 /// group did not wait: librdkafka keeps an expulsion to itself while a rebalance is unanswered (2.12).
 const WHILE_DRAINING: Duration = Duration::from_millis(500);
@@ -52,7 +55,7 @@ impl Stream<'_> {
         let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
         while self.notes.progress().in_flight() > held {
             self.read_reports();
-            self.notes.failure()?;
+            self.failure()?;
             if reported() != before {
                 (before, last) = (reported(), Instant::now());
             } else if last.elapsed() > patience {
@@ -72,11 +75,35 @@ impl Stream<'_> {
         Ok(Drained::All)
     }
 
-    /// Drops what has not been sent: others copy it by now, and a late copy could end as a key's last one.
+    /// Drops what has not been sent: it lies behind what failed, or others copy it by now, and a late copy could end
+    /// as a key's last one.
     pub(super) fn forget_unsent(&self) {
-        if self.producer.in_flight_count() > 0 {
-            self.producer.purge(PurgeConfig::default().queue());
+        let producer = self.producer.borrow();
+        if producer.in_flight_count() > 0 {
+            producer.purge(PurgeConfig::default().queue());
         }
+    }
+
+    /// The same, to go on with another producer: to this one what is dropped can be a gap, at which it gives up.
+    pub(super) fn begin_with_another_producer(&self) -> Result<(), EngineError> {
+        if self.producer.borrow().in_flight_count() == 0 {
+            return Ok(());
+        }
+        self.forget_unsent();
+        let new = make_producer(self.settings, &self.producer_settings, &self.notes)?;
+        let old = self.producer.replace(new);
+        // What is on its way arrives before anything new is sent, or never.
+        let since = Instant::now();
+        while old.in_flight_count() > 0 && since.elapsed() < ON_ITS_WAY {
+            old.poll(BETWEEN_REPORTS);
+        }
+        old.purge(PurgeConfig::default().queue().inflight());
+        while old.in_flight_count() > 0 && since.elapsed() < 2 * ON_ITS_WAY {
+            old.poll(BETWEEN_REPORTS);
+        }
+        // Its end takes a moment, and nobody needs to wait for it.
+        thread::spawn(move || drop(old));
+        Ok(())
     }
 
     /// The graceful end: everything read is delivered and committed.

@@ -53,11 +53,12 @@ pub(crate) enum EngineError {
     TooFewPartitions(#[from] TooFewPartitions),
 
     #[error(
-        "send the record {}: {reason}; it is not committed, so the next start tries it again \
-         (--abort.on.send.failure false would drop it)",
-        show(place)
+        "send the record {}: the destination does not take it: {reason}; {}. It is not committed, so the next start \
+         tries it again{}",
+        show(place), hint(reason, place),
+        if *exactly_once { "" } else { "; --abort.on.send.failure false would drop it, and what is refused along with it" }
     )]
-    Send { place: Place, reason: String },
+    Send { place: Place, reason: String, exactly_once: bool },
 
     #[error(
         "send the record {}: with about {bytes} bytes it is larger than the destination takes ({reason}); raise \
@@ -102,8 +103,9 @@ pub(crate) enum EngineError {
     Produce { reason: String },
 
     #[error(
-        "stop cleanly: the destination did not acknowledge {records} records within {} s; they are not committed and \
-         will be copied at the next start, some perhaps again", waited.as_secs()
+        "stop cleanly: the destination has acknowledged nothing for {} s, and {records} records wait for it, or for one \
+         before them; none of these is committed, so the next start copies them, and those that had arrived are then \
+         there twice. Check that its brokers and the network are up", waited.as_secs()
     )]
     Unfinished { records: usize, waited: Duration },
 
@@ -202,7 +204,55 @@ impl Hindrance {
     }
 }
 
+/// What to look at, by librdkafka's name for why a record was refused.
+fn hint(reason: &str, place: &Place) -> String {
+    let Place { topic, .. } = place;
+    if reason.contains("(InvalidRecord)") || reason.contains("(InvalidDifferentRecord)") {
+        format!(
+            "a compacted topic takes no record without a key: check cleanup.policy of {topic} there"
+        )
+    } else if reason.contains("(InvalidTimestamp)") {
+        format!(
+            "check message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} there"
+        )
+    } else if reason.contains("AuthorizationFailed)") {
+        format!("allow the user of producer.properties to write to {topic}")
+    } else if reason.contains("(MessageTimedOut)") {
+        "message.timeout.ms has passed; without it the mirror waits for the destination".to_owned()
+    } else {
+        format!("check the settings of {topic} there, and its brokers' log")
+    }
+}
+
 /// `topic [partition] at offset`.
 pub(super) fn show(place: &Place) -> String {
     format!("{} [{}] at offset {}", place.topic, place.partition, place.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str, exactly_once: bool) -> String {
+        let place = Place { topic: "t".to_owned(), partition: 1, offset: 7 };
+        EngineError::Send { place, reason: format!("words ({code})"), exactly_once }.to_string()
+    }
+
+    #[test]
+    fn a_refused_record_is_named_with_what_to_look_at() {
+        for (code, words) in [
+            ("InvalidRecord", "without a key: check cleanup.policy of t"),
+            ("InvalidTimestamp", "message.timestamp.before.max.ms"),
+            ("TopicAuthorizationFailed", "allow the user of producer.properties to write to t"),
+            ("MessageTimedOut", "message.timeout.ms has passed"),
+            ("PolicyViolation", "check the settings of t there"),
+        ] {
+            let message = refused(code, false);
+            assert!(message.contains("t [1] at offset 7"), "{message}");
+            assert!(message.contains(words), "no {words:?} in {message}");
+        }
+        assert!(refused("InvalidRecord", false).contains("--abort.on.send.failure false"));
+        let in_transactions = refused("InvalidRecord", true);
+        assert!(!in_transactions.contains("--abort"), "it would be refused: {in_transactions}");
+    }
 }

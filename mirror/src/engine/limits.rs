@@ -81,7 +81,7 @@ impl<'s> Limits<'s> {
         (self.tried, self.tried_at) = (topics.iter().cloned().collect(), Instant::now());
         // Made for each question: nobody would read what an idle one reports of an outage.
         let (producer, file) = (&self.settings.producers[0], &self.settings.producer_file);
-        let more = [("enable.idempotence", "false")];
+        let more = [("enable.idempotence", "false"), ("enable.gapless.guarantee", "false")];
         let admin = client::make(producer, &more, file, Quiet::new("destination"));
         let answer = admin.map_err(|error| (true, error.to_string())).and_then(|admin| {
             let answer = self.try_ask(&admin, topics).map_err(|error| {

@@ -15,6 +15,7 @@ mod commit;
 mod custody;
 mod data_loss;
 mod drain;
+mod elsewhere;
 mod error;
 mod exactly_once;
 mod furthest;
@@ -214,6 +215,9 @@ fn copy(
     stop: &Stop,
 ) -> Result<Ended, EngineError> {
     let notes: Vec<_> = streams.iter().map(|stream| Arc::clone(&stream.notes)).collect();
+    let mut elsewhere = watched.goal.zip(streams.first()).map(|(goal, stream)| {
+        elsewhere::Elsewhere::new(goal, &notes, Arc::clone(&stream.consumer))
+    });
     let subscription = Subscription::default();
     publish(settings, &subscription, topics);
     let round = stop.of_a_part();
@@ -236,7 +240,15 @@ fn copy(
         let mut guard = guard::Guard::new(watched.custody, &notes, watched.goal);
         let (guarded, notes) = (&round, &notes);
         scope.spawn(move || guard.watch(settings, guarded));
-        let fits = supervise(settings, &subscription, topics, (notes, watched), &round);
+        let look_elsewhere = || {
+            if let Some(elsewhere) = &mut elsewhere {
+                elsewhere.look();
+            }
+        };
+        let fits =
+            supervise(settings, &subscription, topics, (notes, watched), look_elsewhere, &round);
+        // A consumer leaves the group when nobody holds it any more.
+        drop(elsewhere);
         let mut totals = Totals::default();
         let mut failure = None;
         let mut ended = Vec::new();

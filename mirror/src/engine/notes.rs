@@ -66,7 +66,15 @@ pub(super) struct Notes {
     /// Are records sent in transactions?
     exactly_once: bool,
     failed: AtomicBool,
-    failure: Mutex<Option<EngineError>>,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// Why the stream ends.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: EngineError,
+    /// It follows from another, whose report is on its way.
+    pub(super) is_consequence: bool,
 }
 
 impl Notes {
@@ -154,11 +162,12 @@ impl Notes {
             return;
         }
         use RDKafkaErrorCode::{
-            Fatal, MessageBatchTooLarge, MessageSizeTooLarge, State, UnknownPartition,
+            Fatal, InvalidDifferentRecord, MessageBatchTooLarge, MessageSizeTooLarge,
+            PurgeInflight, PurgeQueue, State, UnknownPartition,
         };
         let code = error.rdkafka_error_code();
         // The producer will send nothing more: that is no fault of this record.
-        let is_over = matches!(code, Some(Fatal | State));
+        let is_over = matches!(code, Some(Fatal | State | PurgeQueue | PurgeInflight));
         let is_large = matches!(code, Some(MessageSizeTooLarge | MessageBatchTooLarge));
         let (reason, batch) = (client::reason(error), self.largest_batch);
         let bytes = size(message).unwrap_or_else(|| without_headers(message));
@@ -169,8 +178,13 @@ impl Notes {
             self.fail(EngineError::BatchTooLarge { place, batch, reason });
         } else if is_large && self.abort_on_send_failure {
             self.fail(EngineError::RecordTooLarge { place, bytes, reason });
-        } else if is_over || self.abort_on_send_failure {
-            self.fail(EngineError::Send { place, reason });
+        } else if is_over {
+            self.note_failure(EngineError::Produce { reason }, true);
+        } else if self.abort_on_send_failure {
+            // One whose batch was refused for another's sake is not the one to name.
+            let is_consequence = code == Some(InvalidDifferentRecord);
+            let exactly_once = self.exactly_once;
+            self.note_failure(EngineError::Send { place, reason, exactly_once }, is_consequence);
         } else {
             let shown = super::error::show(&place);
             tracing::error!("dropped the record {shown}, about {bytes} bytes: {reason}");
@@ -196,16 +210,39 @@ impl Notes {
     }
 
     pub(super) fn fail(&self, error: EngineError) {
-        lock(&self.failure).get_or_insert(error);
+        self.note_failure(error, false);
+    }
+
+    /// The first one counts, but for what only follows from another.
+    fn note_failure(&self, error: EngineError, is_consequence: bool) {
+        let mut known = lock(&self.failure);
+        if known.as_ref().is_none_or(|known| known.is_consequence && !is_consequence) {
+            *known = Some(Failure { error, is_consequence });
+        }
+        drop(known);
         self.failed.store(true, Ordering::Release);
     }
 
-    /// The first failure that ends the stream.
-    pub(super) fn failure(&self) -> Result<(), EngineError> {
+    /// Whether a failure is noted; false if it only follows from one that is still to be told.
+    pub(super) fn knows_why_it_failed(&self) -> bool {
+        lock(&self.failure).as_ref().is_some_and(|known| !known.is_consequence)
+    }
+
+    /// What is noted of a failure, at once.
+    pub(super) fn take_failure(&self) -> Option<Failure> {
         if !self.failed.load(Ordering::Acquire) {
-            return Ok(());
+            return None;
         }
-        lock(&self.failure).take().map_or(Ok(()), Err)
+        lock(&self.failure).take()
+    }
+
+    /// The failure that ends the stream.
+    pub(super) fn failure(&self) -> Result<(), EngineError> {
+        self.take_failure().map_or(Ok(()), |failure| Err(failure.error))
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 }
 

@@ -40,7 +40,7 @@ const QUESTION: Duration = Duration::from_secs(5);
 /// How often the statistics are made.
 pub(crate) const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 /// The fetch position moves on a moment before or after the records are queued for us, so one look is not enough.
-const LOOKS: u32 = 2;
+const LOOKS: i32 = 2;
 
 /// How far each partition is to be read, for all streams together.
 #[derive(Debug)]
@@ -49,17 +49,20 @@ pub(super) struct Goal(Mutex<BTreeMap<Key, Target>>);
 #[derive(Debug)]
 struct Target {
     end: i64,
-    looks: u32,
+    /// How often in a row it was seen to be read; negative: what was seen last may be of a pause.
+    looks: i32,
     /// A record at the end or beyond it was seen.
     passed: bool,
     /// It is gone from the source.
     gone: bool,
+    /// Another member of the group has committed its end.
+    elsewhere: bool,
     copied: Arc<Mutex<Copied>>,
 }
 
 impl Target {
     fn is_read(&self) -> bool {
-        self.gone || self.passed || self.looks >= LOOKS
+        self.gone || self.elsewhere || self.passed || self.looks >= LOOKS
     }
 }
 
@@ -68,22 +71,52 @@ impl Goal {
     pub(super) fn new(ends: &[Place]) -> Self {
         let target = |end: &Place| {
             let copied = Arc::default();
-            let target = Target { end: end.offset, looks: 0, passed: false, gone: false, copied };
+            let (passed, gone, elsewhere) = Default::default();
+            let target = Target { end: end.offset, looks: 0, passed, gone, elsewhere, copied };
             ((end.topic.clone(), end.partition), target)
         };
         Self(Mutex::new(ends.iter().map(target).collect()))
     }
 
     /// Takes one consumer's statistics into account. They are handed over by the thread that handles its
-    /// records, so a record that has left the queue has been handled.
-    pub(super) fn look(&self, statistics: &Statistics) {
-        for ((topic, partition), target) in self.targets().iter_mut() {
-            let topic = statistics.topics.get(topic);
-            let Some(seen) = topic.and_then(|topic| topic.partitions.get(partition)) else {
+    /// records, so a record that has left the queue has been handled. But a pause empties the queue, and those records
+    /// are fetched again after it; the first statistics then may have been made before.
+    pub(super) fn look(&self, statistics: &Statistics, is_paused: bool) -> Vec<Place> {
+        let mut read = Vec::new();
+        for (key, target) in self.targets().iter_mut() {
+            let topic = statistics.topics.get(&key.0);
+            let Some(seen) = topic.and_then(|topic| topic.partitions.get(&key.1)) else {
                 continue;
             };
-            if seen.fetch_state == "active" {
-                target.looks = if is_read(seen, target.end) { target.looks + 1 } else { 0 };
+            if is_paused {
+                target.looks = -1;
+            } else if seen.fetch_state == "active" {
+                target.looks = if target.looks < 0 || is_read(seen, target.end) {
+                    target.looks.saturating_add(1)
+                } else {
+                    0
+                };
+            }
+            if target.looks >= LOOKS {
+                read.push(Place { topic: key.0.clone(), partition: key.1, offset: target.end });
+            }
+        }
+        read
+    }
+
+    /// What other members of the group have committed.
+    pub(super) fn committed_elsewhere(&self, committed: impl Iterator<Item = Place>) {
+        let mut targets = self.targets();
+        for place in committed {
+            if let Some(target) = targets.get_mut(&(place.topic.clone(), place.partition))
+                && place.offset >= target.end
+            {
+                tracing::info!(
+                    "once: {} [{}] is read to its end by another member of the group",
+                    place.topic,
+                    place.partition
+                );
+                target.elsewhere = true;
             }
         }
     }
@@ -153,7 +186,9 @@ impl Goal {
     pub(super) fn report(&self, ended: bool) -> Report {
         let of = |((topic, partition), target): (&(String, i32), &Target)| {
             let copied = account::lock(&target.copied);
-            report::Partition::new(topic, *partition, target.end, &copied)
+            // What we had copied to its end before it went to another is ours all the same.
+            let elsewhere = target.elsewhere && copied.counted < target.end;
+            report::Partition::new(topic, *partition, target.end, elsewhere, &copied)
         };
         Report::new(ended && self.is_reached(), self.targets().iter().map(of).collect())
     }
@@ -306,16 +341,45 @@ mod tests {
             ("none", 5, 0, 0),
         ];
         for (state, high, next, queued) in looks {
-            goal.look(&statistics(state, high, next, queued));
+            goal.look(&statistics(state, high, next, queued), false);
             assert!(!goal.is_reached());
         }
-        goal.look(&statistics("active", 6, 6, 0));
+        let read = goal.look(&statistics("active", 6, 6, 0), false);
         assert!(goal.is_reached());
+        assert_eq!(read, [Place { topic: "t".to_owned(), partition: 0, offset: 5 }]);
         goal.reopen("t", 0);
         assert!(!goal.is_reached(), "another has to look at it first");
         goal.pass("t", 0);
         assert!(goal.is_reached());
         goal.reopen("t", 0);
         assert!(!goal.is_reached());
+    }
+
+    #[test]
+    fn what_is_seen_during_a_pause_or_right_after_it_says_nothing() {
+        let goal = Goal::new(&[Place { topic: "t".to_owned(), partition: 0, offset: 5 }]);
+        let look = |is_paused| {
+            goal.look(&statistics("active", 5, 5, 0), is_paused);
+            goal.is_reached()
+        };
+        assert!(!look(false));
+        assert!(!look(true) && !look(true) && !look(true), "its queue is empty, not read");
+        assert!(!look(false), "made before it went on, perhaps");
+        assert!(!look(false));
+        assert!(look(false));
+    }
+
+    #[test]
+    fn what_another_member_has_committed_to_its_end_is_done_and_said_to_be_theirs() {
+        let place = |partition, offset| Place { topic: "t".to_owned(), partition, offset };
+        let goal = Goal::new(&[place(0, 5), place(1, 5)]);
+        goal.pass("t", 0);
+        goal.committed_elsewhere([place(1, 4)].into_iter());
+        assert_eq!(goal.unread().len(), 1);
+        goal.committed_elsewhere([place(1, 5), place(2, 9)].into_iter());
+        assert!(goal.is_reached());
+        let report = serde_json::to_value(goal.report(true)).unwrap();
+        assert_eq!(report["partitions"][0]["elsewhere"], false);
+        assert_eq!(report["partitions"][1]["elsewhere"], true);
     }
 }

@@ -37,7 +37,7 @@ impl Stream<'_> {
                 self.notes.progress().take_back(record.token);
                 break;
             }
-            self.producer.poll(FULL);
+            self.producer.borrow().poll(FULL);
             self.do_chores(chores, stop)?;
             if self.notes.progress().place(record.token).is_none() {
                 // Others have its partition by now.
@@ -69,7 +69,7 @@ impl Stream<'_> {
         let since = Instant::now();
         let mut paused = false;
         while !stop.requested() && self.notes.progress().in_flight() > 0 {
-            self.producer.poll(FULL);
+            self.producer.borrow().poll(FULL);
             self.do_chores(chores, stop)?;
             if since.elapsed() > STAY_IN_GROUP {
                 paused = true;

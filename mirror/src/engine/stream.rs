@@ -42,6 +42,10 @@ const RECORDS_BETWEEN_CHORES: usize = 1000;
 const OTHER_EVENTS: u32 = 32;
 /// How long to wait for a record when there is none. Chores run this often at least.
 const IDLE: Duration = Duration::from_millis(50);
+/// How long a record that ended the producer may take to be reported.
+const REPORT_OF_THE_CAUSE: Duration = Duration::from_secs(1);
+/// How often reports are looked for when there is nothing else to do.
+pub(super) const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
 /// How long a stream that ends waits for its last transactions.
 pub(super) const LAST_TRANSACTION: Duration = Duration::from_secs(10);
 
@@ -54,7 +58,7 @@ pub(super) struct Stream<'a> {
     /// A commit on its way.
     pub(super) committing: RefCell<Option<JoinHandle<()>>>,
     /// With `--exactly-once` it writes nothing; the lanes do.
-    pub(super) producer: BaseProducer<Destination>,
+    pub(super) producer: RefCell<BaseProducer<Destination>>,
     /// With `--exactly-once`.
     pub(super) lanes: Option<Lanes>,
     /// What the consumer said while nobody could attend to it.
@@ -102,12 +106,7 @@ impl<'a> Stream<'a> {
             &settings.consumer_file,
             Source::new(Arc::clone(&notes)),
         )?;
-        let producer = client::make(
-            &producer_settings,
-            &[],
-            &settings.producer_file,
-            Destination::new(Arc::clone(&notes)),
-        )?;
+        let producer = make_producer(settings, &producer_settings, &notes)?;
         let consumer = Arc::new(consumer);
         let (committing, deferred) = (RefCell::default(), RefCell::default());
         Ok(Self {
@@ -116,7 +115,7 @@ impl<'a> Stream<'a> {
             index,
             consumer,
             committing,
-            producer,
+            producer: RefCell::new(producer),
             lanes: None,
             deferred,
             notes,
@@ -149,6 +148,8 @@ impl<'a> Stream<'a> {
     ) -> Result<Totals, EngineError> {
         let copied = self.copy(subscription, stop).and_then(|()| self.finish());
         if copied.is_err() {
+            // It lies behind what failed, and would be there before it.
+            self.forget_unsent();
             // What was acknowledged is worth a commit even now; the failure is what gets reported.
             if let Err(error) = self.complete(Some(LAST_TRANSACTION)) {
                 tracing::warn!("the last transactions are aborted: {error}");
@@ -165,7 +166,7 @@ impl<'a> Stream<'a> {
 
     /// Ends the stream, and gives back its consumer, and whatever writes.
     pub(super) fn into_clients(self) -> (Arc<BaseConsumer<Source>>, impl Send + use<>) {
-        (self.consumer, (self.producer, self.lanes))
+        (self.consumer, (self.producer.into_inner(), self.lanes))
     }
 
     fn copy(&self, subscription: &Subscription, stop: &Stop) -> Result<(), EngineError> {
@@ -238,11 +239,11 @@ impl<'a> Stream<'a> {
             delivery_opaque: held.token.to_word(),
         };
         let sent = match &self.lanes {
-            None => self.producer.send(record).map_err(|(error, _)| error),
+            None => self.producer.borrow().send(record).map(|()| true).map_err(|(error, _)| error),
             Some(lanes) => lanes.send(held.token, message.offset(), record),
         };
         match sent {
-            Ok(()) => self.notes.meters.sent.add(1),
+            Ok(is_sent) => self.notes.meters.sent.add(u64::from(is_sent)),
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => return Some(held),
             Err(error) => self.notes.not_sent(held.token, &held.message, &error),
         }
@@ -266,15 +267,12 @@ impl<'a> Stream<'a> {
         stop: &Stop,
     ) -> Result<(), EngineError> {
         self.read_reports();
-        self.notes.failure()?;
+        self.failure()?;
         self.send_again(stop)?;
         self.settle_losses()?;
         let read_again = self.notes.progress().take_read_again();
         // Of all rounds: the meters outlive this stream.
         self.notes.meters.read_again.add(read_again);
-        if let Some((code, reason)) = self.producer.client().fatal_error() {
-            return Err(EngineError::Produce { reason: format!("{reason} ({code:?})") });
-        }
         while let Some(error) = self.next_deferred() {
             self.on_consumer_error(&error, stop)?;
         }
@@ -306,9 +304,30 @@ impl<'a> Stream<'a> {
         let mut in_vain = 0;
         while in_vain < OTHER_EVENTS {
             let before = self.notes.meters.reported.get();
-            self.producer.poll(Duration::ZERO);
+            self.producer.borrow().poll(Duration::ZERO);
             self.lanes.iter().for_each(Lanes::poll);
             in_vain = if self.notes.meters.reported.get() == before { in_vain + 1 } else { 0 };
+        }
+    }
+
+    /// The failure that ends the stream. A producer that has given up says so before the report of the record
+    /// that it was for; that record is what is to be named.
+    pub(super) fn failure(&self) -> Result<(), EngineError> {
+        let fatal = self.producer.borrow().client().fatal_error();
+        if fatal.is_none() && !self.notes.has_failed() {
+            return Ok(());
+        }
+        let since = Instant::now();
+        while !self.notes.knows_why_it_failed() && since.elapsed() < REPORT_OF_THE_CAUSE {
+            self.producer.borrow().poll(BETWEEN_REPORTS);
+        }
+        match (self.notes.take_failure(), fatal) {
+            (Some(failure), None) => Err(failure.error),
+            (Some(failure), _) if !failure.is_consequence => Err(failure.error),
+            (_, Some((code, reason))) => {
+                Err(EngineError::Produce { reason: format!("{reason} ({code:?})") })
+            }
+            (None, None) => Ok(()),
         }
     }
 
@@ -327,6 +346,16 @@ impl<'a> Stream<'a> {
             },
         }
     }
+}
+
+/// A producer whose reports are noted there.
+pub(super) fn make_producer(
+    settings: &Settings,
+    producer_settings: &config::Settings,
+    notes: &Arc<Notes>,
+) -> Result<BaseProducer<Destination>, EngineError> {
+    let destination = Destination::new(Arc::clone(notes));
+    client::make(producer_settings, &[], &settings.producer_file, destination)
 }
 
 /// What the chores remember between two rounds.

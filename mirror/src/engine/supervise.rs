@@ -65,6 +65,7 @@ pub(super) fn supervise(
     subscription: &Subscription,
     topics: &mut Vec<String>,
     (notes, watched): (&[Arc<Notes>], &mut Watched<'_, '_>),
+    mut look_elsewhere: impl FnMut(),
     stop: &Stop,
 ) -> bool {
     let (goal, look_out) = (watched.goal, watched.look_out);
@@ -78,6 +79,7 @@ pub(super) fn supervise(
         if look_out.context().troubles().denial().is_some() {
             stop.request();
         }
+        look_elsewhere();
         if goal.is_some_and(once::Goal::is_reached) {
             tracing::info!("everything up to the end offsets of the start is read: finishing");
             stop.request();

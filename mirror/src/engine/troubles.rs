@@ -45,6 +45,10 @@ impl Troubles {
     pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let side = self.side;
         match level {
+            // Set by us, and said with its reason; what it is for names a record (`Notes::not_sent`).
+            _ if is_of_the_gapless_guarantee(facility, message) => {
+                tracing::debug!("{side}: {facility}: {message}");
+            }
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!("{side}: {facility}: {message}");
             }
@@ -74,6 +78,15 @@ impl Troubles {
         if last.as_ref().is_none_or(|(known, _)| *known <= weight) {
             *last = Some((weight, reason.to_owned()));
         }
+    }
+}
+
+/// Whether the log speaks of `enable.gapless.guarantee`, which librdkafka calls experimental, or of its end.
+fn is_of_the_gapless_guarantee(facility: &str, message: &str) -> bool {
+    match facility {
+        "CONFWARN" => message.contains("enable.gapless.guarantee"),
+        "FATAL" => message.contains("gap-less guarantee"),
+        _ => false,
     }
 }
 

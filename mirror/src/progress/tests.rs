@@ -91,7 +91,7 @@ fn a_record_that_was_not_sent_is_taken_back() {
 fn sequence_numbers_may_wrap() {
     let mut progress = Progress::default();
     let slot = progress.assign("t", 0, 0, None);
-    progress.slots[0].as_mut().unwrap().first_sequence = u32::MAX - 1;
+    progress.slots[0].1.as_mut().unwrap().first_sequence = u32::MAX - 1;
     let tokens: Vec<Token> = (0..5).map(|o| progress.received(slot, o).unwrap()).collect();
     for token in tokens.iter().rev() {
         assert!(progress.acknowledged(*token));
@@ -229,4 +229,43 @@ fn the_witness_is_the_last_record_of_the_acknowledged_prefix() {
     let again = progress.assign("t", 0, 3, None);
     assert_ne!(again, slot);
     assert_eq!((progress.witness("t", 0), last(&progress)), (None, None), "another assignment");
+}
+
+#[test]
+fn what_holds_no_record_is_passed_once_nothing_is_in_flight() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 5, Some(5));
+    let token = progress.received(slot, 5).unwrap();
+    let end = Place { topic: "t".to_owned(), partition: 0, offset: 8 };
+    progress.reach(&end);
+    assert!(progress.take_commits().is_empty(), "a record is in flight");
+    progress.acknowledged(token);
+    progress.reach(&end);
+    assert_eq!(progress.take_commits(), std::slice::from_ref(&end));
+    progress.reach(&Place { offset: 6, ..end.clone() });
+    assert!(progress.take_commits().is_empty(), "it goes nowhere back");
+    assert_eq!(progress.next_positions(), [end]);
+}
+
+#[test]
+fn slots_are_used_again_and_late_acknowledgements_count_for_nothing() {
+    let mut progress = Progress::default();
+    let mut late = Vec::new();
+    for round in 0..1000 {
+        for partition in 0..3 {
+            let slot = progress.assign("t", partition, 0, Some(0));
+            late.push(progress.received(slot, round).unwrap());
+        }
+        // All at once, or one after the other.
+        (0..round % 4).for_each(|partition| progress.revoke("t", partition as i32));
+    }
+    assert!(progress.slots.len() <= 4, "{} slots for 3 partitions", progress.slots.len());
+    let slot = progress.assign("t", 0, 0, Some(0));
+    let current = progress.received(slot, 0).unwrap();
+    for token in late {
+        assert!(!progress.acknowledged(token) && progress.place(token).is_none());
+        assert!(!progress.is_current(token.slot()));
+    }
+    assert!(progress.acknowledged(current));
+    assert!(!progress.acknowledged(Token::NONE));
 }

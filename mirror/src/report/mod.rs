@@ -50,6 +50,8 @@ pub(crate) struct Partition {
     /// Source offsets of what was copied; null if nothing was.
     first_offset: Option<i64>,
     last_offset: Option<i64>,
+    /// Another member of the group has read it to its end, so the rest is in that one's report.
+    elsewhere: bool,
     /// What was read.
     source: Side,
     /// What was acknowledged.
@@ -95,7 +97,13 @@ impl Side {
 }
 
 impl Partition {
-    pub(crate) fn new(topic: &str, partition: i32, end_offset: i64, copied: &Copied) -> Self {
+    pub(crate) fn new(
+        topic: &str,
+        partition: i32,
+        end_offset: i64,
+        elsewhere: bool,
+        copied: &Copied,
+    ) -> Self {
         let place = |(partition, range): (&i32, &Range)| DestinationPartition {
             partition: *partition,
             records: range.records,
@@ -106,6 +114,7 @@ impl Partition {
             topic: topic.to_owned(),
             partition,
             end_offset,
+            elsewhere,
             first_offset: copied.source.first,
             last_offset: copied.source.last,
             source: copied.read.into(),

@@ -21,11 +21,18 @@ const NUMBERS: std::ops::Range<usize> = 1..4;
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let records: u64 = self.topics.iter().map(|topic| topic.destination.records).sum();
-        let partitions = self.partitions.len();
+        let elsewhere = self.partitions.iter().filter(|partition| partition.elsewhere).count();
+        let partitions = self.partitions.len() - elsewhere;
         writeln!(
             formatter,
             "copied {records} records of {partitions} partitions up to the end offsets of the start"
         )?;
+        if elsewhere > 0 {
+            writeln!(
+                formatter,
+                "{elsewhere} more partitions were read to their ends by other members of the group: see their reports"
+            )?;
+        }
         if !self.partitions.is_empty() {
             writeln!(formatter)?;
             table(formatter, &self.rows())?;
@@ -102,6 +109,12 @@ fn table(formatter: &mut fmt::Formatter<'_>, rows: &[[String; COLUMNS.len()]]) -
 
 fn notes(formatter: &mut fmt::Formatter<'_>, partition: &Partition) -> fmt::Result {
     let Partition { topic, partition: number, dropped, lost, repeated, .. } = partition;
+    if partition.elsewhere {
+        writeln!(
+            formatter,
+            "{topic} [{number}]: read to its end by another member of the group; this line has only what was copied here"
+        )?;
+    }
     if *dropped > 0 {
         writeln!(formatter, "{topic} [{number}]: {dropped} records were dropped, see the log")?;
     }
@@ -150,8 +163,8 @@ mod tests {
 
     fn report(complete: bool, of_first: &Copied) -> Report {
         let partitions = vec![
-            Partition::new("orders", 0, 13, of_first),
-            Partition::new("orders", 10, 0, &Copied::default()),
+            Partition::new("orders", 0, 13, false, of_first),
+            Partition::new("orders", 10, 0, false, &Copied::default()),
         ];
         Report::new(complete, partitions)
     }
@@ -188,5 +201,22 @@ orders        all        2      3                  DIGEST
         let text = report(true, &changed).to_string();
         assert!(text.contains("orders [0]: what was read has the digest"), "{text}");
         assert!(!text.contains("not complete"), "{text}");
+    }
+
+    #[test]
+    fn what_others_copied_is_told_apart() {
+        let partitions = vec![
+            Partition::new("orders", 0, 13, false, &copied(&["a"])),
+            Partition::new("orders", 1, 9, true, &Copied::default()),
+        ];
+        let text = Report::new(true, partitions).to_string();
+        for words in [
+            "copied 1 records of 1 partitions",
+            "1 more partitions were read to their ends by other members",
+            "orders [1]: read to its end by another member",
+        ] {
+            assert!(text.contains(words), "no {words:?} in\n{text}");
+        }
+        assert!(!text.contains("orders [0]: read to its end"), "{text}");
     }
 }

@@ -11,6 +11,7 @@ mod groups;
 mod headers;
 mod once;
 mod outages;
+mod refusals;
 mod refusing;
 mod sizes;
 mod support;

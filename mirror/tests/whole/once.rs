@@ -224,3 +224,36 @@ fn a_run_that_fails_reports_what_it_did() {
 fn json_needs_once() {
     world(1, 1).mirror(&["--json"]).fails(2, &["--json", "add --once"]);
 }
+
+#[test]
+fn processes_of_one_group_end_when_all_of_them_are_done() {
+    let world = world(4, 1);
+    let records = varied(400);
+    produce(&world.source, TOPIC, &records);
+    // Both come within the three seconds that the mock's group waits for members, so each has two partitions.
+    let arguments = ["--once", "--json", "--offset.commit.interval.ms=200"];
+    let mirrors = [world.mirror(&arguments), world.mirror(&arguments)];
+    let reports = mirrors.map(|mirror| -> Value {
+        let output = mirror.ends_well();
+        serde_json::from_str(&output).unwrap()
+    });
+    let mut copied = sorted(&read(&world.destination, TOPIC));
+    copied.dedup();
+    assert_eq!(copied, sorted(&records));
+    assert_eq!(world.committed(4), ends(&world.source, TOPIC));
+    let elsewhere = |report| -> Vec<bool> {
+        fields(report, "/elsewhere").into_iter().map(|one| one.as_bool().unwrap()).collect()
+    };
+    assert!(reports.iter().all(|report| report["complete"] == true));
+    assert!(
+        reports.iter().any(|report| elsewhere(report).contains(&true)),
+        "one had everything: {reports:?}"
+    );
+    for (report, other) in [(&reports[0], &reports[1]), (&reports[1], &reports[0])] {
+        for (partition, is_elsewhere) in (0..).zip(elsewhere(report)) {
+            let [here, there] =
+                [report, other].map(|report| numbers(report, "/destination/records")[&partition]);
+            assert!(!is_elsewhere || there > 0 && here == 0, "{partition}: {here}, {there}");
+        }
+    }
+}

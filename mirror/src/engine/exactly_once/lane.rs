@@ -17,8 +17,10 @@ use super::{
         stream::Stream,
     },
     positions::{self, Origin},
+    uncommitted::Uncommitted,
 };
 use crate::{
+    meters::StreamMeters,
     progress::{Place, Token},
     witness::Note,
 };
@@ -122,24 +124,26 @@ impl Lane {
         }
     }
 
-    /// Hands a record over. An error that is not of this record breaks the lane, and is no error here.
+    /// Hands a record over; false if it is not sent. An error that is not of this record breaks the lane, and is no
+    /// error here.
     pub(super) fn send(
         &mut self,
         offset: i64,
         record: BaseRecord<'_, [u8], [u8], usize>,
-    ) -> Result<(), KafkaError> {
+    ) -> Result<bool, KafkaError> {
         self.begin();
         if self.broken.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         match self.producer.send(record) {
             Ok(()) => {
                 self.next = offset + 1;
-                Ok(())
+                self.uncommitted(Uncommitted::sent);
+                Ok(true)
             }
             Err((error, _)) if is_of_the_transaction(error.rdkafka_error_code()) => {
                 self.breaks(&error);
-                Ok(())
+                Ok(false)
             }
             Err((error, _)) => {
                 if absent::is_missing(&error) {
@@ -216,6 +220,11 @@ impl Lane {
         Tried::Done
     }
 
+    /// What is on its way is nobody's business any more.
+    pub(super) fn give_up_reports(&self) {
+        self.uncommitted(|uncommitted| uncommitted.give_up(self.meters()));
+    }
+
     /// Drops what is on its way, and hears so of each record: none stays in flight for those who look.
     pub(super) fn forget_unsent(&self) {
         self.producer.purge(PurgeConfig::default().queue().inflight());
@@ -229,7 +238,7 @@ impl Lane {
 
     /// Counts what its committed transactions carried.
     pub(super) fn count(&self) {
-        self.producer.context().committed();
+        self.uncommitted(|uncommitted| uncommitted.committed(self.meters()));
     }
 
     /// Why it is broken, if it is.
@@ -272,6 +281,16 @@ impl Lane {
         &self.key
     }
 
+    fn uncommitted(&self, of: impl FnOnce(&Uncommitted)) {
+        if let Some(uncommitted) = &self.producer.context().uncommitted {
+            of(uncommitted);
+        }
+    }
+
+    fn meters(&self) -> &StreamMeters {
+        &self.producer.context().notes.meters
+    }
+
     fn name(&self) -> String {
         format!("{} [{}]", self.topic, self.partition)
     }
@@ -297,9 +316,9 @@ fn may_be_tried_again(error: &KafkaError) -> bool {
 /// sent again, so that it must not be taken for a record that cannot be sent.
 pub(in super::super) fn is_of_the_transaction(code: Option<RDKafkaErrorCode>) -> bool {
     use RDKafkaErrorCode::{
-        ClusterAuthorizationFailed, InvalidRecord, InvalidTopic, MessageBatchTooLarge,
-        MessageSizeTooLarge, QueueFull, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
-        UnknownTopicOrPartition,
+        ClusterAuthorizationFailed, InvalidRecord, InvalidTimestamp, InvalidTopic,
+        MessageBatchTooLarge, MessageSizeTooLarge, PolicyViolation, QueueFull,
+        TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
     };
     !matches!(
         code,
@@ -308,6 +327,8 @@ pub(in super::super) fn is_of_the_transaction(code: Option<RDKafkaErrorCode>) ->
                 | MessageSizeTooLarge
                 | MessageBatchTooLarge
                 | InvalidRecord
+                | InvalidTimestamp
+                | PolicyViolation
                 | InvalidTopic
                 | UnknownTopic
                 | UnknownPartition

@@ -14,6 +14,7 @@ pub(super) mod positions;
 mod reading;
 #[cfg(test)]
 mod trials;
+mod uncommitted;
 mod wait;
 
 use std::{
@@ -34,6 +35,7 @@ use rdkafka::{
     topic_partition_list::TopicPartitionListElem,
 };
 
+pub(super) use uncommitted::Uncommitted;
 use wait::Wait;
 
 use super::{
@@ -80,16 +82,16 @@ impl Lanes {
         Self { origin, stop, by_slot, broken, mended: Cell::new(None) }
     }
 
-    /// Hands a record to its partition's lane.
+    /// Hands a record to its partition's lane; false if that sends nothing any more.
     pub(super) fn send(
         &self,
         token: Token,
         offset: i64,
         record: BaseRecord<'_, [u8], [u8], usize>,
-    ) -> Result<(), KafkaError> {
+    ) -> Result<bool, KafkaError> {
         let mut lanes = self.by_slot.borrow_mut();
         // Without a lane it is a record of an assignment that is gone.
-        lanes.get_mut(&token.slot()).map_or(Ok(()), |lane| lane.send(offset, record))
+        lanes.get_mut(&token.slot()).map_or(Ok(false), |lane| lane.send(offset, record))
     }
 
     /// Reads the reports that are there, of all lanes.
@@ -126,6 +128,7 @@ impl Lanes {
     pub(super) fn close(&self, is_ours: impl Fn(Slot) -> bool) {
         let mut lanes = self.by_slot.borrow_mut();
         let closed: Vec<Lane> = lanes.extract_if(|slot, _| !is_ours(*slot)).map(|l| l.1).collect();
+        closed.iter().for_each(Lane::give_up_reports);
         end(closed);
     }
 }
@@ -273,6 +276,7 @@ impl Stream<'_> {
     fn give_up_broken(&self, lanes: &Lanes) {
         let mut all = lanes.by_slot.borrow_mut();
         for (_, lane) in all.extract_if(|_, lane| lane.broken().is_some()) {
+            lane.give_up_reports();
             let Place { topic, partition, .. } = lane.place();
             self.notes.progress().revoke(&topic, partition);
             if let Some(goal) = self.notes.goal.get() {

@@ -12,7 +12,7 @@ use rdkafka::{
     ClientConfig,
     mocking::MockCluster,
     producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
-    types::RDKafkaRespErr,
+    types::{RDKafkaApiKey, RDKafkaRespErr},
 };
 
 use super::{
@@ -148,4 +148,20 @@ fn a_stop_waits_once_for_a_destination_that_is_silent() {
     assert!(matches!(ended, Err(EngineError::Aborted { .. })), "{ended:?}");
     let took = stopped.elapsed();
     assert!(took < Duration::from_secs(40), "it took {took:?}");
+}
+
+#[test]
+fn records_of_an_aborted_transaction_are_not_in_flight_for_ever() {
+    const RECORDS: u64 = 5000;
+    let world = World::new();
+    world.destination.broker_round_trip_time(1, Duration::from_millis(20)).unwrap();
+    let fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+    world.destination.request_errors(RDKafkaApiKey::Produce, &[fenced]);
+    let ended = world.run(|| {
+        world.produce(RECORDS as usize);
+        world.wait_for("copy", || world.meters.snapshot().copied >= RECORDS);
+        world.wait_for("end of what is in flight", || world.meters.snapshot().in_flight == 0);
+        world.stop.request();
+    });
+    assert!(ended.is_ok(), "{ended:?}");
 }
