@@ -232,6 +232,18 @@ impl Progress {
         topics: &[Watched],
         oldest: Duration,
     ) -> Result<Option<Positions>, ClusterError> {
+        let positions = self.try_look(topics, oldest);
+        if positions.is_err() {
+            self.unrest.blind(Instant::now());
+        }
+        positions
+    }
+
+    fn try_look(
+        &mut self,
+        topics: &[Watched],
+        oldest: Duration,
+    ) -> Result<Option<Positions>, ClusterError> {
         let rebalanced = match &mut self.rebalances {
             Some(rebalances) => rebalances.seen()?,
             None => false,

@@ -20,6 +20,8 @@ pub struct Unrest {
     written: Vec<(usize, Instant)>,
     /// Events of the history that have ended since.
     over: Vec<(usize, Ends)>,
+    /// When a cluster could not be seen last.
+    blind: Option<Instant>,
 }
 
 /// What the history does not know yet.
@@ -40,10 +42,16 @@ impl Unrest {
         self.written.push((number, now));
     }
 
+    /// A cluster cannot be seen. What waits for it may still go on.
+    pub(super) fn blind(&mut self, now: Instant) {
+        self.blind = Some(now);
+    }
+
     /// The destination ends there, and the group is stable since then, if it is.
     pub(super) fn look(&mut self, stable_since: Option<Instant>, ends: &Ends, now: Instant) {
         let Some(stable_since) = stable_since else { return };
-        let is_over = |began: Instant| now.duration_since(began.max(stable_since)) > EXPELLED;
+        let since = self.blind.map_or(stable_since, |blind| blind.max(stable_since));
+        let is_over = |began: Instant| now.duration_since(began.max(since)) > EXPELLED;
         let open = self.seen.iter_mut().filter(|(event, _)| event.over.is_none());
         for (event, _) in open.filter(|(_, began)| is_over(*began)) {
             event.over = Some(ends.clone());
@@ -101,6 +109,7 @@ mod tests {
         Stops,
         /// The group is stable since then, and the destination ends there.
         Looks(Option<u64>, i64),
+        Blind,
     }
     use Step::*;
 
@@ -120,6 +129,7 @@ mod tests {
                     history.push(event(EventKind::Freeze));
                 }
                 Thaws => unrest.may_end(frozen, now),
+                Blind => unrest.blind(now),
                 Looks(since, end) => unrest.look(since.map(second), &ends(*end), now),
             }
         }
@@ -152,6 +162,12 @@ mod tests {
         check(&[(0, Freezes), (7, Thaws), (15, Looks(Some(0), 5))], &[None]);
         check(&[(0, Freezes), (7, Thaws), (16, Looks(Some(0), 5))], &[Some(5)]);
         check(&[(0, Freezes), (7, Thaws), (16, Looks(Some(9), 5))], &[None]);
+    }
+
+    #[test]
+    fn what_waited_for_a_cluster_that_was_down_may_still_go_on() {
+        check(&[(0, Rebalances), (7, Blind), (9, Looks(Some(0), 5))], &[None]);
+        check(&[(0, Rebalances), (7, Blind), (16, Looks(Some(0), 5))], &[Some(5)]);
     }
 
     #[test]

@@ -10,7 +10,10 @@
 
 use crate::{
     contract::{Contract, Timestamps},
-    history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex},
+    history::{
+        Content, DestinationRecord, History, RecordId, SourceOffset, SourceRecord, TopicIndex,
+        TopicPartition,
+    },
 };
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -213,21 +216,25 @@ impl Grouping {
         }
         // A timestamp that is set anew makes a copy like another record by chance.
         let is_timed = contract.timestamps == Timestamps::Kept;
-        let motley = self.pairs.iter().filter(|(group, _)| self.motley.contains(group));
-        let mut alike = HashMap::<_, Vec<u32>>::new();
-        for (group, source) in motley {
-            let content = &history.source[*source as usize].content;
-            alike.entry((*group, content.likeness(is_timed))).or_default().push(*source);
+        let mut numbers = HashMap::new();
+        for pair in 0..self.pairs.len() {
+            let (group, source) = self.pairs[pair];
+            if self.motley.contains(&group) {
+                let content = &history.source[source as usize].content;
+                let number = numbers.entry((group, content.likeness(is_timed)));
+                let number = *number.or_insert_with(|| {
+                    self.groups += 1;
+                    self.groups - 1
+                });
+                self.pairs.push((number, source));
+            }
         }
-        let mut numbers = HashMap::<_, u32>::new();
         for (group, record) in of_destination.iter_mut().zip(&history.destination) {
-            let wanted = (*group, record.content.likeness(is_timed));
-            let Some(members) = alike.get(&wanted) else { continue };
-            *group = *numbers.entry(wanted).or_insert_with(|| {
-                self.pairs.extend(members.iter().map(|source| (self.groups, *source)));
-                self.groups += 1;
-                self.groups - 1
-            });
+            if self.motley.contains(group)
+                && let Some(number) = numbers.get(&(*group, record.content.likeness(is_timed)))
+            {
+                *group = *number;
+            }
         }
     }
 
@@ -257,11 +264,13 @@ impl Grouping {
         }
     }
 
-    /// Records of the producers' log whose ids the source does not hold.
+    /// Records of the producers' log whose ids the source does not hold, or only in what was aborted.
     fn absent(&self, history: &History) -> Vec<u32> {
+        let aborted = aborted_ids(history);
         let on_source = |index: &u32| {
             let produced = &history.produced[*index as usize];
-            self.find(history, &Identity::Id(produced.topic, produced.id)).is_some()
+            !aborted.contains(&(produced.topic, produced.id))
+                && self.find(history, &Identity::Id(produced.topic, produced.id)).is_some()
         };
         (0..history.produced.len() as u32).filter(|index| !on_source(index)).collect()
     }
@@ -276,6 +285,24 @@ pub(super) fn agreement(left: &Content, right: &Content) -> usize {
         left.timestamp() == right.timestamp(),
     ];
     fields.into_iter().filter(|agree| *agree).count()
+}
+
+/// The ids that lie in aborted transactions and nowhere else.
+fn aborted_ids(history: &History) -> HashSet<(TopicIndex, RecordId)> {
+    let id = |record: &SourceRecord| Some((record.at.topic, record.content.id()?));
+    let mut ids: HashSet<_> = history.aborted.iter().filter_map(id).collect();
+    if !ids.is_empty() {
+        let places = places(&history.aborted);
+        let committed = history.source.iter();
+        let committed = committed.filter(|record| !places.contains(&(record.at, record.offset)));
+        committed.filter_map(id).for_each(|id| _ = ids.remove(&id));
+    }
+    ids
+}
+
+/// Where records lie.
+pub(super) fn places(records: &[SourceRecord]) -> HashSet<(TopicPartition, SourceOffset)> {
+    records.iter().map(|record| (record.at, record.offset)).collect()
 }
 
 fn absent_ids(history: &History, absent: &[u32]) -> HashSet<(TopicIndex, RecordId)> {

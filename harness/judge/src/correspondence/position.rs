@@ -14,12 +14,12 @@ use super::{
     NONE,
     account::{Equals, Lane, account},
     count::count,
-    identity::Groups,
+    identity::{Groups, places},
     timeline::Timeline,
 };
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
-    history::{History, TopicPartition},
+    history::{History, SourceOffset, TopicPartition},
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -60,6 +60,7 @@ pub(super) fn resolve(
         history,
         groups,
         contract,
+        aborted: places(&history.aborted),
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
     };
@@ -83,7 +84,10 @@ pub(super) fn resolve(
         vague.flat_map(|copies| members(copies)).filter_map(|source| lane(*source)).collect();
     let told = |copies: &Vec<u32>| lane(members(copies)[0]).filter(|lane| !vague.contains(lane));
     let lanes: HashSet<LaneId> = equals.values().filter_map(told).collect();
-    let counted: Vec<_> = equals.into_values().filter(|copies| told(copies).is_none()).collect();
+    let mut counted: Vec<_> =
+        equals.into_values().filter(|copies| told(copies).is_none()).collect();
+    // Those that can be of few records come first: there may be others that can be of more.
+    counted.sort_by_key(|copies| members(copies).len());
     if !lanes.is_empty() {
         resolver.account(time, |source| lane(source).filter(|lane| lanes.contains(lane)));
     }
@@ -108,6 +112,7 @@ struct Resolver<'h> {
     history: &'h History,
     groups: &'h Groups,
     contract: &'h Contract,
+    aborted: HashSet<(TopicPartition, SourceOffset)>,
     copy_of: Vec<u32>,
     used: Vec<bool>,
 }
@@ -165,9 +170,12 @@ impl<'h> Resolver<'h> {
         partitions.find(|members| from(members[0]) == at).unwrap_or(members)
     }
 
-    /// Whether a subject that starts at the end may have left a record out.
+    /// Whether a record may have been left out: it was aborted, or was there before a subject that starts at the end.
     fn may_be_absent(&self, source: u32) -> bool {
         let record = &self.history.source[source as usize];
+        if self.aborted.contains(&(record.at, record.offset)) {
+            return true;
+        }
         let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&record.at));
         self.contract.start == Start::Latest && ready.is_some_and(|ready| record.offset < *ready)
     }
@@ -178,7 +186,7 @@ impl<'h> Resolver<'h> {
         let members = self.members(copies[0]);
         let from = |member: u32| self.history.source[member as usize].at;
         let to = |copy: &u32| self.history.destination[*copy as usize].at;
-        !self.may_be_absent(members[0])
+        !members.iter().any(|member| self.may_be_absent(*member))
             && from(members[0]) == from(members[members.len() - 1])
             && copies.iter().all(|copy| to(copy) == to(&copies[0]))
     }
