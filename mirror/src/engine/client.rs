@@ -228,10 +228,10 @@ impl ClientContext for Source {
 
     fn stats(&self, statistics: Statistics) {
         self.notes.measure_lags(&statistics);
-        if let Some(goal) = self.notes.goal.get()
-            && !self.notes.holding.load(Ordering::Relaxed)
-        {
-            let is_paused = self.notes.paused.load(Ordering::Relaxed);
+        if let Some(goal) = self.notes.goal.get() {
+            // While a record is held back, there may be a pause for it.
+            let is_paused = self.notes.paused.load(Ordering::Relaxed)
+                || self.notes.holding.load(Ordering::Relaxed);
             let mut progress = self.notes.progress();
             for end in goal.look(&statistics, is_paused) {
                 progress.reach(&end);

@@ -202,7 +202,7 @@ impl<'a> Stream<'a> {
                             self.wait_for_reports(&mut chores, stop)?;
                         }
                     } else {
-                        self.notes.failure()?;
+                        self.failure()?;
                     }
                 }
                 Some(Err(error)) => self.on_consumer_error(&error, stop)?,
