@@ -74,14 +74,18 @@ impl World {
         }
     }
 
+    /// Where the scenario is performed.
+    pub fn testbed(&self) -> Result<&Testbed, String> {
+        self.testbed.as_ref().ok_or_else(|| "the scenario has no clusters".into())
+    }
+
     /// What the judge says of the history so far.
     pub fn judgement(&mut self) -> Result<Judgement, String> {
-        let testbed = self.testbed.as_ref().ok_or("the scenario has no clusters")?;
-        if testbed.history().completion.is_none() {
+        if self.testbed()?.history().completion.is_none() {
             return Err("the step asks before the mirror has caught up".into());
         }
         self.questions += 1;
-        Ok(testbed.judge())
+        Ok(self.testbed()?.judge())
     }
 
     /// Asks whether none of `anomalies` was found.
@@ -99,7 +103,7 @@ impl World {
     /// Ends the scenario as inconclusive where the contract does not promise what is asked for: no mirror
     /// would be accused, whatever it does. `clause`: what the contract would have to say.
     pub fn promised(&mut self, clause: &str, is_promised: impl Fn(&Contract) -> bool) -> Step {
-        let testbed = self.testbed.as_ref().ok_or("the scenario has no clusters")?;
+        let testbed = self.testbed()?;
         if is_promised(&testbed.contract()) {
             return Ok(());
         }

@@ -95,7 +95,7 @@ impl Progress {
         committed: Option<i64>,
     ) -> Slot {
         self.revoke(topic, partition);
-        let slot = self.free.pop_front().unwrap_or(Slot::first(self.slots.len()));
+        let slot = self.free.pop_front().unwrap_or_else(|| Slot::first(self.slots.len()));
         let new = Some(Partition {
             topic: topic.to_owned(),
             partition,
@@ -146,6 +146,10 @@ impl Progress {
 
     fn followed_partitions(&self) -> impl Iterator<Item = &Partition> {
         self.slots.iter().filter_map(|(_, partition)| partition.as_ref())
+    }
+
+    fn followed_partitions_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
+        self.slots.iter_mut().filter_map(|(_, partition)| partition.as_mut())
     }
 
     /// The slot of a partition, if it is assigned.
@@ -296,7 +300,7 @@ impl Progress {
     /// The positions that a commit may store and has not asked for yet; they count as asked for from now on.
     pub fn take_commits(&mut self) -> Vec<Place> {
         let mut places = Vec::new();
-        for partition in self.slots.iter_mut().filter_map(|(_, partition)| partition.as_mut()) {
+        for partition in self.followed_partitions_mut() {
             if partition.requested != Some(partition.position) {
                 partition.requested = Some(partition.position);
                 places.push(partition.at(partition.position));
@@ -307,7 +311,7 @@ impl Progress {
 
     /// A commit failed: every position is to be asked for again.
     pub fn commit_failed(&mut self) {
-        for partition in self.slots.iter_mut().filter_map(|(_, partition)| partition.as_mut()) {
+        for partition in self.followed_partitions_mut() {
             partition.requested = None;
         }
     }

@@ -19,7 +19,7 @@ async fn application_moves(world: &mut World) -> Step {
 #[then("it skips records or reads them twice, exactly as the placements say")]
 async fn offsets_differ(world: &mut World) -> Step {
     world.ask(&[Anomaly::OffsetsMispredicted])?;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     if testbed.history().resumes.is_empty() {
         return world.doubt("no application went on at the destination".into());
     }
@@ -35,7 +35,7 @@ async fn position_carried_over(world: &mut World) -> Step {
 #[then("an application that goes on there skips nothing, and gets no more again than is promised")]
 async fn offsets_translated(world: &mut World) -> Step {
     world.ask(&[Anomaly::TranslationSkips, Anomaly::TranslationRewinds])?;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     if testbed.contract().offsets == Offsets::Independent {
         return world.doubt("the mirror promises nothing: its contract says no offsets".into());
     }

@@ -54,7 +54,7 @@ async fn faithful(world: &mut World) -> Step {
 #[then("nothing is there that was not produced")]
 async fn nothing_added(world: &mut World) -> Step {
     world.ask(&[Anomaly::Phantom, Anomaly::Leaked, Anomaly::Looped])?;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     if testbed.history().aborted.is_empty() {
         return Ok(());
     }
@@ -67,7 +67,7 @@ async fn not_committed_ahead(world: &mut World) -> Step {
     world.ask(&[Anomaly::CommitAhead])?;
     let is_promised = |contract: &Contract| contract.progress != Progress::Unknown;
     world.promised("where progress is kept", is_promised)?;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     let history = testbed.history();
     let mut seen = history.commits.iter().map(|sample| &sample.committed);
     if seen.any(|committed| !committed.is_empty()) {

@@ -96,7 +96,7 @@ async fn selected_too(world: &mut World, topic: String) -> Step {
 #[then(expr = "{word} is empty on the destination")]
 async fn empty_on_destination(world: &mut World, topic: String) -> Step {
     world.ask(&[Anomaly::Leaked])?;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     match testbed.records_on_destination(&topic) {
         0 => Ok(()),
         records => Err(format!("{topic} holds {records} records on the destination")),
@@ -106,7 +106,7 @@ async fn empty_on_destination(world: &mut World, topic: String) -> Step {
 #[then("the settings that the mirror promises to copy are the same on both sides")]
 async fn settings_copied(world: &mut World) -> Step {
     world.ask(&[Anomaly::ConfigDrift])?;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     if testbed.contract().copied_configs.is_empty() {
         return world.doubt("the mirror promises none: its contract says no copied-configs".into());
     }
@@ -116,7 +116,7 @@ async fn settings_copied(world: &mut World) -> Step {
 #[then(expr = "the destination has {int} partition(s) of {word}")]
 async fn destination_partitions(world: &mut World, partitions: u32, topic: String) -> Step {
     world.questions += 1;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     match testbed.destination_partitions(&topic) {
         found if found == partitions => Ok(()),
         found => world.doubt(format!("{topic} has {found} partitions on the destination")),

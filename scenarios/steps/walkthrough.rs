@@ -28,7 +28,7 @@ async fn typed(world: &mut World, name: String, command: String, step: &gherkin:
 #[then(expr = "it shows {word}")]
 async fn shows(world: &mut World, line: String) -> Step {
     world.questions += 1;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     if testbed.shell_output().lines().any(|shown| shown == line) {
         return Ok(());
     }
@@ -44,7 +44,7 @@ async fn shows_the_same(world: &mut World, command: String, name: String) -> Ste
     let command = format!("timeout {SECONDS_OF_READING} {command}");
     world.act(Action::Shell { side: side(&name)?, command, input: String::new() }).await?;
     world.questions += 1;
-    let testbed = world.testbed.as_ref().ok_or("the scenario has no clusters")?;
+    let testbed = world.testbed()?;
     let shown = testbed.data_lines();
     if counted(&shown) == counted(&world.typed) {
         return Ok(());

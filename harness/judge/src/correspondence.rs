@@ -58,6 +58,8 @@ pub(crate) struct Correspondence {
     pub(crate) unordered: HashSet<u32>,
     /// Source records that have equals: which of them a copy is of was chosen, not seen.
     pub(crate) equal: HashSet<u32>,
+    /// Source records of aborted transactions, if they are part of the history's source.
+    pub(crate) aborted: HashSet<u32>,
     /// Records of the producers' log whose ids the source does not hold.
     pub(crate) absent: Vec<u32>,
     /// Marks in time.
@@ -123,6 +125,7 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         keys,
         unordered: resolved.unordered,
         equal: resolved.equal,
+        aborted: groups.aborted,
         absent: groups.absent,
         before_mark,
         timeline,

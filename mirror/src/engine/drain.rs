@@ -92,7 +92,7 @@ impl Stream<'_> {
         self.forget_unsent();
         let new = make_producer(self.settings, &self.producer_settings, &self.notes)?;
         let old = self.producer.replace(new);
-        // What is on its way arrives before anything new is sent, or never.
+        // What is on its way arrives before anything new is sent, unless a broker holds it unread for longer.
         let since = Instant::now();
         while old.in_flight_count() > 0 && since.elapsed() < ON_ITS_WAY {
             old.poll(BETWEEN_REPORTS);

@@ -22,13 +22,9 @@ fn records(count: usize) -> Vec<Record> {
     (0..count).map(record).collect()
 }
 
-fn answer(world: &World, answers: &[RDKafkaRespErr]) {
-    world.destination.request_errors(RDKafkaApiKey::Produce, answers);
-}
-
 /// The mirror ends at the refused record, which is named; what the destination holds then.
 fn ends_at(world: &World, offset: usize, answers: &[RDKafkaRespErr]) -> Vec<Record> {
-    answer(world, answers);
+    world.destination.request_errors(RDKafkaApiKey::Produce, answers);
     let place = format!("{TOPIC} [0] at offset {offset}:");
     world.mirror(&[]).fails(1, &["send the record", &place, "InvalidRecord"]);
     world.destination.clear_request_errors(RDKafkaApiKey::Produce);

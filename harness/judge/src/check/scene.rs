@@ -11,7 +11,7 @@ use crate::{
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// An order that a source record belongs to within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +27,6 @@ pub(crate) struct Scene<'h> {
     pub(crate) history: &'h History,
     pub(crate) contract: &'h Contract,
     pub(crate) correspondence: Correspondence,
-    /// Source records of aborted transactions, if they are part of the history's source.
-    aborted: HashSet<u32>,
     /// On compacted topics: the last record of each source partition and key.
     last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
@@ -48,25 +46,15 @@ pub(crate) enum Completeness {
     Unknown,
 }
 
-/// The records of aborted transactions that the source of a history holds.
-fn aborted(history: &History) -> HashSet<u32> {
-    let find = |aborted: &SourceRecord| {
-        let place = (aborted.at, aborted.offset);
-        history.source.binary_search_by_key(&place, |record| (record.at, record.offset)).ok()
-    };
-    history.aborted.iter().filter_map(find).map(|index| index as u32).collect()
-}
-
 impl<'h> Scene<'h> {
     pub(crate) fn of(history: &'h History, contract: &'h Contract) -> Scene<'h> {
         let correspondence = correspond(history, contract);
-        let aborted = aborted(history);
         let (mut last_of_key, mut copied_from) =
             (HashMap::new(), HashMap::<u32, BTreeMap<_, _>>::new());
         for (index, record) in history.source.iter().enumerate() {
             // What was aborted and not copied supersedes nothing.
-            let is_there =
-                correspondence.first[index] != NONE || !aborted.contains(&(index as u32));
+            let is_there = correspondence.first[index] != NONE
+                || !correspondence.aborted.contains(&(index as u32));
             if history.topics[record.at.topic as usize].compacted && is_there {
                 let shard = (record.at, correspondence.keys[index]);
                 last_of_key.insert(shard, index as u32);
@@ -77,7 +65,7 @@ impl<'h> Scene<'h> {
         }
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
-        Scene { history, contract, correspondence, aborted, last_of_key, copied_from, expired }
+        Scene { history, contract, correspondence, last_of_key, copied_from, expired }
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -122,7 +110,7 @@ impl<'h> Scene<'h> {
 
     /// Whether it lies in an aborted transaction: it may be copied, and need not be.
     pub(crate) fn is_aborted(&self, source: u32) -> bool {
-        self.aborted.contains(&source)
+        self.correspondence.aborted.contains(&source)
     }
 
     fn is_below_cut(&self, record: &SourceRecord) -> bool {

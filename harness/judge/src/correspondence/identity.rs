@@ -10,10 +10,7 @@
 
 use crate::{
     contract::{Contract, Timestamps},
-    history::{
-        Content, DestinationRecord, History, RecordId, SourceOffset, SourceRecord, TopicIndex,
-        TopicPartition,
-    },
+    history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex},
 };
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -29,6 +26,8 @@ pub(super) struct Groups {
     members: Vec<u32>,
     /// The group of each destination record, or [`NONE`].
     pub(super) of_destination: Vec<u32>,
+    /// Source records of aborted transactions, if they are part of the history's source.
+    pub(super) aborted: HashSet<u32>,
     /// Produced records whose ids the source does not hold.
     pub(super) absent: Vec<u32>,
 }
@@ -84,7 +83,8 @@ pub(super) fn group(
         }
     }
     grouping.by_likeness(history, contract, &mut of_destination);
-    let absent = grouping.absent(history);
+    let aborted = aborted_on_source(history);
+    let absent = grouping.absent(history, &aborted);
     let produced = absent_ids(history, &absent);
     unknown.retain(|index| {
         let record = &history.destination[*index as usize];
@@ -95,7 +95,7 @@ pub(super) fn group(
         grouping.by_content(history, &unknown, &mut of_destination);
     }
     let (starts, members) = collect(grouping.pairs, grouping.groups);
-    Groups { starts, members, of_destination, absent }
+    Groups { starts, members, of_destination, aborted, absent }
 }
 
 /// What a source record goes by.
@@ -265,8 +265,8 @@ impl Grouping {
     }
 
     /// Records of the producers' log whose ids the source does not hold, or only in what was aborted.
-    fn absent(&self, history: &History) -> Vec<u32> {
-        let aborted = aborted_ids(history);
+    fn absent(&self, history: &History, aborted: &HashSet<u32>) -> Vec<u32> {
+        let aborted = aborted_ids(history, aborted);
         let on_source = |index: &u32| {
             let produced = &history.produced[*index as usize];
             !aborted.contains(&(produced.topic, produced.id))
@@ -288,21 +288,24 @@ pub(super) fn agreement(left: &Content, right: &Content) -> usize {
 }
 
 /// The ids that lie in aborted transactions and nowhere else.
-fn aborted_ids(history: &History) -> HashSet<(TopicIndex, RecordId)> {
+fn aborted_ids(history: &History, aborted: &HashSet<u32>) -> HashSet<(TopicIndex, RecordId)> {
     let id = |record: &SourceRecord| Some((record.at.topic, record.content.id()?));
     let mut ids: HashSet<_> = history.aborted.iter().filter_map(id).collect();
     if !ids.is_empty() {
-        let places = places(&history.aborted);
-        let committed = history.source.iter();
-        let committed = committed.filter(|record| !places.contains(&(record.at, record.offset)));
+        let committed = (0..).zip(&history.source).filter(|(index, _)| !aborted.contains(index));
+        let committed = committed.map(|(_, record)| record);
         committed.filter_map(id).for_each(|id| _ = ids.remove(&id));
     }
     ids
 }
 
-/// Where records lie.
-pub(super) fn places(records: &[SourceRecord]) -> HashSet<(TopicPartition, SourceOffset)> {
-    records.iter().map(|record| (record.at, record.offset)).collect()
+/// The records of aborted transactions that the source of a history holds.
+fn aborted_on_source(history: &History) -> HashSet<u32> {
+    let find = |aborted: &SourceRecord| {
+        let place = (aborted.at, aborted.offset);
+        history.source.binary_search_by_key(&place, |record| (record.at, record.offset)).ok()
+    };
+    history.aborted.iter().filter_map(find).map(|index| index as u32).collect()
 }
 
 fn absent_ids(history: &History, absent: &[u32]) -> HashSet<(TopicIndex, RecordId)> {

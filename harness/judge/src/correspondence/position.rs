@@ -14,12 +14,12 @@ use super::{
     NONE,
     account::{Equals, Lane, account},
     count::count,
-    identity::{Groups, places},
+    identity::Groups,
     timeline::Timeline,
 };
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
-    history::{History, SourceOffset, TopicPartition},
+    history::{History, TopicPartition},
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -60,7 +60,6 @@ pub(super) fn resolve(
         history,
         groups,
         contract,
-        aborted: places(&history.aborted),
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
     };
@@ -112,7 +111,6 @@ struct Resolver<'h> {
     history: &'h History,
     groups: &'h Groups,
     contract: &'h Contract,
-    aborted: HashSet<(TopicPartition, SourceOffset)>,
     copy_of: Vec<u32>,
     used: Vec<bool>,
 }
@@ -172,10 +170,10 @@ impl<'h> Resolver<'h> {
 
     /// Whether a record may have been left out: it was aborted, or was there before a subject that starts at the end.
     fn may_be_absent(&self, source: u32) -> bool {
-        let record = &self.history.source[source as usize];
-        if self.aborted.contains(&(record.at, record.offset)) {
+        if self.groups.aborted.contains(&source) {
             return true;
         }
+        let record = &self.history.source[source as usize];
         let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&record.at));
         self.contract.start == Start::Latest && ready.is_some_and(|ready| record.offset < *ready)
     }
