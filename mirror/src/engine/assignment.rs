@@ -2,7 +2,7 @@
 //!
 //! Where to begin is decided here and not by librdkafka, so that a position is always a number: it starts
 //! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
-//! record is read: if the mirror dies before its next commit, nothing is skipped by starting at the end again.
+//! record is read, so that whoever comes next begins there too.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::{
 /// How long the group may wait for what is in flight when partitions are taken away.
 const BEFORE_REVOKE: Duration = Duration::from_secs(10);
 /// One question to a cluster.
-const QUESTION: Duration = Duration::from_secs(5);
+pub(super) const QUESTION: Duration = Duration::from_secs(5);
 /// How long a topic that is just being created may take to have partitions.
 const TOPIC_APPEARS: Duration = Duration::from_secs(10);
 /// Pause before asking again.

@@ -12,19 +12,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, OnceLock},
     thread,
-    time::Duration,
 };
 
-use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-    error::KafkaResult,
-};
+use rdkafka::error::KafkaResult;
 
 use super::{
     EngineError, Settings,
-    assignment::{Start, insist},
-    client::{self, Quiet, lock},
+    assignment::Start,
+    client::{self, lock},
     data_loss::Loss,
     reader::{Answer, Asked, Key, Reader, Seen},
     stream::Stream,
@@ -35,8 +30,6 @@ use crate::{
     witness::{Note, Witness},
 };
 
-/// One question to the source.
-const QUESTION: Duration = Duration::from_secs(5);
 /// So many records of each partition that were found to be the same are remembered.
 const ANCHORS: usize = 2;
 
@@ -192,40 +185,6 @@ pub(super) fn broken(witnesses: &[Witness], answer: &Answer) -> Option<Break> {
 }
 
 impl Stream<'_> {
-    /// Where the group begins at the end: keeps what there is now, unless the group has begun before. False if it
-    /// is time to stop.
-    pub(super) fn see_what_is_there(
-        &self,
-        look_out: &BaseConsumer<Quiet>,
-        stop: &Stop,
-    ) -> Result<bool, EngineError> {
-        let ask = || {
-            let metadata = look_out.fetch_metadata(None, QUESTION)?;
-            let mut list = TopicPartitionList::new();
-            for topic in metadata.topics() {
-                let partitions = topic.partitions().iter();
-                for partition in partitions.filter(|_| self.settings.filter.matches(topic.name())) {
-                    list.add_partition(topic.name(), partition.id());
-                }
-            }
-            if list.count() == 0 {
-                return Ok(BTreeSet::new());
-            }
-            let committed = self.consumer.committed_offsets(list, QUESTION)?;
-            let mut there = BTreeSet::new();
-            for element in committed.elements() {
-                element.error()?;
-                if matches!(element.offset(), Offset::Offset(_)) {
-                    return Ok(BTreeSet::new());
-                }
-                there.insert((element.topic().to_owned(), element.partition()));
-            }
-            Ok(there)
-        };
-        let there = insist("committed offsets", stop, ask)?;
-        Ok(there.map(|there| self.notes.custody.keep_first_seen(there)).is_some())
-    }
-
     /// The partitions that a topic had and no longer has, unless they have been reported.
     fn shrunk(&self, topic: &str, had: i32, has: i32) -> Vec<Loss> {
         let custody = &self.notes.custody;

@@ -22,6 +22,7 @@ mod furthest;
 mod guard;
 mod headers;
 mod lag;
+mod latest;
 mod limits;
 mod notes;
 mod once;
@@ -146,7 +147,7 @@ fn mirror(
     }
     if settings.reset == Reset::Latest {
         for stream in made.iter().flatten().take(1) {
-            if !stream.see_what_is_there(&look_out, stop)? {
+            if !stream.begin_at_the_end(&look_out, stop)? {
                 return Ok(Totals::default());
             }
         }

@@ -218,10 +218,26 @@ fn with_latest_only_what_was_there_at_the_first_start_begins_at_its_end() {
     create("testtopic-running", 20);
     wait("testtopic-running", 20, &|| mirror.log());
     mirror.signal(Signal::SIGKILL);
-    mirror.end();
+    let (_, former) = mirror.end();
     create("testtopic-stopped", 30);
     let mirror = world.mirror_of(&arguments);
-    wait("testtopic-stopped", 30, &|| mirror.log());
+    wait("testtopic-stopped", 30, &|| format!("{former}\n\n{}", mirror.log()));
     mirror.stop();
     assert_eq!(ends(&world.destination, TOPIC)[&0], 0, "what was there before is not wanted");
+}
+
+#[test]
+fn with_latest_the_group_begins_before_a_stream_has_joined_it() {
+    let world = world(1, 1).consumer("auto.offset.reset=latest");
+    produce(&world.source, TOPIC, &varied(50));
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("mirroring testtopic");
+    mirror.signal(Signal::SIGKILL);
+    let (_, former) = mirror.end();
+    assert!(!former.contains("stream 0 reads"), "killed too late: {former}");
+    produce(&world.source, TOPIC, &others(50, 60));
+    let mirror = world.mirror(&[]);
+    world.wait_for_the_end(&mirror);
+    mirror.stop();
+    assert_eq!(ends(&world.destination, TOPIC)[&0], 10, "{former}");
 }
