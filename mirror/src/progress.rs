@@ -260,6 +260,9 @@ impl Progress {
         if partition.in_flight.is_empty() && partition.next < end.offset {
             partition.next = end.offset;
             partition.position = end.offset;
+            if let Some(account) = &mut partition.account {
+                account.reach(end.offset);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rdkafka::{
     Offset, TopicPartitionList,
+    client::Client,
     consumer::{Consumer, RebalanceProtocol},
     error::{KafkaError, KafkaResult},
     producer::Producer,
@@ -18,6 +19,7 @@ use super::{
     client::{self, Rebalance},
     drain::Drained,
     exactly_once::Opened,
+    lifeline::{Asking, Connected},
     stream::{Stream, consume},
 };
 use crate::{
@@ -128,7 +130,7 @@ impl Stream<'_> {
         }
         progress.expect_again(slot, self.notes.furthest.of(topic, *partition));
         if let Some(goal) = self.notes.goal.get()
-            && let Some(account) = goal.account(topic, *partition)
+            && let Some(account) = goal.take(topic, *partition)
         {
             let account = match &self.lanes {
                 None => account,
@@ -281,7 +283,10 @@ impl Stream<'_> {
             committed.elements().iter().try_for_each(|element| element.error())?;
             Ok(committed)
         };
-        let Some(committed) = insist("committed offsets", stop, ask)? else { return Ok(None) };
+        let Some(committed) = insist("committed offsets", self.consumer.client(), stop, ask)?
+        else {
+            return Ok(None);
+        };
         let (mut starts, mut notes) = (Vec::new(), Vec::new());
         let mut open = TopicPartitionList::new();
         for element in committed.elements() {
@@ -325,7 +330,9 @@ impl Stream<'_> {
             return Ok(Some(starts));
         }
         let ask = || numbers(self.consumer.offsets_for_times(open.clone(), QUESTION)?);
-        let Some(places) = insist("start offsets", stop, ask)? else { return Ok(None) };
+        let Some(places) = insist("start offsets", self.consumer.client(), stop, ask)? else {
+            return Ok(None);
+        };
         starts.extend(places.into_iter().map(Start::at));
         Ok(Some(starts))
     }
@@ -348,17 +355,20 @@ pub(super) fn numbers(list: TopicPartitionList) -> KafkaResult<Vec<Place>> {
 }
 
 /// Asks until there is an answer, or until we are told that there will be none; `None` if it is time to stop.
-pub(super) fn insist<T>(
+pub(super) fn insist<T, C: Connected>(
     what: &str,
+    client: &Client<C>,
     stop: &Stop,
     ask: impl Fn() -> KafkaResult<T>,
 ) -> Result<Option<T>, EngineError> {
+    let mut asking = Asking::new();
     while !stop.requested() {
         match ask() {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) if client::is_refusal(&error) => return Err(consume(error)),
             Err(error) => {
-                tracing::warn!("the source does not tell the {what}: {}", client::reason(&error))
+                tracing::warn!("the source does not tell the {what}: {}", client::reason(&error));
+                asking.in_vain(client);
             }
         }
         std::thread::sleep(AGAIN);

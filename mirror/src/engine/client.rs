@@ -23,7 +23,8 @@ use rdkafka::{
 };
 
 use super::{
-    EngineError, Settings, exactly_once::Uncommitted, notes::Notes, once, troubles::Troubles,
+    EngineError, Settings, exactly_once::Uncommitted, lifeline::Connected, notes::Notes, once,
+    troubles::Troubles,
 };
 use crate::{
     config,
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// Makes a client; a refused property is the user's to correct.
-pub(super) fn make<Context: ClientContext, Client: FromClientConfigAndContext<Context>>(
+pub(super) fn make<Context: Connected, Client: FromClientConfigAndContext<Context>>(
     settings: &config::Settings,
     more: &[(&str, &str)],
     file: &Path,
@@ -49,6 +50,7 @@ pub(super) fn make<Context: ClientContext, Client: FromClientConfigAndContext<Co
     for (name, value) in more {
         client_config.set(*name, *value);
     }
+    context.troubles().keep_servers(settings.get("bootstrap.servers").unwrap_or_default());
     client_config.create_with_context(context).map_err(|error| {
         let reason = match error {
             KafkaError::ClientConfig(_, _, name, _) if config::is_secret(&name) => {
@@ -98,8 +100,10 @@ impl Quiet {
     pub(super) fn new(side: &'static str) -> Self {
         Self(Troubles::new(side))
     }
+}
 
-    pub(super) fn troubles(&self) -> &Troubles {
+impl Connected for Quiet {
+    fn troubles(&self) -> &Troubles {
         &self.0
     }
 }
@@ -143,6 +147,12 @@ impl ClientContext for Destination {
     fn error(&self, error: KafkaError, reason: &str) {
         self.troubles.error(&error, reason);
         self.notes.denied(&self.troubles);
+    }
+}
+
+impl Connected for Destination {
+    fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 }
 
@@ -237,6 +247,12 @@ impl ClientContext for Source {
                 progress.reach(&end);
             }
         }
+    }
+}
+
+impl Connected for Source {
+    fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 }
 

@@ -145,7 +145,7 @@ impl Stream<'_> {
             Err(error) if absent::is_missing(&error) => Ok(None),
             told => told.map(Some),
         };
-        let told = insist("range of its log", stop, ask)?;
+        let told = insist("range of its log", self.consumer.client(), stop, ask)?;
         Ok(told.flatten())
     }
 

@@ -1,8 +1,8 @@
 //! `--once` in several processes of one group: what another member has read to its end is done, whoever copied it.
 //!
 //! Each member waits for all that was there at the start, and reads only its own partitions. What the others have
-//! committed tells how far theirs are. It is asked for only once the group has given us our partitions: whoever reads
-//! a partition looks whether its committed offset is one of its log, and nobody has looked before.
+//! committed tells how far theirs are. It is asked for only once the group has given us our partitions, and believed
+//! only if the log reaches so far: what was committed of a log that was made anew is for its reader to find out.
 
 use std::{
     sync::Arc,
@@ -10,12 +10,13 @@ use std::{
 };
 
 use rdkafka::{
-    TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaResult,
 };
 
 use super::{
+    assignment::numbers,
     client::{self, Source},
     notes::Notes,
     once::Goal,
@@ -59,7 +60,7 @@ impl<'e> Elsewhere<'e> {
                     let still = self.of_others();
                     let is_of_others =
                         |place: &Place| still.contains(&(place.topic.clone(), place.partition));
-                    self.goal.committed_elsewhere(committed.into_iter().filter(is_of_others));
+                    self.goal.read_elsewhere(committed.into_iter().filter(is_of_others));
                 }
                 Err(error) => {
                     let reason = client::reason(&error);
@@ -84,7 +85,7 @@ impl<'e> Elsewhere<'e> {
         unread.filter(|place| !is_ours(place)).map(|place| (place.topic, place.partition)).collect()
     }
 
-    /// The group's committed offsets, where it has any.
+    /// The group's committed offsets, where they are at the wanted end or beyond it.
     fn committed(&self, wanted: &[Key]) -> KafkaResult<Vec<Place>> {
         let mut list = TopicPartitionList::with_capacity(wanted.len());
         for (topic, partition) in wanted {
@@ -98,6 +99,23 @@ impl<'e> Elsewhere<'e> {
             let (topic, partition) = (element.topic().to_owned(), element.partition());
             Some(Place { topic, partition, offset })
         };
-        Ok(elements.iter().filter_map(place).collect())
+        let reached: Vec<Place> = elements.iter().filter_map(place).collect();
+        self.within_logs(reached.into_iter().filter(|place| self.goal.is_end(place)).collect())
+    }
+
+    /// Those that lie within their logs as they are now.
+    fn within_logs(&self, committed: Vec<Place>) -> KafkaResult<Vec<Place>> {
+        if committed.is_empty() {
+            return Ok(committed);
+        }
+        let mut ends = client::list(&committed)?;
+        ends.set_all_offsets(Offset::End)?;
+        let ends = numbers(self.consumer.offsets_for_times(ends, QUESTION)?)?;
+        let is_within = |place: &Place| {
+            let is_of =
+                |end: &&Place| (&end.topic, end.partition) == (&place.topic, place.partition);
+            ends.iter().find(is_of).is_some_and(|end| place.offset <= end.offset)
+        };
+        Ok(committed.into_iter().filter(is_within).collect())
     }
 }

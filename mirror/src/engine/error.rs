@@ -208,8 +208,10 @@ impl Hindrance {
 fn hint(reason: &str, place: &Place) -> String {
     let Place { topic, .. } = place;
     if reason.contains("(InvalidRecord)") || reason.contains("(InvalidDifferentRecord)") {
+        // Brokers say it of all records of a batch once several of them are refused, whatever for.
         format!(
-            "a compacted topic takes no record without a key: check cleanup.policy of {topic} there"
+            "a compacted topic takes no record without a key, and each topic only timestamps within its limits: check \
+             cleanup.policy, message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} there"
         )
     } else if reason.contains("(InvalidTimestamp)") {
         format!(
@@ -218,7 +220,8 @@ fn hint(reason: &str, place: &Place) -> String {
     } else if reason.contains("AuthorizationFailed)") {
         format!("allow the user of producer.properties to write to {topic}")
     } else if reason.contains("(MessageTimedOut)") {
-        "message.timeout.ms has passed; without it the mirror waits for the destination".to_owned()
+        "message.timeout.ms has passed, or retries is used up; without them in producer.properties the mirror waits for \
+         the destination".to_owned()
     } else {
         format!("check the settings of {topic} there, and its brokers' log")
     }
@@ -241,10 +244,11 @@ mod tests {
     #[test]
     fn a_refused_record_is_named_with_what_to_look_at() {
         for (code, words) in [
-            ("InvalidRecord", "without a key: check cleanup.policy of t"),
+            ("InvalidRecord", "no record without a key"),
             ("InvalidTimestamp", "message.timestamp.before.max.ms"),
             ("TopicAuthorizationFailed", "allow the user of producer.properties to write to t"),
-            ("MessageTimedOut", "message.timeout.ms has passed"),
+            ("InvalidRecord", "message.timestamp.before.max.ms"),
+            ("MessageTimedOut", "message.timeout.ms has passed, or retries is used up"),
             ("PolicyViolation", "check the settings of t there"),
         ] {
             let message = refused(code, false);

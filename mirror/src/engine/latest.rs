@@ -40,7 +40,9 @@ impl Stream<'_> {
             }
             Ok(there)
         };
-        let Some(there) = insist("committed offsets", stop, begin)? else { return Ok(false) };
+        let Some(there) = insist("committed offsets", self.consumer.client(), stop, begin)? else {
+            return Ok(false);
+        };
         let keys =
             there.elements().iter().map(|it| (it.topic().to_owned(), it.partition())).collect();
         self.notes.custody.keep_first_seen(keys);

@@ -23,6 +23,7 @@ mod guard;
 mod headers;
 mod lag;
 mod latest;
+mod lifeline;
 mod limits;
 mod notes;
 mod once;
@@ -45,6 +46,7 @@ pub(crate) use error::EngineError;
 pub(crate) use once::STATISTICS_INTERVAL;
 use rdkafka::consumer::Consumer;
 
+use lifeline::Connected;
 use supervise::{Subscription, Watched, publish, selected, supervise};
 
 use crate::{

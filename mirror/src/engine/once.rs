@@ -21,6 +21,7 @@ use super::{
     EngineError, Settings, assignment,
     client::{self, Quiet},
     headers,
+    lifeline::Connected,
     reader::Key,
     stream::{self, Held, Stream},
 };
@@ -107,13 +108,18 @@ impl Goal {
         read
     }
 
-    /// What other members of the group have committed.
-    pub(super) fn committed_elsewhere(&self, committed: impl Iterator<Item = Place>) {
+    /// Is nothing wanted of this partition from there on?
+    pub(super) fn is_end(&self, place: &Place) -> bool {
+        let targets = self.targets();
+        let target = targets.get(&(place.topic.clone(), place.partition));
+        target.is_some_and(|target| place.offset >= target.end)
+    }
+
+    /// What other members of the group have committed, up to the wanted ends.
+    pub(super) fn read_elsewhere(&self, ends: impl Iterator<Item = Place>) {
         let mut targets = self.targets();
-        for place in committed {
-            if let Some(target) = targets.get_mut(&(place.topic.clone(), place.partition))
-                && place.offset >= target.end
-            {
+        for place in ends {
+            if let Some(target) = targets.get_mut(&(place.topic.clone(), place.partition)) {
                 tracing::info!(
                     "once: {} [{}] is read to its end by another member of the group",
                     place.topic,
@@ -130,6 +136,14 @@ impl Goal {
             target.looks = 0;
             target.passed = false;
         }
+    }
+
+    /// A partition is ours from now on, whatever another has made of it; `None` if it is not wanted.
+    pub(super) fn take(&self, topic: &str, partition: i32) -> Option<Account> {
+        let mut targets = self.targets();
+        let target = targets.get_mut(&(topic.to_owned(), partition))?;
+        target.elsewhere = false;
+        Some(Account::new(target.end, Arc::clone(&target.copied)))
     }
 
     /// A record that is the last wanted, or lies beyond it, was read.
@@ -173,13 +187,6 @@ impl Goal {
         }
     }
 
-    /// The account of a partition for whoever reads it from now on; `None` if it is not wanted.
-    pub(super) fn account(&self, topic: &str, partition: i32) -> Option<Account> {
-        let targets = self.targets();
-        let target = targets.get(&(topic.to_owned(), partition))?;
-        Some(Account::new(target.end, Arc::clone(&target.copied)))
-    }
-
     /// Is nothing left to read?
     pub(super) fn is_reached(&self) -> bool {
         self.targets().values().all(Target::is_read)
@@ -209,7 +216,7 @@ pub(super) fn goal(
     topics: &[String],
     stop: &Stop,
 ) -> Result<Option<Arc<Goal>>, EngineError> {
-    let ends = assignment::insist("end offsets", stop, || {
+    let ends = assignment::insist("end offsets", source.client(), stop, || {
         source.poll(Duration::ZERO);
         if source.context().troubles().denial().is_some() {
             stop.request();
@@ -379,10 +386,15 @@ mod tests {
         let place = |partition, offset| Place { topic: "t".to_owned(), partition, offset };
         let goal = Goal::new(&[place(0, 5), place(1, 5)]);
         goal.pass("t", 0);
-        goal.committed_elsewhere([place(1, 4)].into_iter());
+        assert!(
+            !goal.is_end(&place(1, 4)) && goal.is_end(&place(1, 5)) && !goal.is_end(&place(2, 9))
+        );
         assert_eq!(goal.unread().len(), 1);
-        goal.committed_elsewhere([place(1, 5), place(2, 9)].into_iter());
+        goal.read_elsewhere([place(1, 5), place(2, 9)].into_iter());
         assert!(goal.is_reached());
+        assert!(goal.take("t", 1).is_some() && !goal.is_reached(), "it is ours to read now");
+        goal.reopen("t", 1);
+        goal.read_elsewhere([place(1, 5)].into_iter());
         let report = serde_json::to_value(goal.report(true)).unwrap();
         assert_eq!(report["partitions"][0]["elsewhere"], false);
         assert_eq!(report["partitions"][1]["elsewhere"], true);

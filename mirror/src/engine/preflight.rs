@@ -23,6 +23,7 @@ use super::{
     EngineError, Settings,
     client::{self, Quiet},
     error::Hindrance,
+    lifeline::Connected,
     troubles::Troubles,
 };
 use crate::shutdown::Stop;

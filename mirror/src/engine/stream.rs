@@ -24,7 +24,7 @@ use super::{
     EngineError, Settings, Shared, Subscription, Totals,
     client::{self, Destination, Source},
     exactly_once::Lanes,
-    limits,
+    lifeline, limits,
     notes::Notes,
     once,
 };
@@ -308,6 +308,8 @@ impl<'a> Stream<'a> {
             self.lanes.iter().for_each(Lanes::poll);
             in_vain = if self.notes.meters.reported.get() == before { in_vain + 1 } else { 0 };
         }
+        lifeline::hold(self.producer.borrow().client());
+        lifeline::hold(self.consumer.client());
     }
 
     /// The failure that ends the stream. A producer that has given up says so before the report of the record

@@ -12,7 +12,14 @@ use std::{
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{Settings, client, custody, guard::MISSED, limits, notes::Notes, once};
+use super::{
+    Settings, client, custody,
+    guard::MISSED,
+    lifeline::{self, Connected},
+    limits,
+    notes::Notes,
+    once,
+};
 use crate::shutdown::Stop;
 
 /// How often the supervisor looks at its streams.
@@ -76,6 +83,7 @@ pub(super) fn supervise(
         thread::sleep(LOOK);
         // Each serves one line of librdkafka's log, or an error behind it.
         (0..EVENTS_A_LOOK).for_each(|_| drop(look_out.poll(Duration::ZERO)));
+        lifeline::hold(look_out.client());
         if look_out.context().troubles().denial().is_some() {
             stop.request();
         }

@@ -1,6 +1,9 @@
 //! What goes wrong with the connections to a side: which error tells most, and which is no outage.
 
-use std::sync::Mutex;
+use std::{
+    sync::{Mutex, OnceLock},
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     config::RDKafkaLogLevel,
@@ -15,6 +18,10 @@ pub(super) struct Troubles {
     side: &'static str,
     /// The last that says most, for the error message of a failing start.
     last: Mutex<Option<(Weight, String)>>,
+    /// Since when no broker is known to be up, and nobody has been told.
+    lost: Mutex<Option<Instant>>,
+    /// The client's `bootstrap.servers`.
+    servers: OnceLock<String>,
 }
 
 /// How much an error says of why there is no connection. A host may have several addresses, and one of them
@@ -28,7 +35,22 @@ enum Weight {
 
 impl Troubles {
     pub(super) fn new(side: &'static str) -> Self {
-        Self { side, last: Mutex::new(None) }
+        Self { side, last: Mutex::default(), lost: Mutex::default(), servers: OnceLock::new() }
+    }
+
+    /// Keeps where the client begins to look for brokers.
+    pub(super) fn keep_servers(&self, servers: &str) {
+        // A client is made once.
+        let _ = self.servers.set(servers.to_owned());
+    }
+
+    pub(super) fn servers(&self) -> Option<&str> {
+        self.servers.get().map(String::as_str)
+    }
+
+    /// Whether all brokers were lost so long ago, and none since; true once for each time.
+    pub(super) fn has_lost_all_brokers(&self, patience: Duration) -> bool {
+        lock(&self.lost).take_if(|since| since.elapsed() >= patience).is_some()
     }
 
     pub(super) fn last(&self) -> Option<String> {
@@ -69,7 +91,10 @@ impl Troubles {
         tracing::debug!("{}: {error}: {reason}", self.side);
         let weight = match error.rdkafka_error_code() {
             // It says less than what brought each of them down.
-            Some(RDKafkaErrorCode::AllBrokersDown) => return,
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                *lock(&self.lost) = Some(Instant::now());
+                return;
+            }
             Some(RDKafkaErrorCode::Authentication) if is_denial(reason) => Weight::Login,
             Some(RDKafkaErrorCode::SSL) => Weight::Handshake,
             _ => Weight::Connection,

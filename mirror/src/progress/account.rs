@@ -152,6 +152,14 @@ impl Account {
         }
     }
 
+    /// Nothing lies before this offset that is not done with.
+    pub(super) fn reach(&mut self, offset: i64) {
+        if self.uncommitted.as_ref().is_none_or(Vec::is_empty) {
+            let mut copied = lock(&self.copied);
+            copied.counted = copied.counted.max(offset);
+        }
+    }
+
     /// The first offset that is not wanted.
     pub fn end(&self) -> i64 {
         self.end

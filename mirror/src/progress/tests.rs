@@ -235,6 +235,8 @@ fn the_witness_is_the_last_record_of_the_acknowledged_prefix() {
 fn what_holds_no_record_is_passed_once_nothing_is_in_flight() {
     let mut progress = Progress::default();
     let slot = progress.assign("t", 0, 5, Some(5));
+    let copied = std::sync::Arc::default();
+    progress.keep_account(slot, Account::new(8, std::sync::Arc::clone(&copied)));
     let token = progress.received(slot, 5).unwrap();
     let end = Place { topic: "t".to_owned(), partition: 0, offset: 8 };
     progress.reach(&end);
@@ -245,6 +247,7 @@ fn what_holds_no_record_is_passed_once_nothing_is_in_flight() {
     progress.reach(&Place { offset: 6, ..end.clone() });
     assert!(progress.take_commits().is_empty(), "it goes nowhere back");
     assert_eq!(progress.next_positions(), [end]);
+    assert_eq!(account::lock(&copied).counted, 8);
 }
 
 #[test]

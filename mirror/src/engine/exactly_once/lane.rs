@@ -14,6 +14,7 @@ use super::{
     super::{
         EngineError, absent,
         client::{self, Destination},
+        lifeline,
         stream::Stream,
     },
     positions::{self, Origin},
@@ -158,6 +159,7 @@ impl Lane {
     /// Reads the reports that are there.
     pub(super) fn poll(&mut self) {
         self.producer.poll(Duration::ZERO);
+        lifeline::hold(self.producer.client());
         if self.broken.is_none()
             && let Some((code, reason)) = self.producer.client().fatal_error()
         {
@@ -168,6 +170,7 @@ impl Lane {
     /// Hears what the producer says of its connections while it may not write yet.
     pub(super) fn serve(&self) {
         (0..EVENTS).for_each(|_| self.producer.poll(Duration::ZERO));
+        lifeline::hold(self.producer.client());
     }
 
     /// Is there something to commit?

@@ -9,12 +9,14 @@ use rdkafka::{
     admin::{
         AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication,
     },
-    client::DefaultClientContext,
     error::RDKafkaErrorCode,
 };
 use serde::{Deserialize, Serialize};
 
-use super::super::{EngineError, Settings, client};
+use super::super::{
+    EngineError, Settings,
+    client::{self, Quiet},
+};
 use crate::{config, witness::Note};
 
 /// What its name begins with: internal by its two underscores, so no include list ever selects it.
@@ -115,8 +117,9 @@ pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), Engine
     let name = origin.topic();
     let refused = |reason: &str| refused(&name, reason);
     let producer = &settings.producers[0];
-    let admin: AdminClient<DefaultClientContext> =
-        client::make(&connection(producer), &[], &settings.producer_file, DefaultClientContext)?;
+    let quiet = Quiet::new("destination");
+    let admin: AdminClient<Quiet> =
+        client::make(&connection(producer), &[], &settings.producer_file, quiet)?;
     let brokers = admin
         .inner()
         .fetch_metadata(None, QUESTION)
@@ -143,7 +146,7 @@ pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), Engine
 
 /// A topic that was there, or that could not be made: is it one that keeps positions?
 fn check(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<Quiet>,
     options: &AdminOptions,
     name: &str,
     code: RDKafkaErrorCode,

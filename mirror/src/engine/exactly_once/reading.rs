@@ -21,6 +21,7 @@ use super::{
         EngineError, Settings,
         absent::{self, TOPIC_RETURNS},
         client::{self, Quiet},
+        lifeline::{self, Connected},
     },
     positions::{self, Origin, Stored},
 };
@@ -75,7 +76,10 @@ pub(super) fn read(
     let mut missed = None;
     while go_on()? {
         match committed.poll(LOOK) {
-            None => denial(&committed)?,
+            None => {
+                lifeline::hold(committed.client());
+                denial(&committed)?;
+            }
             Some(Ok(message)) => {
                 let read = note(&mut found, keys, message.key(), message.payload());
                 read.map_err(|reason| EngineError::Positions {
@@ -143,6 +147,7 @@ fn end(
             Err(error) => {
                 // Nothing is assigned yet, so no record is among them.
                 (0..EVENTS).for_each(|_| drop(reader.poll(Duration::ZERO)));
+                lifeline::hold(reader.client());
                 not_told(reader, topic, &error, &mut missed)?;
             }
         }
