@@ -70,7 +70,6 @@ pub fn read_topics(
     let counts = client::partition_counts(&reader, bootstrap, topics.iter().map(String::as_str))?;
     let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
     let ends = client::list_offsets(&reader, bootstrap, &counts, Offset::End)?;
-    let mut reader = Some(reader);
     let mut reads = Vec::new();
     for topic in topics {
         let mut read = TopicRead::default();
@@ -81,11 +80,8 @@ pub fn read_topics(
             }
         }
         if read.bounds.values().any(|(low, end)| low < end) {
-            // The end of a partition is reported without its topic: each has a reader of its own.
-            let reader = match reader.take() {
-                Some(reader) => reader,
-                None => client::reader(bootstrap, "mirrorproof-reader", isolation)?,
-            };
+            // The end of a partition is reported without its topic, so they are read in turn. What is reported of an
+            // assignment that is gone never arrives (`rd_kafka_op_version_outdated`, 2.12.1).
             let missing = follow(&reader, bootstrap, topic, &mut read, limit)?;
             if !missing.is_empty() {
                 let (topic, address) = (topic.clone(), bootstrap.to_owned());
