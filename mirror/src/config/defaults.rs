@@ -48,6 +48,11 @@ const RECONNECT: Entry = (
 const RETRY: Entry =
     ("retry.backoff.max.ms", "1000", "a request that failed is tried again within a second");
 
+/// librdkafka's default is 45 s (KIP-735). For so long nobody gets what a member had that died, or that its group
+/// has not heard of during an outage.
+const SESSION: Entry =
+    ("session.timeout.ms", "10000", "as MirrorMaker 1: who died is missed by the group for 10 s");
+
 const PRODUCER: &[Entry] = &[
     ("acks", "all", "a record counts as copied when every in-sync replica has it"),
     ("message.timeout.ms", "0", "a destination that is away is waited for"),
@@ -107,6 +112,10 @@ pub(super) fn consumer(settings: &mut Settings, strict_mm1: bool) {
         force(settings, name, "false", reason);
     }
     add(settings, if strict_mm1 { STRICT_CONSUMER } else { CONSUMER });
+    // With the protocol of KIP-848 the broker decides, and librdkafka refuses the property.
+    if settings.get("group.protocol").is_none_or(|protocol| protocol != "consumer") {
+        add(settings, &[SESSION]);
+    }
     keep_cache_beyond_refresh(settings);
 }
 
@@ -241,6 +250,17 @@ mod tests {
         }
         complete(&mut settings, false);
         settings
+    }
+
+    #[test]
+    fn a_member_that_died_is_not_waited_for_where_the_client_decides_it() {
+        let session = |entries: &[(&str, &str)]| {
+            with(entries, consumer).get("session.timeout.ms").map(str::to_owned)
+        };
+        assert_eq!(session(&[]).as_deref(), Some("10000"));
+        assert_eq!(session(&[("session.timeout.ms", "30000")]).as_deref(), Some("30000"));
+        assert_eq!(session(&[("group.protocol", "classic")]).as_deref(), Some("10000"));
+        assert_eq!(session(&[("group.protocol", "consumer")]), None);
     }
 
     #[test]
