@@ -147,12 +147,10 @@ fn mirror(
         *goal = Some(Arc::new(once::Goal::new(&[])));
         return Ok(Totals::default());
     }
-    if settings.reset == Reset::Latest {
-        for stream in made.iter().flatten().take(1) {
-            if !stream.begin_at_the_end(&look_out, stop)? {
-                return Ok(Totals::default());
-            }
-        }
+    if settings.reset == Reset::Latest
+        && !latest::begin_at_the_end(settings, &look_out, &shared.custody, stop)?
+    {
+        return Ok(Totals::default());
     }
     if settings.once {
         *goal = once::goal(settings, &look_out, &topics, stop)?;
