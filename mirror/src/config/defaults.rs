@@ -48,10 +48,10 @@ const RECONNECT: Entry = (
 const RETRY: Entry =
     ("retry.backoff.max.ms", "1000", "a request that failed is tried again within a second");
 
-/// librdkafka's default is 45 s (KIP-735). For so long nobody gets what a member had that died, or that its group
-/// has not heard of during an outage.
+/// librdkafka's default is 45 s, and so is Java's since Kafka 3.0 (KIP-735); before, it was 10 s. For so long nobody gets
+/// what a member had that died, or that its group has not heard of during an outage.
 const SESSION: Entry =
-    ("session.timeout.ms", "10000", "as MirrorMaker 1: who died is missed by the group for 10 s");
+    ("session.timeout.ms", "10000", "a mirror that died is missed by its group for 10 s, not 45");
 
 const PRODUCER: &[Entry] = &[
     ("acks", "all", "a record counts as copied when every in-sync replica has it"),
@@ -113,7 +113,8 @@ pub(super) fn consumer(settings: &mut Settings, strict_mm1: bool) {
     }
     add(settings, if strict_mm1 { STRICT_CONSUMER } else { CONSUMER });
     // With the protocol of KIP-848 the broker decides, and librdkafka refuses the property.
-    if settings.get("group.protocol").is_none_or(|protocol| protocol != "consumer") {
+    let is_classic = |protocol: &str| !protocol.eq_ignore_ascii_case("consumer");
+    if !strict_mm1 && settings.get("group.protocol").is_none_or(is_classic) {
         add(settings, &[SESSION]);
     }
     keep_cache_beyond_refresh(settings);
@@ -260,7 +261,7 @@ mod tests {
         assert_eq!(session(&[]).as_deref(), Some("10000"));
         assert_eq!(session(&[("session.timeout.ms", "30000")]).as_deref(), Some("30000"));
         assert_eq!(session(&[("group.protocol", "classic")]).as_deref(), Some("10000"));
-        assert_eq!(session(&[("group.protocol", "consumer")]), None);
+        assert_eq!(session(&[("group.protocol", "Consumer")]), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
 //! record is read, so that whoever comes next begins there too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -254,16 +254,25 @@ impl Stream<'_> {
 
     /// How many partitions a topic has on the destination; asking may create it, if the cluster does that.
     fn destination_partitions(&self, topic: &str, stop: &Stop) -> Result<usize, EngineError> {
-        let deadline = std::time::Instant::now() + TOPIC_APPEARS;
+        let mut deadline = Instant::now() + TOPIC_APPEARS;
+        let mut asking = Asking::new();
         loop {
-            let metadata = self.producer.borrow().client().fetch_metadata(Some(topic), QUESTION);
-            let count = metadata.map_or(0, |metadata| {
-                metadata.topics().first().map_or(0, |topic| topic.partitions().len())
-            });
-            if count > 0 {
-                return Ok(count);
+            let producer = self.producer.borrow();
+            match producer.client().fetch_metadata(Some(topic), QUESTION) {
+                Ok(told) => {
+                    let count = told.topics().first().map_or(0, |topic| topic.partitions().len());
+                    if count > 0 {
+                        return Ok(count);
+                    }
+                }
+                // One that is away says nothing of its topics.
+                Err(_) => {
+                    deadline = Instant::now() + TOPIC_APPEARS;
+                    asking.in_vain(producer.client());
+                }
             }
-            if stop.requested() || std::time::Instant::now() > deadline {
+            drop(producer);
+            if stop.requested() || Instant::now() > deadline {
                 return Err(EngineError::MissingTopic { topic: topic.to_owned() });
             }
             std::thread::sleep(AGAIN);

@@ -13,10 +13,10 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaResult,
+    topic_partition_list::TopicPartitionListElem,
 };
 
 use super::{
-    assignment::numbers,
     client::{self, Source},
     notes::Notes,
     once::Goal,
@@ -92,14 +92,7 @@ impl<'e> Elsewhere<'e> {
             list.add_partition(topic, *partition);
         }
         let committed = self.consumer.committed_offsets(list, QUESTION)?;
-        let elements = committed.elements();
-        let place = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-            element.error().ok()?;
-            let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
-            let (topic, partition) = (element.topic().to_owned(), element.partition());
-            Some(Place { topic, partition, offset })
-        };
-        let reached: Vec<Place> = elements.iter().filter_map(place).collect();
+        let reached = told(&committed);
         self.within_logs(reached.into_iter().filter(|place| self.goal.is_end(place)).collect())
     }
 
@@ -110,7 +103,7 @@ impl<'e> Elsewhere<'e> {
         }
         let mut ends = client::list(&committed)?;
         ends.set_all_offsets(Offset::End)?;
-        let ends = numbers(self.consumer.offsets_for_times(ends, QUESTION)?)?;
+        let ends = told(&self.consumer.offsets_for_times(ends, QUESTION)?);
         let is_within = |place: &Place| {
             let is_of =
                 |end: &&Place| (&end.topic, end.partition) == (&place.topic, place.partition);
@@ -118,4 +111,14 @@ impl<'e> Elsewhere<'e> {
         };
         Ok(committed.into_iter().filter(is_within).collect())
     }
+}
+
+/// The offsets that are told.
+fn told(list: &TopicPartitionList) -> Vec<Place> {
+    let place = |element: &TopicPartitionListElem<'_>| {
+        element.error().ok()?;
+        let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
+        Some(Place { topic: element.topic().to_owned(), partition: element.partition(), offset })
+    };
+    list.elements().iter().filter_map(place).collect()
 }

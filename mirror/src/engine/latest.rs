@@ -5,7 +5,7 @@
 //! partition's start committed when it is assigned, a rebalance could refuse that, and a mirror that is killed
 //! then would leave no trace of its first start: the next one would begin at a later end.
 
-use std::thread;
+use std::{cell::OnceCell, thread};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -18,33 +18,45 @@ use super::{
     assignment::{QUESTION, insist, numbers},
     client::{self, Quiet},
     custody::Custody,
+    listing::Listed,
 };
 use crate::{progress::Place, shutdown::Stop, witness::Note};
 
-/// Begins for the whole group, unless it has begun before; no stream has joined it yet. False if it is time to stop.
+/// Begins for the whole group in these topics, unless it has begun before; no stream has joined it yet. False if it is
+/// time to stop.
 pub(super) fn begin_at_the_end(
     settings: &Settings,
-    look_out: &BaseConsumer<Quiet>,
+    topics: Vec<String>,
     custody: &Custody,
     stop: &Stop,
 ) -> Result<bool, EngineError> {
+    if topics.is_empty() {
+        return Ok(true);
+    }
     let mut outside = settings.consumers[0].clone();
     // Who has a name in the group may commit only as a member (KIP-345).
     outside.take("group.instance.id");
     let quiet = Quiet::new("source");
     let group: BaseConsumer<Quiet> = client::make(&outside, &[], &settings.consumer_file, quiet)?;
+    let listed = Listed::new(topics);
+    // Found out once: a commit that failed in part must not look like a group that has begun.
+    let found = OnceCell::new();
     let begin = || {
-        let there = unless_begun(&group, settings, look_out)?;
+        if found.get().is_none() {
+            // It is empty, or this would not run.
+            let _ = found.set(unless_begun(&group, &listed)?);
+        }
+        let Some(there) = found.get() else { return Ok(TopicPartitionList::new()) };
         if there.count() > 0
-            && let Err(error) = commit_ends(&group, &there, custody)
+            && let Err(error) = commit_ends(&group, there, custody)
         {
             // Others are in the group. If they are mirrors, they have begun before they joined it.
             if !client::is_expulsion(&error) {
                 return Err(error);
             }
-            return unless_begun(&group, settings, look_out);
+            return unless_begun(&group, &listed);
         }
-        Ok(there)
+        Ok(there.clone())
     };
     let there = insist("committed offsets", group.client(), stop, begin)?;
     // Its end takes a moment, and nobody needs to wait for it.
@@ -55,23 +67,9 @@ pub(super) fn begin_at_the_end(
     Ok(true)
 }
 
-/// The partitions of the topics to mirror; none if the group has stored a position in one of them.
-fn unless_begun(
-    group: &BaseConsumer<Quiet>,
-    settings: &Settings,
-    look_out: &BaseConsumer<Quiet>,
-) -> KafkaResult<TopicPartitionList> {
-    let metadata = look_out.fetch_metadata(None, QUESTION)?;
-    let mut list = TopicPartitionList::new();
-    for topic in metadata.topics() {
-        let partitions = topic.partitions().iter();
-        for partition in partitions.filter(|_| settings.filter.matches(topic.name())) {
-            list.add_partition(topic.name(), partition.id());
-        }
-    }
-    if list.count() == 0 {
-        return Ok(list);
-    }
+/// The partitions of the topics; none if the group has stored a position in one of them.
+fn unless_begun(group: &BaseConsumer<Quiet>, listed: &Listed) -> KafkaResult<TopicPartitionList> {
+    let list = listed.partitions(&group.fetch_metadata(None, QUESTION)?)?;
     let committed = group.committed_offsets(list, QUESTION)?;
     committed.elements().iter().try_for_each(|element| element.error())?;
     let is_stored = |offset| matches!(offset, Offset::Offset(_));

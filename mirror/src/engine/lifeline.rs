@@ -4,9 +4,8 @@
 //! no topics. librdkafka then forgets all brokers that it knows, and may never go back to `bootstrap.servers`: that
 //! the answer was an answer cancels the re-bootstrap that the loss has begun, and marks it as going on for ever
 //! (librdkafka issue 5301, open; 2.12.1 and later). A client without brokers asks nobody, so it would wait until it is
-//! made anew. Here it is told of them again; whoever has brokers after all takes no harm.
-
-#![expect(unsafe_code, reason = "rdkafka 0.39 gives no other access to rd_kafka_brokers_add")]
+//! made anew. Here it is told of them again. Whoever has brokers after all keeps them, has a connection more until
+//! the next answer, and a few bytes more for ever: so it is not done often.
 
 use std::{
     ffi::CString,
@@ -34,6 +33,7 @@ pub(super) fn hold<C: Connected>(client: &Client<C>) {
     }
 }
 
+#[expect(unsafe_code, reason = "rdkafka 0.39 gives no other access to rd_kafka_brokers_add")]
 fn pull<C: Connected>(client: &Client<C>) {
     let Some(servers) = client.context().troubles().servers() else { return };
     let Ok(servers) = CString::new(servers) else { return };

@@ -25,6 +25,7 @@ mod lag;
 mod latest;
 mod lifeline;
 mod limits;
+mod listing;
 mod notes;
 mod once;
 mod preflight;
@@ -148,12 +149,12 @@ fn mirror(
         return Ok(Totals::default());
     }
     if settings.reset == Reset::Latest
-        && !latest::begin_at_the_end(settings, &look_out, &shared.custody, stop)?
+        && !latest::begin_at_the_end(settings, selected(settings, &topics), &shared.custody, stop)?
     {
         return Ok(Totals::default());
     }
     if settings.once {
-        *goal = once::goal(settings, &look_out, &topics, stop)?;
+        *goal = once::goal(&look_out, selected(settings, &topics), stop)?;
     }
     let established = Arc::new(both.destination.topics.into_iter().collect());
     limits.ask(&selected(settings, &topics));

@@ -18,10 +18,11 @@ use rdkafka::{
 };
 
 use super::{
-    EngineError, Settings, assignment,
+    EngineError, assignment,
     client::{self, Quiet},
     headers,
     lifeline::Connected,
+    listing::Listed,
     reader::Key,
     stream::{self, Held, Stream},
 };
@@ -155,9 +156,11 @@ impl Goal {
 
     /// What lies between is gone from the source, or it was made anew and begins at a lower offset.
     pub(super) fn jump(&self, from: i64, to: &Place) {
-        let targets = self.targets();
-        if let Some(target) = targets.get(&(to.topic.clone(), to.partition)) {
+        let mut targets = self.targets();
+        if let Some(target) = targets.get_mut(&(to.topic.clone(), to.partition)) {
             account::lock(&target.copied).jump(from, to.offset.min(target.end));
+            // What was read to its end was another log, and what is seen may be of it.
+            (target.passed, target.looks) = (false, -LOOKS_AFTER_A_PAUSE);
         }
     }
 
@@ -211,29 +214,21 @@ impl Goal {
 /// The goal of a run with `--once`: the end of each partition of the matching topics as it is now. `None` if
 /// it is time to stop before the source has told it.
 pub(super) fn goal(
-    settings: &Settings,
     source: &BaseConsumer<Quiet>,
-    topics: &[String],
+    topics: Vec<String>,
     stop: &Stop,
 ) -> Result<Option<Arc<Goal>>, EngineError> {
+    let listed = Listed::new(topics);
     let ends = assignment::insist("end offsets", source.client(), stop, || {
         source.poll(Duration::ZERO);
         if source.context().troubles().denial().is_some() {
             stop.request();
         }
-        let metadata = source.fetch_metadata(None, QUESTION)?;
-        let mut partitions = TopicPartitionList::new();
-        for topic in metadata.topics() {
-            let name = topic.name();
-            if settings.filter.matches(name) && topics.iter().any(|known| known == name) {
-                for partition in topic.partitions() {
-                    partitions.add_partition_offset(name, partition.id(), Offset::End)?;
-                }
-            }
-        }
+        let mut partitions = listed.partitions(&source.fetch_metadata(None, QUESTION)?)?;
         if partitions.count() == 0 {
             return Ok(Vec::new());
         }
+        partitions.set_all_offsets(Offset::End)?;
         assignment::numbers(source.offsets_for_times(partitions, QUESTION)?)
     })?;
     let Some(ends) = ends else { return Ok(None) };
@@ -363,6 +358,12 @@ mod tests {
         assert!(goal.is_reached());
         goal.reopen("t", 0);
         assert!(!goal.is_reached());
+        goal.pass("t", 0);
+        goal.jump(5, &Place { topic: "t".to_owned(), partition: 0, offset: 0 });
+        for _ in 0..LOOKS {
+            assert!(goal.look(&statistics("active", 6, 6, 0), false).is_empty());
+        }
+        assert!(!goal.is_reached(), "it was another log");
     }
 
     #[test]

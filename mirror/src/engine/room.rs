@@ -8,7 +8,7 @@ use std::{
 use rdkafka::consumer::Consumer;
 
 use super::{
-    EngineError,
+    EngineError, lifeline,
     stream::{Chores, Held, Stream, consume},
 };
 use crate::shutdown::Stop;
@@ -89,6 +89,7 @@ impl Stream<'_> {
         if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
             self.deferred.borrow_mut().push_back(error);
         }
+        lifeline::hold(self.consumer.client());
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use super::{
     Settings, client, custody,
     guard::MISSED,
-    lifeline::{self, Connected},
+    lifeline::{self, Asking, Connected},
     limits,
     notes::Notes,
     once,
@@ -79,6 +79,7 @@ pub(super) fn supervise(
     let mut listed = Instant::now();
     let mut measured = Instant::now();
     let mut missed = BTreeMap::new();
+    let mut asking = Asking::new();
     while !stop.requested() {
         thread::sleep(LOOK);
         // Each serves one line of librdkafka's log, or an error behind it.
@@ -107,8 +108,10 @@ pub(super) fn supervise(
                 Ok(metadata) => {
                     let now_listed = client::topic_names(&metadata);
                     *topics = with_missed(topics, now_listed, &mut missed);
+                    asking = Asking::new();
                 }
                 Err(error) => {
+                    asking.in_vain(look_out.client());
                     tracing::warn!("the source does not list its topics now: {error}");
                     continue;
                 }

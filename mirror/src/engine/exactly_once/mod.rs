@@ -255,6 +255,7 @@ impl Stream<'_> {
     ) -> Result<bool, EngineError> {
         self.persist(is_over, || {
             open.retain(|lane| lane.is_open());
+            open.iter_mut().for_each(|lane| lane.poll());
             let tried = at_once(open, |lane| lane.commit());
             open.iter().filter(|lane| !lane.has_transaction()).for_each(|lane| self.count(lane));
             Ok(Tried::done_if(tried.iter().all(|tried| matches!(tried, Tried::Done))))
