@@ -2,11 +2,13 @@
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
+    bindings::rd_kafka_brokers_add,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::CString,
     time::{Duration, Instant},
 };
 
@@ -91,15 +93,26 @@ pub fn partition_counts<'t>(
     topics: impl IntoIterator<Item = &'t str>,
 ) -> Result<BTreeMap<String, u32>, ClusterError> {
     // All topics are asked for: to ask for one by name may create it.
-    let metadata = reader
-        .fetch_metadata(None, REQUEST_TIMEOUT)
-        .map_err(request_failed("read the metadata", bootstrap))?;
+    let metadata = reader.fetch_metadata(None, REQUEST_TIMEOUT);
+    if metadata.is_err() {
+        remind(reader, bootstrap);
+    }
+    let metadata = metadata.map_err(request_failed("read the metadata", bootstrap))?;
     let counts = topics.into_iter().filter_map(|topic| {
         let found = metadata.topics().iter().find(|found| found.name() == topic)?;
         let exists = found.error().is_none() && !found.partitions().is_empty();
         exists.then(|| (topic.to_owned(), found.partitions().len() as u32))
     });
     Ok(counts.collect())
+}
+
+/// Tells a reader that has had no answer where its brokers are: librdkafka may have forgotten them all when one that has
+/// just started named none, and would not ask again (its issue 5301, open; 2.12.1 and later).
+#[expect(unsafe_code, reason = "rdkafka 0.39 gives no other access to rd_kafka_brokers_add")]
+fn remind(reader: &BaseConsumer, bootstrap: &str) {
+    let Ok(servers) = CString::new(bootstrap) else { return };
+    // SAFETY: the handle lives as long as `reader`, the string is copied, and the function takes the client's own lock.
+    unsafe { rd_kafka_brokers_add(reader.client().native_ptr(), servers.as_ptr()) };
 }
 
 /// How many partitions a topic has; 0 if it does not exist.

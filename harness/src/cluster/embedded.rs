@@ -1,9 +1,8 @@
 //! The embedded cluster: librdkafka's mock brokers in this process, on loopback ports.
 //!
 //! A wrapper of our own over the C functions, because `rdkafka::mocking::MockCluster` cannot be
-//! sent between threads and lacks the group's initial rebalance delay (3 s a scenario). This file
-//! holds the only `unsafe` code of the harness. It does not know what the mock cannot judge: see
-//! [`super::Capabilities`].
+//! sent between threads and lacks the group's initial rebalance delay (3 s a scenario). It does not
+//! know what the mock cannot judge: see [`super::Capabilities`].
 
 #![expect(unsafe_code, reason = "librdkafka's mock cluster has a C interface only")]
 
