@@ -56,8 +56,9 @@ pub(crate) struct Correspondence {
     pub(crate) keys: Vec<u32>,
     /// Source records that nothing tells apart from others, not even order.
     pub(crate) unordered: HashSet<u32>,
-    /// Source records that have equals: which of them a copy is of was chosen, not seen.
-    pub(crate) equal: HashSet<u32>,
+    /// Source records that have equals: which of them a copy is of was chosen, not seen. All that a
+    /// copy may be of have the same number.
+    pub(crate) equal: HashMap<u32, u32>,
     /// Source records of aborted transactions, if they are part of the history's source.
     pub(crate) aborted: HashSet<u32>,
     /// Records of the producers' log whose ids the source does not hold.

@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use crate::{
-    contract::{Contract, OrderScope, Partitioning},
+    contract::{Contract, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
         Completion, DestinationBounds, DestinationOffset, DestinationRecord, History, Payload,
@@ -97,7 +97,7 @@ impl<'h> Scene<'h> {
         let record = self.source(source);
         let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
         let whole = self.contract.partitioning == Partitioning::Preserve || counts[..] == [1];
-        !whole && self.correspondence.equal.contains(&source)
+        !whole && self.correspondence.equal.contains_key(&source)
     }
 
     /// Whether completeness covers a source record: of a selected topic, below the cut, and not aborted.
@@ -150,6 +150,14 @@ impl<'h> Scene<'h> {
             Circumstance::BeforeReadiness
         } else {
             Circumstance::Plain
+        }
+    }
+
+    /// Whether nothing excuses the absence of a source record, were it absent.
+    pub(crate) fn had_to_arrive(&self, source: u32) -> bool {
+        match self.absence(source) {
+            Circumstance::BeforeReadiness => self.contract.start == Start::Earliest,
+            absence => absence == Circumstance::Plain,
         }
     }
 

@@ -105,7 +105,7 @@ impl Stale<'_> {
     fn may_be_of_a_later_equal(&self, last: u32, latest: u32) -> bool {
         let scene = self.scene;
         let old = scene.source(last);
-        scene.correspondence.equal.contains(&last)
+        scene.correspondence.equal.contains_key(&last)
             && scene.may_have_expired(last)
             && scene.history.source[latest as usize..].iter().any(|later| {
                 let (later_content, content) = (&later.content, &old.content);

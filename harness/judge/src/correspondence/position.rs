@@ -76,7 +76,7 @@ pub(super) fn resolve(
     }
     let lane = |source: u32| lane_of(history, contract, keys, source);
     let members = |copies: &[u32]| resolver.members(copies[0]);
-    let equal: HashSet<u32> = equals.values().flat_map(|copies| members(copies)).copied().collect();
+    let equal = number(equals.values().map(|copies| members(copies)));
     // A lane of which some records can only be counted does not show its sequence: all are.
     let vague = equals.values().filter(|copies| !resolver.is_one_shard(copies));
     let vague: HashSet<LaneId> =
@@ -103,8 +103,30 @@ pub(super) struct Resolved {
     pub(super) copy_of: Vec<u32>,
     /// Source records that nothing tells apart from others.
     pub(super) unordered: HashSet<u32>,
-    /// Source records of whose equals a copy may be as well.
-    pub(super) equal: HashSet<u32>,
+    /// Source records of whose equals a copy may be as well, and the number of each with its equals.
+    pub(super) equal: HashMap<u32, u32>,
+}
+
+/// Numbers the records of sets: those of one set have the same number, and so have those of two sets that share
+/// a record.
+fn number<'g>(sets: impl Iterator<Item = &'g [u32]>) -> HashMap<u32, u32> {
+    fn lowest(same: &[u32], mut number: u32) -> u32 {
+        while same[number as usize] != number {
+            number = same[number as usize];
+        }
+        number
+    }
+    let (mut numbers, mut same) = (HashMap::new(), Vec::new());
+    for (set, members) in (0..).zip(sets) {
+        same.push(set);
+        for member in members {
+            let other = *numbers.entry(*member).or_insert(set);
+            let (one, other) = (lowest(&same, set), lowest(&same, other));
+            same[one.max(other) as usize] = one.min(other);
+        }
+    }
+    numbers.values_mut().for_each(|number| *number = lowest(&same, *number));
+    numbers
 }
 
 struct Resolver<'h> {
