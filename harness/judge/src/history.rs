@@ -4,9 +4,11 @@
 //! by `correspondence` and `check`. It holds no client, no clock and no policy. Source and
 //! destination offsets are distinct types without conversion: they are not interchangeable.
 
+mod absence;
 mod content;
 mod id;
 
+pub(crate) use absence::Completeness;
 pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
 pub use id::RecordId;
 

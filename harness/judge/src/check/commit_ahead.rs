@@ -25,14 +25,9 @@
 //! A position beyond the source's end covers records that are still to come, whatever is there: one
 //! instance for each such partition.
 
-use super::{
-    Check, Observation,
-    evidence::on_source,
-    scene::{Completeness, Scene},
-    tally::Tally,
-};
+use super::{Check, Observation, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
-    history::{Positions, SourceOffset, TopicPartition},
+    history::{Completeness, Positions, SourceOffset, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding, Place},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -157,7 +152,7 @@ impl Check for CommitAhead<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Vec<Finding> {
-        if self.scene.completeness() == Completeness::Unknown
+        if self.scene.history.completeness() == Completeness::Unknown
             && let Some(committed) = &self.scene.history.final_commit.committed
         {
             self.sample(committed);

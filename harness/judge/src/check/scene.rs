@@ -5,8 +5,8 @@ use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        Completion, DestinationBounds, DestinationOffset, DestinationRecord, History, Payload,
-        SourceOffset, SourceRecord, TopicPartition,
+        DestinationBounds, DestinationOffset, DestinationRecord, History, Payload, SourceRecord,
+        TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
@@ -33,17 +33,6 @@ pub(crate) struct Scene<'h> {
     copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
-}
-
-/// How far the history can tell that something is absent for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Completeness {
-    /// What is absent stays absent.
-    Final,
-    /// The subject stopped moving: only what it committed can be called lost.
-    Stalled,
-    /// It was still moving, or nobody waited.
-    Unknown,
 }
 
 impl<'h> Scene<'h> {
@@ -104,32 +93,13 @@ impl<'h> Scene<'h> {
     pub(crate) fn is_judged(&self, source: u32) -> bool {
         let record = self.source(source);
         self.history.topics[record.at.topic as usize].selected
-            && self.is_below_cut(record)
+            && self.history.is_below_cut(record)
             && !self.is_aborted(source)
     }
 
     /// Whether it lies in an aborted transaction: it may be copied, and need not be.
     pub(crate) fn is_aborted(&self, source: u32) -> bool {
         self.correspondence.aborted.contains(&source)
-    }
-
-    fn is_below_cut(&self, record: &SourceRecord) -> bool {
-        let bounds = self.history.source_bounds.get(&record.at);
-        bounds.is_none_or(|bounds| record.offset < bounds.cut)
-    }
-
-    /// What the end of the run lets one say about absence.
-    pub(crate) fn completeness(&self) -> Completeness {
-        match &self.history.completion {
-            Some(Completion::Completed) => Completeness::Final,
-            // Sentinels came after every record, and a position beyond the cut says "done".
-            Some(Completion::Idle { sentinels_arrived: true, .. })
-            | Some(Completion::Idle { behind: Some(0), .. }) => Completeness::Final,
-            Some(Completion::Idle { .. } | Completion::Exited { .. }) => Completeness::Stalled,
-            Some(Completion::Deadline { .. } | Completion::Unobservable { .. }) | None => {
-                Completeness::Unknown
-            }
-        }
     }
 
     /// Under which circumstance a source record is absent, were it absent.
@@ -144,9 +114,9 @@ impl<'h> Scene<'h> {
     /// The same, whatever became of the other records of its key.
     pub(crate) fn absence_by_place(&self, source: u32) -> Circumstance {
         let record = self.source(source);
-        if self.history.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset)) {
+        if self.history.is_announced(record) {
             Circumstance::Announced
-        } else if self.is_before_readiness(record.at, record.offset) {
+        } else if self.history.is_before_readiness(record.at, record.offset) {
             Circumstance::BeforeReadiness
         } else {
             Circumstance::Plain
@@ -159,12 +129,6 @@ impl<'h> Scene<'h> {
             Circumstance::BeforeReadiness => self.contract.start == Start::Earliest,
             absence => absence == Circumstance::Plain,
         }
-    }
-
-    /// Whether an offset lies before the source's end when the subject was first ready.
-    pub(crate) fn is_before_readiness(&self, at: TopicPartition, offset: SourceOffset) -> bool {
-        let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&at));
-        ready.is_some_and(|ready| offset < *ready)
     }
 
     /// On a compacted topic: a later record of its key lies in its partition, or the destination

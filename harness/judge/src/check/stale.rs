@@ -29,15 +29,10 @@
 //!
 //! A freeze or a rebalance before it makes it the possible work of a zombie, unless that was over by then.
 
-use super::{
-    Check, Observation,
-    evidence::in_sequence,
-    scene::{Completeness, Scene},
-    tally::Tally,
-};
+use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
     correspondence::Recognition,
-    history::{DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
+    history::{Completeness, DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -134,7 +129,7 @@ impl Stale<'_> {
         if compacted.is_some_and(|copies| copies.iter().any(supersedes)) {
             return None;
         }
-        if epoch > 0 && scene.completeness() == Completeness::Unknown {
+        if epoch > 0 && scene.history.completeness() == Completeness::Unknown {
             return None;
         }
         let elsewhere = scene.key(last).and_then(|key| self.replayed.get(&(old.at, key)));
@@ -168,7 +163,8 @@ impl Stale<'_> {
             *at != record.at && self.scene.epoch(self.scene.destination(*other)) >= epoch
         };
         let replayed = self.last.get(&key).is_some_and(|copies| copies.iter().any(later));
-        let excused = epoch > 0 && (replayed || self.scene.completeness() == Completeness::Unknown)
+        let excused = epoch > 0
+            && (replayed || self.scene.history.completeness() == Completeness::Unknown)
             || self.scene.may_have_been_replayed(tail.latest, record);
         let same = record.content.value() == self.scene.source(tail.latest).content.value();
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
