@@ -12,6 +12,7 @@ pub mod check;
 pub mod contract;
 pub mod correspondence;
 pub mod history;
+pub(crate) mod likeness;
 pub mod partition;
 pub mod plan;
 pub mod report;

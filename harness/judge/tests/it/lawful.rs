@@ -37,25 +37,30 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
         prop::bool::weighted(0.2),
         prop::sample::select(isolations.to_vec()),
     );
-    (any::<u64>(), sizes, terms, extras).prop_map(move |(seed, sizes, terms, extras)| Shape {
-        seed,
-        topics: sizes.0,
-        source_partitions: sizes.1,
-        destination_partitions: sizes.2,
-        records: sizes.3,
-        keys: sizes.4,
-        partitioning: terms.0,
-        order: terms.1,
-        start: terms.2,
-        timestamps: if terms.3 { Timestamps::Restamped } else { Timestamps::Kept },
-        events: extras.0,
-        ids,
-        mixed: false,
-        compacted: ids && extras.1,
-        growth: extras.2 && terms.0 != Partitioning::Preserve,
-        aborts: extras.3,
-        expires: false,
-    })
+    let changes = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (any::<u64>(), sizes, terms, extras, changes).prop_map(
+        move |(seed, sizes, terms, extras, changes)| Shape {
+            seed,
+            topics: sizes.0,
+            source_partitions: sizes.1,
+            destination_partitions: sizes.2,
+            records: sizes.3,
+            keys: sizes.4,
+            partitioning: terms.0,
+            order: terms.1,
+            start: terms.2,
+            timestamps: if terms.3 { Timestamps::Restamped } else { Timestamps::Kept },
+            events: extras.0,
+            ids,
+            mixed: false,
+            compacted: ids && extras.1,
+            growth: extras.2 && terms.0 != Partitioning::Preserve,
+            aborts: extras.3,
+            expires: false,
+            broker_time: changes.0,
+            added: changes.1,
+        },
+    )
 }
 
 /// Nobody is accused of what may follow from records that have expired on the destination.
@@ -119,6 +124,8 @@ fn equal_contents_say_nothing_about_the_order_between_keys() {
         growth: false,
         aborts: Some(Isolation::ReadCommitted),
         expires: false,
+        broker_time: false,
+        added: false,
     };
     holds(&found).unwrap();
     let expired = Shape {
@@ -156,6 +163,8 @@ fn equal_contents_behind_a_gone_beginning_are_not_stale() {
         growth: false,
         aborts: None,
         expires: true,
+        broker_time: false,
+        added: false,
     };
     is_not_accused(found).unwrap();
 }
@@ -182,6 +191,8 @@ fn an_overtaken_record_whose_replay_has_expired_is_not_reordered() {
         growth: true,
         aborts: None,
         expires: true,
+        broker_time: false,
+        added: false,
     };
     is_not_accused(found).unwrap();
 }
