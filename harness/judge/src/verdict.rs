@@ -3,6 +3,7 @@
 //! Detection (`check`) names what it saw and under which circumstance; policy lives here alone.
 
 mod guarantees;
+mod malformed;
 mod reading;
 
 pub use reading::judge;

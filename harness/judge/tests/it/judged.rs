@@ -3,7 +3,7 @@
 use crate::format::{Golden, parse};
 use judge::{
     check::{Resumption, resumptions},
-    contract::Contract,
+    contract::{Contract, Isolation},
     history::*,
     judge,
     verdict::{Anomaly, Judged, Verdict},
@@ -76,10 +76,12 @@ fn what_resumed_consumers_skip_and_repeat_is_counted() {
 fn is_malformed(doubt: &str, damage: impl FnOnce(&mut History)) {
     let Golden { mut history, .. } = plain();
     damage(&mut history);
-    let judgement = judge(&history, &Contract::default());
-    assert_eq!(judgement.verdict, Verdict::Inconclusive);
-    assert!(judgement.doubts.iter().any(|one| one.contains(doubt)), "{:?}", judgement.doubts);
-    assert_eq!(judgement.judged, Judged::default());
+    for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
+        let judgement = judge(&history, &Contract { isolation, ..Contract::default() });
+        assert_eq!(judgement.verdict, Verdict::Inconclusive);
+        assert!(judgement.doubts.iter().any(|one| one.contains(doubt)), "{:?}", judgement.doubts);
+        assert_eq!(judgement.judged, Judged::default());
+    }
 }
 
 #[test]
@@ -94,5 +96,12 @@ fn a_history_that_makes_no_sense_is_not_judged() {
     is_malformed(order, |history| history.source.swap(0, 1));
     is_malformed(order, |history| history.destination.swap(0, 1));
     is_malformed(order, |history| history.source.insert(0, history.source[0].clone()));
+    let aborted = "one place of the source";
+    is_malformed(aborted, |history| history.aborted.push(history.source[3].clone()));
+    is_malformed(aborted, |history| {
+        let offset = SourceOffset(9);
+        let record = SourceRecord { offset, ..history.source[3].clone() };
+        history.aborted = vec![record.clone(), record];
+    });
     is_malformed(order, |history| history.destination.insert(0, history.destination[0].clone()));
 }
