@@ -265,6 +265,14 @@ pub struct Judgement {
     pub judged: Judged,
 }
 
+impl Judgement {
+    /// Whether `anomaly` was found, and the contract tolerates it: whoever asks for its absence does not get what
+    /// the contract promises.
+    pub fn tolerates(&self, anomaly: Anomaly) -> bool {
+        self.tolerated.iter().any(|tolerated| tolerated.finding.anomaly == anomaly)
+    }
+}
+
 /// A finding that the contract tolerates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tolerated {

@@ -72,6 +72,18 @@ fn what_resumed_consumers_skip_and_repeat_is_counted() {
     assert_eq!(resumptions(&history, &contract), expected);
 }
 
+/// The source has forgotten what was aborted: that it was copied can be told from the finding alone.
+#[test]
+fn a_tolerated_leak_can_be_asked_for() {
+    let text = include_str!("../histories/holds-failed-on-a-topic-that-forgets.txt");
+    let Golden { history, contract, .. } = parse(text);
+    let judgement = judge(&history, &contract);
+    assert_eq!((judgement.verdict, history.aborted.len()), (Verdict::Holds, 0));
+    assert!(judgement.tolerates(Anomaly::Leaked) && !judgement.tolerates(Anomaly::Lost));
+    let Golden { history, contract, .. } = plain();
+    assert!(!judge(&history, &contract).tolerates(Anomaly::Leaked));
+}
+
 #[track_caller]
 fn is_malformed(doubt: &str, damage: impl FnOnce(&mut History)) {
     let Golden { mut history, .. } = plain();
