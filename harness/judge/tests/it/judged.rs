@@ -2,7 +2,6 @@
 
 use crate::format::{Golden, parse};
 use judge::{
-    check::{Resumption, resumptions},
     contract::{Contract, Isolation},
     history::*,
     judge,
@@ -54,22 +53,6 @@ fn findings_are_counted_by_anomaly() {
     assert_eq!(judgement.verdict.to_string(), "violated");
     let findings = &judgement.violations.0;
     assert!(findings.iter().all(|finding| finding.evidence.len() == 2 && !finding.capped));
-}
-
-#[test]
-fn what_resumed_consumers_skip_and_repeat_is_counted() {
-    let Golden { history, contract, .. } = parse(
-        "
-        topic t 1 -> 1
-        source t/0: a1 b1 c1 d1
-        destination t/0: x9 y9 | a1 b1 c1 d1
-        resume t committed t/0=2 at t/0=2 received t/0=2 t/0=3 t/0=4 t/0=5
-        resume t committed t/0=1 at t/0=5 received t/0=5
-        ",
-    );
-    let expected = [(0, 2), (2, 0)];
-    let expected = expected.map(|(skipped, repeated)| Resumption { skipped, repeated });
-    assert_eq!(resumptions(&history, &contract), expected);
 }
 
 /// The source has forgotten what was aborted: that it was copied can be told from the finding alone.
