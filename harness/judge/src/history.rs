@@ -382,3 +382,22 @@ pub struct History {
     /// Settings of topics on both sides.
     pub configs: Vec<TopicConfig>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_has_a_name_on_each_side() {
+        let topic = Topic {
+            source: "orders".into(),
+            destination: "east.orders".into(),
+            source_partitions: Vec::new(),
+            destination_partitions: Vec::new(),
+            selected: true,
+            compacted: false,
+        };
+        let names = [Side::Source, Side::Destination].map(|side| topic.on(side));
+        assert_eq!(names, ["orders", "east.orders"]);
+    }
+}

@@ -55,6 +55,22 @@ fn findings_are_counted_by_anomaly() {
     assert!(findings.iter().all(|finding| finding.evidence.len() == 2 && !finding.capped));
 }
 
+/// What only the stop committed is counted, and not shown one by one.
+#[test]
+fn what_is_not_shown_is_said_to_be_capped() {
+    for (behind, capped) in [(1, false), (2, true)] {
+        let Golden { mut history, contract, .. } = plain();
+        let ends = history.source_bounds.iter().map(|(at, bounds)| (*at, bounds.cut));
+        history.final_commit = FinalCommit { committed: Some(ends.collect()), graceful: true };
+        history.completion =
+            Some(Completion::Idle { sentinels_arrived: true, behind: Some(behind), seconds: 60 });
+        let findings = judge(&history, &contract).violations.0;
+        let found = findings.iter().filter(|one| one.anomaly == Anomaly::CommitBehind);
+        let shown: Vec<_> = found.map(|one| (one.count, one.evidence.len(), one.capped)).collect();
+        assert_eq!(shown, [(u64::from(behind), 1, capped)]);
+    }
+}
+
 /// The source has forgotten what was aborted: that it was copied can be told from the finding alone.
 #[test]
 fn a_tolerated_leak_can_be_asked_for() {
