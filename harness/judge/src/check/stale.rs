@@ -27,10 +27,13 @@
 //! destination  2 1               who reads the key's last value gets 1: stale
 //! ```
 //!
+//! Without an id it may as well be a record that nobody produced, which is no better.
+//!
 //! A freeze or a rebalance before it makes it the possible work of a zombie, unless that was over by then.
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
+    contract::Isolation,
     correspondence::Recognition,
     history::{Completeness, DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
@@ -186,6 +189,12 @@ impl Check for Stale<'_> {
         let (destination, source) = match observation {
             Observation::Copy { destination, source, .. } => (destination, source),
             Observation::Other(destination, Recognition::Absent(Outcome::Acknowledged)) => {
+                return self.step_forgotten(destination);
+            }
+            // What was aborted is not known to be older.
+            Observation::Other(destination, Recognition::Forgotten)
+                if self.scene.contract.isolation == Isolation::ReadCommitted =>
+            {
                 return self.step_forgotten(destination);
             }
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,

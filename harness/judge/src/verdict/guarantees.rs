@@ -18,6 +18,7 @@ pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement
     doubts.extend(unfinished(history));
     doubts.extend(vacuous(&judged, &scene));
     doubts.extend(left_out(&scene));
+    doubts.extend(forgotten(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
         if finding.anomaly.is_inconclusive() {
@@ -204,6 +205,19 @@ fn left_out(scene: &Scene<'_>) -> Vec<String> {
         }
     }
     doubts
+}
+
+/// Why it cannot be told of some records whether anybody produced them.
+fn forgotten(scene: &Scene<'_>) -> Option<String> {
+    let recognised = scene.correspondence.recognised.iter();
+    let count = recognised.filter(|one| **one == Recognition::Forgotten).count();
+    let records = if count == 1 { "record" } else { "records" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {records} of the destination without an id may have been on the source, which has \
+             forgotten some: nobody can tell"
+        )
+    })
 }
 
 /// How much was judged.
