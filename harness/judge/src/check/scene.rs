@@ -5,13 +5,13 @@ use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        DestinationBounds, DestinationOffset, DestinationRecord, History, Payload, SourceRecord,
-        TopicPartition,
+        DestinationBounds, DestinationOffset, DestinationRecord, History, Outcome, Payload,
+        SourceRecord, TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// An order that a source record belongs to within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,9 @@ pub(crate) struct Scene<'h> {
     last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
+    /// On compacted topics: keys of several source partitions of which the destination has a record that the source has
+    /// forgotten.
+    forgotten: HashSet<u32>,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
 }
@@ -52,9 +55,10 @@ impl<'h> Scene<'h> {
                 }
             }
         }
+        let forgotten = forgotten(history, &correspondence);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
-        Scene { history, contract, correspondence, last_of_key, copied_from, expired }
+        Scene { history, contract, correspondence, last_of_key, copied_from, forgotten, expired }
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -132,8 +136,8 @@ impl<'h> Scene<'h> {
     }
 
     /// On a compacted topic: a later record of its key lies in its partition, or the destination
-    /// has a copy of its key from another source partition (between those there is no order, and
-    /// the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
+    /// has a copy of its key from another source partition, be it of a record that the source has forgotten since
+    /// (between those there is no order, and the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
     /// well if the destination has no record of its key: compaction removes tombstones in the end,
     /// and "no record" says the same to every reader.
     pub(crate) fn is_superseded(&self, source: u32) -> bool {
@@ -142,7 +146,9 @@ impl<'h> Scene<'h> {
             return false;
         }
         let Some(key) = self.key(source) else { return false };
-        if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source) {
+        if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source)
+            || self.forgotten.contains(&key)
+        {
             return true;
         }
         match self.copied_from.get(&key) {
@@ -263,4 +269,31 @@ impl<'h> Scene<'h> {
     pub(crate) fn recognised(&self, destination: u32) -> Recognition {
         self.correspondence.recognised[destination as usize]
     }
+}
+
+/// Numbers of the keys of compacted topics that lie in several source partitions, and of which the destination has a
+/// record that the source has forgotten.
+fn forgotten(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
+    let is_forgotten = |recognition| {
+        matches!(
+            recognition,
+            Recognition::Forgotten
+                | Recognition::Absent(Outcome::Acknowledged | Outcome::Indeterminate)
+        )
+    };
+    let recognised = history.destination.iter().zip(&correspondence.recognised);
+    let forgotten = recognised.filter(|(_, recognition)| is_forgotten(**recognition));
+    let forgotten =
+        forgotten.filter_map(|(record, _)| Some((record.at.topic, record.content.key()?)));
+    // For each of these keys where it lies.
+    let mut homes: HashMap<_, _> = forgotten.map(|key| (key, (NONE, BTreeSet::new()))).collect();
+    for (record, number) in history.source.iter().zip(&correspondence.keys) {
+        let key = record.content.key().map(|key| (record.at.topic, key));
+        if let Some(home) = key.and_then(|key| homes.get_mut(&key)) {
+            home.0 = *number;
+            home.1.insert(record.at);
+        }
+    }
+    let spread = homes.into_values().filter(|(_, partitions)| partitions.len() > 1);
+    spread.map(|(number, _)| number).collect()
 }
