@@ -47,6 +47,8 @@ pub(crate) struct Shape {
     pub(crate) broker_time: bool,
     /// Whether the mirror adds a header, which some records of the source have already.
     pub(crate) added: bool,
+    /// Whether the mirror ends by itself, or is not waited for, before it has copied everything.
+    pub(crate) unfinished: bool,
 }
 
 /// What a history contains that makes it hard to judge.
@@ -298,6 +300,9 @@ impl Model<'_> {
         let mut growth = self.shape.growth;
         while self.copy_some() {
             self.commit_some();
+            if self.shape.unfinished && self.chance(10) {
+                return;
+            }
             if events > 0 && self.chance(20) {
                 events -= 1;
                 self.event();
@@ -546,12 +551,20 @@ impl Model<'_> {
                 self.compact_source();
             }
         }
-        for at in self.next.keys().copied().collect::<Vec<_>>() {
-            self.committed.insert(at, self.position(&at));
+        if self.shape.unfinished {
+            let (status, output) = ("exit status: 1".to_string(), String::new());
+            self.history.completion = Some(match self.chance(50) {
+                true => Completion::Exited { status, output },
+                false => Completion::Deadline { awaited: String::new() },
+            });
+        } else {
+            for at in self.next.keys().copied().collect::<Vec<_>>() {
+                self.committed.insert(at, self.position(&at));
+            }
+            self.history.completion = Some(Completion::Completed);
         }
-        let committed = Some(self.committed.clone());
-        self.history.final_commit = FinalCommit { committed, graceful: true };
-        self.history.completion = Some(Completion::Completed);
+        let (committed, graceful) = (Some(self.committed.clone()), !self.shape.unfinished);
+        self.history.final_commit = FinalCommit { committed, graceful };
         for (at, end) in &self.ends {
             let zero = DestinationOffset(0);
             let fresh =

@@ -3,7 +3,7 @@
 use crate::generate::{Feature, Lawful, Shape, lawful};
 use judge::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start, Timestamps},
-    history::History,
+    history::{Completion, History},
     judge,
     verdict::{Anomaly, Judgement, Verdict},
 };
@@ -59,6 +59,7 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
             expires: false,
             broker_time: changes.0,
             added: changes.1,
+            unfinished: false,
         },
     )
 }
@@ -85,6 +86,27 @@ fn holds(shape: &Shape) -> Result<(), TestCaseError> {
     } else {
         Verdict::Holds
     };
+    prop_assert_eq!(judgement.verdict, expected, "{:?}", judgement.doubts);
+    Ok(())
+}
+
+/// Nobody is accused of what was still to come when the mirror ended, but of having ended, and of what a replay that it
+/// did not go through with has left behind.
+fn is_accused_of_its_end(shape: &Shape) -> Result<(), TestCaseError> {
+    let Lawful { history, contract, .. } = lawful(&Shape { unfinished: true, ..shape.clone() });
+    let judgement = judge(&history, &contract);
+    let (expected, entailed): (_, &[_]) = match history.completion {
+        Some(Completion::Exited { .. }) if history.events.is_empty() => {
+            (Verdict::Violated, &[Anomaly::Stalled])
+        }
+        Some(Completion::Exited { .. }) => {
+            (Verdict::Violated, &[Anomaly::Stalled, Anomaly::Reordered, Anomaly::Stale])
+        }
+        _ => (Verdict::Inconclusive, &[]),
+    };
+    let violations = &judgement.violations;
+    let accused = violations.0.iter().any(|finding| !entailed.contains(&finding.anomaly));
+    prop_assert!(!accused, "{violations:#?}\n{}", crate::format::sketch(&history));
     prop_assert_eq!(judgement.verdict, expected, "{:?}", judgement.doubts);
     Ok(())
 }
@@ -126,6 +148,7 @@ fn equal_contents_say_nothing_about_the_order_between_keys() {
         expires: false,
         broker_time: false,
         added: false,
+        unfinished: false,
     };
     holds(&found).unwrap();
     let expired = Shape {
@@ -165,6 +188,7 @@ fn equal_contents_behind_a_gone_beginning_are_not_stale() {
         expires: true,
         broker_time: false,
         added: false,
+        unfinished: false,
     };
     is_not_accused(found).unwrap();
 }
@@ -193,6 +217,7 @@ fn an_overtaken_record_whose_replay_has_expired_is_not_reordered() {
         expires: true,
         broker_time: false,
         added: false,
+        unfinished: false,
     };
     is_not_accused(found).unwrap();
 }
@@ -255,6 +280,16 @@ proptest! {
     #[test]
     fn equal_contents_with_and_without_ids_hold(shape in shapes(false, 3)) {
         holds(&Shape { mixed: true, ..shape })?;
+    }
+
+    #[test]
+    fn what_is_still_to_come_accuses_nobody(shape in shapes(true, 4)) {
+        is_accused_of_its_end(&shape)?;
+    }
+
+    #[test]
+    fn what_is_still_to_come_among_equals_accuses_nobody(shape in shapes(false, 3), mixed: bool) {
+        is_accused_of_its_end(&Shape { mixed, ..shape })?;
     }
 
     #[test]
