@@ -88,7 +88,7 @@ fn time_of(content: &Content, contract: &Contract) -> Option<i64> {
 fn digest(content: &Content, time: Option<i64>, contract: &Contract) -> u128 {
     let mut hash = Xxh3::new();
     let mut put = |bytes: Option<&[u8]>| {
-        let length = bytes.map_or(-1, |bytes| bytes.len() as i64);
+        let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
         hash.update(&length.to_le_bytes());
         hash.update(bytes.unwrap_or_default());
     };

@@ -176,8 +176,7 @@ impl<'s> Translation<'s> {
             skipped.extend(equals.skipped(scene, one).map(Skipped::Record));
             rewound.extend(equals.rewound(scene));
         }
-        // In the order of the source, as if none had an equal.
-        rewound.sort_unstable();
+
         for (at, position) in &one.resumed {
             let end = scene.history.destination_bounds.get(at).map(|bounds| bounds.end);
             if at.topic == one.topic && end.is_some_and(|end| *position > end) {
