@@ -54,8 +54,8 @@ async fn faithful(world: &mut World) -> Step {
 #[then("nothing is there that was not produced")]
 async fn nothing_added(world: &mut World) -> Step {
     world.ask(&[Anomaly::Phantom, Anomaly::Leaked, Anomaly::Looped])?;
-    let testbed = world.testbed()?;
-    if testbed.history().aborted.is_empty() {
+    // The source may have forgotten what was aborted and copied all the same: the finding is what counts.
+    if !world.judgement()?.tolerates(Anomaly::Leaked) {
         return Ok(());
     }
     let is_promised = |contract: &Contract| contract.isolation == Isolation::ReadCommitted;

@@ -15,6 +15,7 @@ pub(crate) mod timeline;
 use crate::{
     contract::Contract,
     history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
+    likeness::agreement,
 };
 use std::collections::{HashMap, HashSet, VecDeque};
 use timeline::Timeline;
@@ -56,8 +57,9 @@ pub(crate) struct Correspondence {
     pub(crate) keys: Vec<u32>,
     /// Source records that nothing tells apart from others, not even order.
     pub(crate) unordered: HashSet<u32>,
-    /// Source records that have equals: which of them a copy is of was chosen, not seen.
-    pub(crate) equal: HashSet<u32>,
+    /// Source records that have equals: which of them a copy is of was chosen, not seen. All that a
+    /// copy may be of have the same number.
+    pub(crate) equal: HashMap<u32, u32>,
     /// Source records of aborted transactions, if they are part of the history's source.
     pub(crate) aborted: HashSet<u32>,
     /// Records of the producers' log whose ids the source does not hold.
@@ -108,7 +110,7 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
     let keys = number_keys(history);
     let groups = identity::group(history, contract, |index| standing[index] == Standing::Judged);
     let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
-    let mut recognised = recognise(history, &standing, &resolved.copy_of, &groups.absent);
+    let mut recognised = recognise(history, contract, &standing, &resolved.copy_of, &groups.absent);
     pair_leftovers(history, &time, &mut recognised);
     let mut first = vec![NONE; history.source.len()];
     for index in &time {
@@ -181,6 +183,7 @@ fn number_keys(history: &History) -> Vec<u32> {
 
 fn recognise(
     history: &History,
+    contract: &Contract,
     standing: &[Standing],
     copy_of: &[u32],
     absent: &[u32],
@@ -190,7 +193,7 @@ fn recognise(
     let aborted = Aborted::of(history);
     let stranger = |index: usize| {
         let record = &history.destination[index];
-        if let Some(aborted) = aborted.find(record.at.topic, &record.content) {
+        if let Some(aborted) = aborted.find(contract, record.at.topic, &record.content) {
             return Recognition::Aborted(aborted);
         }
         let outcome = record
@@ -237,13 +240,13 @@ impl Aborted<'_> {
     }
 
     /// Of several with its id the one that is most like it.
-    fn find(&self, topic: TopicIndex, content: &Content) -> Option<u32> {
+    fn find(&self, contract: &Contract, topic: TopicIndex, content: &Content) -> Option<u32> {
         if self.by_content.is_empty() {
             return None;
         }
         let likeness = |index: &&u32| {
             let aborted = &self.history.aborted[**index as usize].content;
-            std::cmp::Reverse(identity::agreement(aborted, content))
+            std::cmp::Reverse(agreement(aborted, content, contract))
         };
         let by_id = content.ids().find_map(|id| self.by_id.get(&(topic, id)));
         let by_id = by_id.and_then(|indices| indices.iter().min_by_key(likeness));

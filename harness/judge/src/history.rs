@@ -4,9 +4,11 @@
 //! by `correspondence` and `check`. It holds no client, no clock and no policy. Source and
 //! destination offsets are distinct types without conversion: they are not interchangeable.
 
+mod absence;
 mod content;
 mod id;
 
+pub(crate) use absence::Completeness;
 pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
 pub use id::RecordId;
 
@@ -379,4 +381,23 @@ pub struct History {
     pub translations: Vec<Translation>,
     /// Settings of topics on both sides.
     pub configs: Vec<TopicConfig>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_has_a_name_on_each_side() {
+        let topic = Topic {
+            source: "orders".into(),
+            destination: "east.orders".into(),
+            source_partitions: Vec::new(),
+            destination_partitions: Vec::new(),
+            selected: true,
+            compacted: false,
+        };
+        let names = [Side::Source, Side::Destination].map(|side| topic.on(side));
+        assert_eq!(names, ["orders", "east.orders"]);
+    }
 }

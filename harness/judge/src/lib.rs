@@ -8,10 +8,11 @@
 //! random source, so a verdict depends on nothing but the history; the compiler keeps it so, since
 //! the crate has no such dependency.
 
-pub mod check;
+mod check;
 pub mod contract;
 pub mod correspondence;
 pub mod history;
+pub(crate) mod likeness;
 pub mod partition;
 pub mod plan;
 pub mod report;

@@ -3,6 +3,7 @@
 //! Detection (`check`) names what it saw and under which circumstance; policy lives here alone.
 
 mod guarantees;
+mod malformed;
 mod reading;
 
 pub use reading::judge;
@@ -262,6 +263,14 @@ pub struct Judgement {
     pub doubts: Vec<String>,
     /// How much was judged.
     pub judged: Judged,
+}
+
+impl Judgement {
+    /// Whether `anomaly` was found, and the contract tolerates it: whoever asks for its absence does not get what
+    /// the contract promises.
+    pub fn tolerates(&self, anomaly: Anomaly) -> bool {
+        self.tolerated.iter().any(|tolerated| tolerated.finding.anomaly == anomaly)
+    }
 }
 
 /// A finding that the contract tolerates.

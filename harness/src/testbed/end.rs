@@ -241,6 +241,8 @@ impl Testbed {
             .iter()
             .flat_map(|(topic, read)| read.records.iter().map(move |r| place(*topic, r.0, r.1)))
             .collect();
+        // At a second end all of it is read anew.
+        self.history.aborted.clear();
         for (topic, read) in all {
             self.history.aborted.extend(read.records.into_iter().filter_map(
                 |(partition, offset, content)| {

@@ -10,28 +10,34 @@
 //! read committed positions first and end offsets after them, so that a lawful subject cannot be
 //! caught in between. Each record is judged by the first sample that covers it, for later ones are
 //! kinder. Where absence at the end could not be judged as loss (the run did not end), the final
-//! read is one more sample. Records that nothing tells apart from others are passed over.
+//! read is one more sample.
+//!
+//! Of records that nothing tells apart from others it is counted how many a position covers that had to
+//! be there, and how many copies there are of any of them: what is missing then is missing whichever
+//! the copies are of.
+//!
+//! ```text
+//! source       x x x             without keys and ids
+//! committed    position 2        two of them are done
+//! destination  x                 one of the two was committed ahead
+//! ```
 //!
 //! A position beyond the source's end covers records that are still to come, whatever is there: one
 //! instance for each such partition.
 
-use super::{
-    Check, Observation,
-    evidence::on_source,
-    scene::{Completeness, Scene},
-    tally::Tally,
-};
+use super::{Check, Observation, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
-    history::{Positions, SourceOffset, TopicPartition},
+    history::{Completeness, Positions, SourceOffset, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding, Place},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(CommitAhead {
         scene,
         delivered: vec![false; scene.history.source.len()],
         covered: BTreeMap::new(),
+        equals: HashMap::new(),
         tally: Tally::of(Anomaly::CommitAhead),
     })
 }
@@ -41,7 +47,19 @@ struct CommitAhead<'s> {
     delivered: Vec<bool>,
     /// Up to where each source partition was judged.
     covered: BTreeMap<TopicPartition, SourceOffset>,
+    /// What was seen of each set of records that nothing tells apart.
+    equals: HashMap<u32, Equals>,
     tally: Tally<Ahead>,
+}
+
+#[derive(Default)]
+struct Equals {
+    /// How many copies there are of any of them.
+    copies: usize,
+    /// How many that had to be there were covered by a position.
+    covered: usize,
+    /// How many of these were accused.
+    accused: usize,
 }
 
 /// What a position covers though it should not.
@@ -68,6 +86,7 @@ fn beyond_the_end(scene: &Scene<'_>) -> Positions {
 impl CommitAhead<'_> {
     fn sample(&mut self, committed: &Positions) {
         let records = &self.scene.history.source;
+        let mut equals = BTreeMap::<u32, Vec<(u32, SourceOffset)>>::new();
         for (at, position) in committed {
             if !self.scene.is_selected(*at) {
                 continue;
@@ -80,14 +99,38 @@ impl CommitAhead<'_> {
                 .iter()
                 .take_while(|record| record.at == *at && record.offset < *position);
             for source in (begin as u32..).take(below.count()) {
-                if !self.delivered[source as usize]
-                    && self.scene.is_judged(source)
-                    && !self.scene.correspondence.unordered.contains(&source)
-                    && !self.scene.may_have_expired(source)
-                {
+                if !self.scene.is_judged(source) || self.scene.may_have_expired(source) {
+                    continue;
+                }
+                if let Some(set) = self.set_of(source) {
+                    equals.entry(set).or_default().push((source, *position));
+                } else if !self.delivered[source as usize] {
                     self.tally.add(self.scene.absence(source), Ahead::Record(source, *position));
                 }
             }
+        }
+        for (set, mut covered) in equals {
+            covered.retain(|(source, _)| self.scene.had_to_arrive(*source));
+            self.count(set, &covered);
+        }
+    }
+
+    /// The set of a source record that nothing tells apart from others.
+    fn set_of(&self, source: u32) -> Option<u32> {
+        let correspondence = &self.scene.correspondence;
+        let is_unordered = correspondence.unordered.contains(&source);
+        is_unordered.then(|| correspondence.equal[&source])
+    }
+
+    /// Takes in which of a set of equal records a sample covers for the first time.
+    fn count(&mut self, set: u32, covered: &[(u32, SourceOffset)]) {
+        let equals = self.equals.entry(set).or_default();
+        equals.covered += covered.len();
+        let missing = equals.covered.saturating_sub(equals.copies + equals.accused);
+        equals.accused += missing;
+        // Each sample adds what is missing of what it covers: the last of them stand for it.
+        for (source, position) in &covered[covered.len() - missing..] {
+            self.tally.add(self.scene.absence(*source), Ahead::Record(*source, *position));
         }
     }
 }
@@ -95,7 +138,12 @@ impl CommitAhead<'_> {
 impl Check for CommitAhead<'_> {
     fn step(&mut self, observation: Observation) {
         match observation {
-            Observation::Copy { source, .. } => self.delivered[source as usize] = true,
+            Observation::Copy { source, .. } => {
+                self.delivered[source as usize] = true;
+                if let Some(set) = self.scene.correspondence.equal.get(&source) {
+                    self.equals.entry(*set).or_default().copies += 1;
+                }
+            }
             Observation::Commit(index) => {
                 self.sample(&self.scene.history.commits[index].committed);
             }
@@ -104,7 +152,7 @@ impl Check for CommitAhead<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Vec<Finding> {
-        if self.scene.completeness() == Completeness::Unknown
+        if self.scene.history.completeness() == Completeness::Unknown
             && let Some(committed) = &self.scene.history.final_commit.committed
         {
             self.sample(committed);

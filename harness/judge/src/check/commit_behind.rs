@@ -50,7 +50,7 @@ impl Check for CommitBehind<'_> {
         let mut tally = Tally::of(Anomaly::CommitBehind);
         for (first, count, last) in self.behind.into_values() {
             let last = scene.source(last);
-            let circumstance = if scene.is_before_readiness(last.at, last.offset) {
+            let circumstance = if history.is_before_readiness(last.at, last.offset) {
                 Circumstance::BeforeReadiness
             } else {
                 Circumstance::Plain

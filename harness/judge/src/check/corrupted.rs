@@ -6,11 +6,10 @@
 //! ```
 //!
 //! Every copy is compared, repeats too, and copies of what was aborted, whether the contract allows them or not.
-//! Null and empty differ. Headers are compared in order, with
-//! repetitions; those that the contract may add are passed over where they are more than the source
-//! has. Timestamps are compared by their number, whoever set it (a mirror of a topic with broker
-//! time hands it on as its own), unless the contract says that they are set anew; a source record
-//! without a timestamp promises nothing.
+//! Null and empty differ. What a subject may change is said in `likeness`.
+//!
+//! Equal records may differ in headers that the subject may add as well. Which of them a copy is of was chosen, and
+//! a copy that is as another of them must become is not damaged.
 
 use super::{
     Check, Observation,
@@ -19,28 +18,60 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    contract::{Contract, Timestamps},
+    contract::Contract,
     correspondence::Recognition,
     history::{Content, HeaderRef, Headers, Payload, Timestamp},
+    likeness::{has_headers, has_time, is_like, may_be_added},
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::BTreeMap;
+use std::{
+    cell::LazyCell,
+    collections::{BTreeMap, HashMap, HashSet},
+};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Corrupted { scene, tally: Tally::of(Anomaly::Corrupted) })
+    let looks = LazyCell::new(|| looks(scene));
+    Box::new(Corrupted { scene, looks, tally: Tally::of(Anomaly::Corrupted) })
 }
 
-struct Corrupted<'s> {
+struct Corrupted<'s, F: FnOnce() -> Looks> {
     scene: &'s Scene<'s>,
+    looks: LazyCell<Looks, F>,
     /// Destination record and what it is a copy of.
     tally: Tally<(u32, &'s Content)>,
 }
 
-impl Check for Corrupted<'_> {
+/// Of each set of equal records those of which no two have the same headers.
+type Looks = HashMap<u32, Vec<u32>>;
+
+fn looks(scene: &Scene<'_>) -> Looks {
+    let (mut looks, mut seen) = (Looks::new(), HashSet::new());
+    for (source, set) in &scene.correspondence.equal {
+        let headers: Vec<_> = scene.source(*source).content.headers().collect();
+        if seen.insert((*set, headers)) {
+            looks.entry(*set).or_default().push(*source);
+        }
+    }
+    looks
+}
+
+impl<F: FnOnce() -> Looks> Corrupted<'_, F> {
+    /// Whether a copy is as another of a record's equals must become.
+    fn is_like_an_equal(&self, source: u32, copy: &Content) -> bool {
+        let (scene, contract) = (self.scene, self.scene.contract);
+        let set = scene.correspondence.equal.get(&source);
+        let set = set.filter(|_| !contract.added_headers.is_empty());
+        let looks = set.and_then(|set| self.looks.get(set));
+        let is_like = |source: &u32| is_like(&scene.source(*source).content, copy, contract);
+        looks.is_some_and(|looks| looks.iter().any(is_like))
+    }
+}
+
+impl<F: FnOnce() -> Looks> Check for Corrupted<'_, F> {
     fn step(&mut self, observation: Observation) {
-        let (destination, original) = match observation {
+        let (destination, source, original) = match observation {
             Observation::Copy { destination, source, .. } => {
-                (destination, &self.scene.source(source).content)
+                (destination, Some(source), &self.scene.source(source).content)
             }
             Observation::Other(destination, Recognition::Aborted(aborted)) => {
                 let original = &self.scene.history.aborted[aborted as usize].content;
@@ -48,12 +79,14 @@ impl Check for Corrupted<'_> {
                     // Found by its content, of which there may be more, written at another time.
                     return;
                 }
-                (destination, original)
+                (destination, None, original)
             }
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
         };
         let copy = &self.scene.destination(destination).content;
-        if !same(original, copy, self.scene.contract) {
+        let is_right = is_like(original, copy, self.scene.contract)
+            || source.is_some_and(|source| self.is_like_an_equal(source, copy));
+        if !is_right {
             self.tally.add(Circumstance::Plain, (destination, original));
         }
     }
@@ -65,45 +98,6 @@ impl Check for Corrupted<'_> {
             let detail = differences(original, copy, scene.contract).join("; ");
             on_destination(scene, destination, detail)
         })
-    }
-}
-
-fn same(original: &Content, copy: &Content, contract: &Contract) -> bool {
-    // Equal bytes are the rule, and need not be unpacked.
-    original == copy
-        || (original.key() == copy.key()
-            && original.value() == copy.value()
-            && same_headers(original.headers(), copy.headers(), &contract.added_headers)
-            && same_time(original.timestamp(), copy.timestamp(), contract))
-}
-
-/// Whether the copy's headers are the source's, in order, with nothing but allowed ones between.
-fn same_headers(original: Headers<'_>, copy: Headers<'_>, added: &[String]) -> bool {
-    let mut expected = original.peekable();
-    for header in copy {
-        if expected.next_if_eq(&header).is_none() && !is_added(added, &header) {
-            return false;
-        }
-    }
-    expected.next().is_none()
-}
-
-fn is_added(added: &[String], header: &HeaderRef<'_>) -> bool {
-    added.iter().any(|name| name == header.name)
-}
-
-fn milliseconds(timestamp: Timestamp) -> Option<i64> {
-    match timestamp {
-        Timestamp::None => None,
-        Timestamp::Create(time) | Timestamp::Append(time) => Some(time),
-    }
-}
-
-fn same_time(original: Timestamp, copy: Timestamp, contract: &Contract) -> bool {
-    let original = milliseconds(original);
-    match contract.timestamps {
-        Timestamps::Restamped => true,
-        Timestamps::Kept => original.is_none() || original == milliseconds(copy),
     }
 }
 
@@ -125,11 +119,11 @@ fn differences(original: &Content, copy: &Content, contract: &Contract) -> Vec<S
     if original.value() != copy.value() {
         differences.push(value_difference(original.value(), copy.value()));
     }
-    if !same_headers(original.headers(), copy.headers(), &contract.added_headers) {
-        let what = header_difference(original.headers(), copy.headers(), &contract.added_headers);
+    if !has_headers(original.headers(), copy.headers(), contract) {
+        let what = header_difference(original.headers(), copy.headers(), contract);
         differences.push(format!("headers differ: {what}"));
     }
-    if !same_time(original.timestamp(), copy.timestamp(), contract) {
+    if !has_time(original.timestamp(), copy.timestamp(), contract) {
         let time = |timestamp| match timestamp {
             Timestamp::None => "none".to_string(),
             Timestamp::Create(time) => format!("{time} (set by a producer)"),
@@ -155,7 +149,7 @@ fn value_difference(original: Payload<'_>, copy: Payload<'_>) -> String {
 }
 
 /// What happened to the headers, as far as it has a name.
-fn header_difference(original: Headers<'_>, copy: Headers<'_>, added: &[String]) -> String {
+fn header_difference(original: Headers<'_>, copy: Headers<'_>, contract: &Contract) -> String {
     fn count(headers: Headers<'_>) -> BTreeMap<HeaderRef<'_>, i64> {
         let mut counts = BTreeMap::new();
         for header in headers {
@@ -171,7 +165,7 @@ fn header_difference(original: Headers<'_>, copy: Headers<'_>, added: &[String])
         *there -= common;
     }
     dropped.retain(|_, count| *count > 0);
-    extra.retain(|header, count| *count > 0 && !is_added(added, header));
+    extra.retain(|header, count| *count > 0 && !may_be_added(header, contract));
     if dropped.is_empty() && extra.is_empty() {
         return "reordered".into();
     }
@@ -221,9 +215,9 @@ mod tests {
     fn check(original: &str, copy: &str, expected: Option<&str>) {
         let (original, copy) = (headers(original), headers(copy));
         let (original, copy) = (original.headers(), copy.headers());
-        let added = ["trace".to_string()];
-        let found = (!same_headers(original, copy, &added))
-            .then(|| header_difference(original, copy, &added));
+        let contract = Contract { added_headers: vec!["trace".into()], ..Contract::default() };
+        let found = (!has_headers(original, copy, &contract))
+            .then(|| header_difference(original, copy, &contract));
         assert_eq!(found.as_deref(), expected);
     }
 

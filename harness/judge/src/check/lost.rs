@@ -21,12 +21,7 @@
 //! a compacted topic whose key the destination does not have. If a position passed the cut, no record
 //! is missing that had to be there and yet a sentinel is, the sentinel itself was lost.
 
-use super::{
-    Check, Observation,
-    evidence::on_source,
-    scene::{Completeness, Scene},
-    tally::Tally,
-};
+use super::{Check, Observation, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
     correspondence::NONE,
     history::Completion,
@@ -42,25 +37,11 @@ struct Lost<'s> {
     tally: Tally<u32>,
 }
 
-/// Whether a source record without a copy lies where the subject cannot come back to it.
-pub(super) fn is_final(scene: &Scene<'_>, source: u32) -> bool {
-    match scene.completeness() {
-        Completeness::Final => true,
-        Completeness::Stalled => {
-            let record = scene.source(source);
-            let committed = scene.history.final_commit.committed.as_ref();
-            let position = committed.and_then(|committed| committed.get(&record.at));
-            position.is_some_and(|position| record.offset < *position)
-        }
-        Completeness::Unknown => false,
-    }
-}
-
 impl Check for Lost<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Source(source) = observation else { return };
         if self.scene.correspondence.first[source as usize] == NONE
-            && is_final(self.scene, source)
+            && self.scene.history.is_final(self.scene.source(source))
             && !self.scene.may_have_expired(source)
         {
             self.tally.add(self.scene.absence(source), source);

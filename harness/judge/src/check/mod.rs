@@ -27,7 +27,6 @@ mod stalled;
 mod tally;
 mod translation;
 
-pub use offsets::{Resumption, resumptions};
 pub(crate) use scene::Scene;
 
 use crate::{

@@ -18,30 +18,12 @@
 
 use super::{Check, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
-    contract::{Contract, Offsets},
+    contract::Offsets,
     correspondence::Recognition,
-    history::{DestinationOffset, History, ResumeTrial, TopicIndex, TopicPartition},
+    history::{DestinationOffset, ResumeTrial, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding},
 };
 use std::collections::{BTreeMap, HashSet};
-
-/// What one consumer that resumed by raw offsets skipped and repeated, by the placements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Resumption {
-    /// Records that its group had not read on the source and that it does not get.
-    pub skipped: u64,
-    /// Records that its group had read on the source and that it gets again.
-    pub repeated: u64,
-}
-
-/// What each trial of a history skipped and repeated, in order.
-pub fn resumptions(history: &History, contract: &Contract) -> Vec<Resumption> {
-    if history.resumes.is_empty() {
-        return Vec::new();
-    }
-    let scene = Scene::of(history, contract);
-    history.resumes.iter().map(|trial| outcome(&scene, trial).0).collect()
-}
 
 /// Which of a source record's copies lie where a consumer goes on.
 #[derive(Clone, Copy, Default)]
@@ -72,15 +54,23 @@ pub(super) fn placed(
     placed
 }
 
-/// The prediction, and the records for which it was not what the consumer received.
-fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> (Resumption, Vec<(u32, bool)>) {
+/// What a trial shows, by the placements.
+#[derive(Default)]
+struct Outcome {
+    /// Whether the consumer skips or repeats any record.
+    differs: bool,
+    /// The records for which it was not what the consumer received, and whether it should have received them.
+    wrong: Vec<(u32, bool)>,
+}
+
+fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> Outcome {
     let got: HashSet<_> = trial.received.iter().collect();
     let reachable = placed(scene, trial.topic, |at, offset| {
         trial.resumed.get(&at).is_some_and(|from| offset >= *from)
     });
     let received = placed(scene, trial.topic, |at, offset| got.contains(&(at, offset)));
     let among = |placed: &BTreeMap<u32, Placed>, source| placed.get(&source).is_some_and(|p| p.any);
-    let (mut resumption, mut wrong) = (Resumption::default(), Vec::new());
+    let mut outcome = Outcome::default();
     for source in 0..scene.history.source.len() as u32 {
         let record = scene.source(source);
         if record.at.topic != trial.topic || scene.is_aborted(source) {
@@ -88,13 +78,13 @@ fn outcome(scene: &Scene<'_>, trial: &ResumeTrial) -> (Resumption, Vec<(u32, boo
         }
         let read = trial.committed.get(&record.at).is_some_and(|at| record.offset < *at);
         let predicted = among(&reachable, source);
-        resumption.repeated += u64::from(read && predicted);
-        resumption.skipped += u64::from(!read && !predicted);
+        // Read and to come is repeated, neither is skipped.
+        outcome.differs |= read == predicted;
         if among(&received, source) != predicted {
-            wrong.push((source, predicted));
+            outcome.wrong.push((source, predicted));
         }
     }
-    (resumption, wrong)
+    outcome
 }
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
@@ -112,9 +102,9 @@ impl Check for OffsetTrials<'_> {
         let preserved = scene.contract.offsets == Offsets::Preserved;
         let mut coincide = Tally::of(Anomaly::OffsetsCoincide);
         for trial in &scene.history.resumes {
-            let (resumption, wrong) = outcome(scene, trial);
+            let Outcome { differs, wrong } = outcome(scene, trial);
             // Where offsets are preserved, it is promised that they coincide.
-            if resumption == Resumption::default() && !preserved {
+            if !differs && !preserved {
                 coincide.add(Circumstance::Plain, trial.topic);
             }
             for instance in wrong {

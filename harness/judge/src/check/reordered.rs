@@ -39,7 +39,8 @@
 //! A record that may lie in several partitions (a null key, partitioning `any`, growth) is not
 //! reordered either, if an event precedes its copy and the later record is copied again behind it: a
 //! replay makes good what got lost on the way to another partition. The copy behind it may have expired
-//! with the beginning of another partition. A record with one place has no such excuse.
+//! with the beginning of another partition, and while a replay may still be under way (the run did not end) it may
+//! be yet to come. A record with one place has no such excuse.
 
 use super::{
     Check, Observation,
@@ -48,7 +49,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    history::{DestinationRecord, TopicPartition},
+    history::{Completeness, DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::{
@@ -99,7 +100,7 @@ impl Reordered<'_> {
         replays
     }
 
-    /// Whether the record that came too early was copied again behind the one that came too late.
+    /// Whether the record that came too early was copied again behind the one that came too late, or may be yet.
     fn is_made_good(
         &self,
         replays: &HashMap<u32, Vec<u32>>,
@@ -118,7 +119,9 @@ impl Reordered<'_> {
             })
         });
         let may_be_gone = early.is_some_and(|early| self.scene.may_have_been_replayed(early, late));
-        self.scene.may_be_spread(source) && (is_there || may_be_gone)
+        let may_come = self.scene.epoch(late) > 0
+            && self.scene.history.completeness() == Completeness::Unknown;
+        self.scene.may_be_spread(source) && (is_there || may_be_gone || may_come)
     }
 }
 

@@ -93,7 +93,7 @@ impl Check for Repeated<'_> {
         let Observation::Copy { destination, source, first: false } = observation else { return };
         let (history, correspondence) = (self.scene.history, &self.scene.correspondence);
         // Of equal records nobody saw which was copied first.
-        let known = !correspondence.equal.contains(&source);
+        let known = !correspondence.equal.contains_key(&source);
         if known && self.scene.first_may_be_gone(source) {
             self.uncertain.entry(source).or_default().push(destination);
             return;

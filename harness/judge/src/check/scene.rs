@@ -2,16 +2,16 @@
 //! that more than one checker asks.
 
 use crate::{
-    contract::{Contract, OrderScope, Partitioning},
+    contract::{Contract, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        Completion, DestinationBounds, DestinationOffset, DestinationRecord, History, Payload,
-        SourceOffset, SourceRecord, TopicPartition,
+        DestinationBounds, DestinationOffset, DestinationRecord, History, Outcome, Payload,
+        SourceRecord, TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// An order that a source record belongs to within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,19 +31,11 @@ pub(crate) struct Scene<'h> {
     last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
+    /// On compacted topics: keys of several source partitions of which the destination has a record that the source has
+    /// forgotten.
+    forgotten: HashSet<u32>,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
-}
-
-/// How far the history can tell that something is absent for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Completeness {
-    /// What is absent stays absent.
-    Final,
-    /// The subject stopped moving: only what it committed can be called lost.
-    Stalled,
-    /// It was still moving, or nobody waited.
-    Unknown,
 }
 
 impl<'h> Scene<'h> {
@@ -63,9 +55,10 @@ impl<'h> Scene<'h> {
                 }
             }
         }
+        let forgotten = forgotten(history, &correspondence);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
-        Scene { history, contract, correspondence, last_of_key, copied_from, expired }
+        Scene { history, contract, correspondence, last_of_key, copied_from, forgotten, expired }
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -97,39 +90,20 @@ impl<'h> Scene<'h> {
         let record = self.source(source);
         let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
         let whole = self.contract.partitioning == Partitioning::Preserve || counts[..] == [1];
-        !whole && self.correspondence.equal.contains(&source)
+        !whole && self.correspondence.equal.contains_key(&source)
     }
 
     /// Whether completeness covers a source record: of a selected topic, below the cut, and not aborted.
     pub(crate) fn is_judged(&self, source: u32) -> bool {
         let record = self.source(source);
         self.history.topics[record.at.topic as usize].selected
-            && self.is_below_cut(record)
+            && self.history.is_below_cut(record)
             && !self.is_aborted(source)
     }
 
     /// Whether it lies in an aborted transaction: it may be copied, and need not be.
     pub(crate) fn is_aborted(&self, source: u32) -> bool {
         self.correspondence.aborted.contains(&source)
-    }
-
-    fn is_below_cut(&self, record: &SourceRecord) -> bool {
-        let bounds = self.history.source_bounds.get(&record.at);
-        bounds.is_none_or(|bounds| record.offset < bounds.cut)
-    }
-
-    /// What the end of the run lets one say about absence.
-    pub(crate) fn completeness(&self) -> Completeness {
-        match &self.history.completion {
-            Some(Completion::Completed) => Completeness::Final,
-            // Sentinels came after every record, and a position beyond the cut says "done".
-            Some(Completion::Idle { sentinels_arrived: true, .. })
-            | Some(Completion::Idle { behind: Some(0), .. }) => Completeness::Final,
-            Some(Completion::Idle { .. } | Completion::Exited { .. }) => Completeness::Stalled,
-            Some(Completion::Deadline { .. } | Completion::Unobservable { .. }) | None => {
-                Completeness::Unknown
-            }
-        }
     }
 
     /// Under which circumstance a source record is absent, were it absent.
@@ -144,24 +118,26 @@ impl<'h> Scene<'h> {
     /// The same, whatever became of the other records of its key.
     pub(crate) fn absence_by_place(&self, source: u32) -> Circumstance {
         let record = self.source(source);
-        if self.history.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset)) {
+        if self.history.is_announced(record) {
             Circumstance::Announced
-        } else if self.is_before_readiness(record.at, record.offset) {
+        } else if self.history.is_before_readiness(record.at, record.offset) {
             Circumstance::BeforeReadiness
         } else {
             Circumstance::Plain
         }
     }
 
-    /// Whether an offset lies before the source's end when the subject was first ready.
-    pub(crate) fn is_before_readiness(&self, at: TopicPartition, offset: SourceOffset) -> bool {
-        let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&at));
-        ready.is_some_and(|ready| offset < *ready)
+    /// Whether nothing excuses the absence of a source record, were it absent.
+    pub(crate) fn had_to_arrive(&self, source: u32) -> bool {
+        match self.absence(source) {
+            Circumstance::BeforeReadiness => self.contract.start == Start::Earliest,
+            absence => absence == Circumstance::Plain,
+        }
     }
 
     /// On a compacted topic: a later record of its key lies in its partition, or the destination
-    /// has a copy of its key from another source partition (between those there is no order, and
-    /// the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
+    /// has a copy of its key from another source partition, be it of a record that the source has forgotten since
+    /// (between those there is no order, and the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
     /// well if the destination has no record of its key: compaction removes tombstones in the end,
     /// and "no record" says the same to every reader.
     pub(crate) fn is_superseded(&self, source: u32) -> bool {
@@ -170,7 +146,9 @@ impl<'h> Scene<'h> {
             return false;
         }
         let Some(key) = self.key(source) else { return false };
-        if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source) {
+        if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source)
+            || self.forgotten.contains(&key)
+        {
             return true;
         }
         match self.copied_from.get(&key) {
@@ -291,4 +269,31 @@ impl<'h> Scene<'h> {
     pub(crate) fn recognised(&self, destination: u32) -> Recognition {
         self.correspondence.recognised[destination as usize]
     }
+}
+
+/// Numbers of the keys of compacted topics that lie in several source partitions, and of which the destination has a
+/// record that the source has forgotten.
+fn forgotten(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
+    let is_forgotten = |recognition| {
+        matches!(
+            recognition,
+            Recognition::Forgotten
+                | Recognition::Absent(Outcome::Acknowledged | Outcome::Indeterminate)
+        )
+    };
+    let recognised = history.destination.iter().zip(&correspondence.recognised);
+    let forgotten = recognised.filter(|(_, recognition)| is_forgotten(**recognition));
+    let forgotten =
+        forgotten.filter_map(|(record, _)| Some((record.at.topic, record.content.key()?)));
+    // For each of these keys where it lies.
+    let mut homes: HashMap<_, _> = forgotten.map(|key| (key, (NONE, BTreeSet::new()))).collect();
+    for (record, number) in history.source.iter().zip(&correspondence.keys) {
+        let key = record.content.key().map(|key| (record.at.topic, key));
+        if let Some(home) = key.and_then(|key| homes.get_mut(&key)) {
+            home.0 = *number;
+            home.1.insert(record.at);
+        }
+    }
+    let spread = homes.into_values().filter(|(_, partitions)| partitions.len() > 1);
+    spread.map(|(number, _)| number).collect()
 }

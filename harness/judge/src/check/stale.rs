@@ -27,17 +27,15 @@
 //! destination  2 1               who reads the key's last value gets 1: stale
 //! ```
 //!
+//! Without an id it may as well be a record that nobody produced, which is no better.
+//!
 //! A freeze or a rebalance before it makes it the possible work of a zombie, unless that was over by then.
 
-use super::{
-    Check, Observation,
-    evidence::in_sequence,
-    scene::{Completeness, Scene},
-    tally::Tally,
-};
+use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
+    contract::Isolation,
     correspondence::Recognition,
-    history::{DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
+    history::{Completeness, DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -105,7 +103,7 @@ impl Stale<'_> {
     fn may_be_of_a_later_equal(&self, last: u32, latest: u32) -> bool {
         let scene = self.scene;
         let old = scene.source(last);
-        scene.correspondence.equal.contains(&last)
+        scene.correspondence.equal.contains_key(&last)
             && scene.may_have_expired(last)
             && scene.history.source[latest as usize..].iter().any(|later| {
                 let (later_content, content) = (&later.content, &old.content);
@@ -134,7 +132,7 @@ impl Stale<'_> {
         if compacted.is_some_and(|copies| copies.iter().any(supersedes)) {
             return None;
         }
-        if epoch > 0 && scene.completeness() == Completeness::Unknown {
+        if epoch > 0 && scene.history.completeness() == Completeness::Unknown {
             return None;
         }
         let elsewhere = scene.key(last).and_then(|key| self.replayed.get(&(old.at, key)));
@@ -168,7 +166,8 @@ impl Stale<'_> {
             *at != record.at && self.scene.epoch(self.scene.destination(*other)) >= epoch
         };
         let replayed = self.last.get(&key).is_some_and(|copies| copies.iter().any(later));
-        let excused = epoch > 0 && (replayed || self.scene.completeness() == Completeness::Unknown)
+        let excused = epoch > 0
+            && (replayed || self.scene.history.completeness() == Completeness::Unknown)
             || self.scene.may_have_been_replayed(tail.latest, record);
         let same = record.content.value() == self.scene.source(tail.latest).content.value();
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
@@ -190,6 +189,12 @@ impl Check for Stale<'_> {
         let (destination, source) = match observation {
             Observation::Copy { destination, source, .. } => (destination, source),
             Observation::Other(destination, Recognition::Absent(Outcome::Acknowledged)) => {
+                return self.step_forgotten(destination);
+            }
+            // What was aborted is not known to be older.
+            Observation::Other(destination, Recognition::Forgotten)
+                if self.scene.contract.isolation == Isolation::ReadCommitted =>
+            {
                 return self.step_forgotten(destination);
             }
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,

@@ -20,6 +20,9 @@
 //! not called skipped if one may be missing beyond it. And the first copy that is seen is not taken
 //! for the first if the first may be gone, and an event explains it as a repeat.
 //!
+//! Which of several equal records a copy is of was chosen, and the subject may know better. They are counted:
+//! so many as the group has not read must lie at or beyond the position, and so many as it has read before it.
+//!
 //! A partition without a translated position is read from its beginning: that skips nothing. Only a
 //! contract that promises something is held to it. Where offsets are translated, the positions are
 //! those that the subject wrote. Where offsets are preserved, a group goes on at the number that it
@@ -32,6 +35,7 @@ use crate::{
     history::{DestinationOffset, Ends, Positions, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding, Place},
 };
+use std::collections::BTreeMap;
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(Translation { scene })
@@ -47,6 +51,57 @@ struct Move<'h> {
     group: &'h str,
     committed: &'h Positions,
     resumed: Ends,
+}
+
+impl Move<'_> {
+    fn has_read(&self, scene: &Scene<'_>, source: u32) -> bool {
+        let record = scene.source(source);
+        self.committed.get(&record.at).is_some_and(|at| record.offset < *at)
+    }
+
+    /// Whether the group gets what lies there.
+    fn reaches(&self, at: TopicPartition, offset: DestinationOffset) -> bool {
+        self.resumed.get(&at).is_none_or(|from| offset >= *from)
+    }
+
+    /// Whether a copy that has expired since may have lain where the group goes on.
+    fn may_find_expired(&self, scene: &Scene<'_>, source: u32) -> bool {
+        let mut expired = scene.expired_from(source);
+        expired.any(|(at, bounds)| self.resumed.get(at).is_none_or(|from| *from < bounds.low))
+    }
+}
+
+/// Equal records that have copies, and how many copies of any of them lie where the group goes on.
+#[derive(Default)]
+struct Equals {
+    read: Vec<u32>,
+    unread: Vec<u32>,
+    before: usize,
+    beyond: usize,
+}
+
+impl Equals {
+    /// The last of those that had to be beyond the position, if they are more than the copies there.
+    fn skipped(&self, scene: &Scene<'_>, one: &Move<'_>) -> impl Iterator<Item = u32> {
+        let needed = self.unread.iter().filter(|source| {
+            scene.had_to_arrive(**source) && !one.may_find_expired(scene, **source)
+        });
+        let needed: Vec<u32> = needed.copied().collect();
+        let there = self.beyond.min(needed.len());
+        needed.into_iter().skip(there)
+    }
+
+    /// The first of those whose first copies had to be before the position, if they are more than the copies
+    /// there.
+    fn rewound(&self, scene: &Scene<'_>) -> impl Iterator<Item = u32> {
+        let needed = self
+            .read
+            .iter()
+            .filter(|source| scene.had_to_arrive(**source) && !scene.first_may_be_gone(**source));
+        let needed: Vec<u32> = needed.copied().collect();
+        let missing = needed.len().saturating_sub(self.before);
+        needed.into_iter().take(missing)
+    }
 }
 
 /// Something that a group does not get.
@@ -97,26 +152,31 @@ impl<'s> Translation<'s> {
 
     fn judge(&self, one: &Move<'s>) -> (Vec<Skipped>, Vec<u32>) {
         let scene = self.scene;
-        let placed = placed(scene, one.topic, |at, offset| {
-            one.resumed.get(&at).is_none_or(|from| offset >= *from)
-        });
+        let placed = placed(scene, one.topic, |at, offset| one.reaches(at, offset));
         let (mut skipped, mut rewound) = (Vec::new(), Vec::new());
+        let mut equals = BTreeMap::<u32, Equals>::new();
         for (source, placed) in placed {
-            let record = scene.source(source);
             if !scene.is_judged(source) {
                 continue;
             }
-            let read = one.committed.get(&record.at).is_some_and(|at| record.offset < *at);
+            let read = one.has_read(scene, source);
             let first = scene.correspondence.first[source as usize];
-            // One that has expired since may have lain where the group went on.
-            let mut expired = scene.expired_from(source);
-            let gone = |at, low| one.resumed.get(at).is_none_or(|from| *from < low);
-            if read && placed.first && !scene.may_be_repeat(first, source) {
+            if let Some(set) = scene.correspondence.equal.get(&source) {
+                let equals = equals.entry(*set).or_default();
+                let records = if read { &mut equals.read } else { &mut equals.unread };
+                records.push(source);
+            } else if read && placed.first && !scene.may_be_repeat(first, source) {
                 rewound.push(source);
-            } else if !read && !placed.any && !expired.any(|(at, bounds)| gone(at, bounds.low)) {
+            } else if !read && !placed.any && !one.may_find_expired(scene, source) {
                 skipped.push(Skipped::Record(source));
             }
         }
+        self.count_copies(one, &mut equals);
+        for equals in equals.into_values() {
+            skipped.extend(equals.skipped(scene, one).map(Skipped::Record));
+            rewound.extend(equals.rewound(scene));
+        }
+
         for (at, position) in &one.resumed {
             let end = scene.history.destination_bounds.get(at).map(|bounds| bounds.end);
             if at.topic == one.topic && end.is_some_and(|end| *position > end) {
@@ -124,6 +184,23 @@ impl<'s> Translation<'s> {
             }
         }
         (skipped, rewound)
+    }
+
+    /// Counts the copies of each set of equal records.
+    fn count_copies(&self, one: &Move<'s>, equals: &mut BTreeMap<u32, Equals>) {
+        let correspondence = &self.scene.correspondence;
+        for index in &correspondence.time {
+            let source = correspondence.source_of(*index);
+            let set = source.and_then(|source| correspondence.equal.get(&source));
+            if let Some(equals) = set.and_then(|set| equals.get_mut(set)) {
+                let copy = self.scene.destination(*index);
+                if one.reaches(copy.at, copy.offset) {
+                    equals.beyond += 1;
+                } else {
+                    equals.before += 1;
+                }
+            }
+        }
     }
 
     fn show_skipped(&self, skipped: &Skipped, group: &str) -> Evidence {

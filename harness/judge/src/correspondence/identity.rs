@@ -6,11 +6,13 @@
 //! holds (headers dropped, id damaged) is looked up by content among all records.
 //!
 //! Records of one group need not be alike: who sends a record again after its transaction was aborted
-//! keeps the id, and not the timestamp. A copy that is exactly like some of a group is of those alone.
+//! keeps the id, and not the timestamp. A copy that is like some of a group, but for what the contract lets a
+//! subject change, is of those alone.
 
 use crate::{
-    contract::{Contract, Timestamps},
+    contract::Contract,
     history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex},
+    likeness::{agreement, likeness, timeless_likeness},
 };
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -76,7 +78,7 @@ pub(super) fn group(
     let mut unknown = Vec::new();
     for index in (0..history.destination.len()).filter(|index| wanted(*index)) {
         let record = &history.destination[index];
-        let group = grouping.by_id(history, record);
+        let group = grouping.by_id(history, contract, record);
         match group.or_else(|| grouping.without_id(history, record)) {
             Some(group) => of_destination[index] = group,
             None => unknown.push(index as u32),
@@ -180,7 +182,12 @@ impl Grouping {
     }
 
     /// The group of the id that a destination record carries, if the source holds it.
-    fn by_id(&self, history: &History, record: &DestinationRecord) -> Option<u32> {
+    fn by_id(
+        &self,
+        history: &History,
+        contract: &Contract,
+        record: &DestinationRecord,
+    ) -> Option<u32> {
         let (topic, content) = (record.at.topic, &record.content);
         let find = |id| self.find(history, &Identity::Id(topic, id));
         let (header, value) =
@@ -194,7 +201,8 @@ impl Grouping {
                     |group: u32| &history.source[self.first[group as usize] as usize].content;
                 // Headers or values were swapped: the identity that agrees in more fields is the
                 // better account of what happened; between equals the header decides.
-                let by_value = agreement(content, first(value)) > agreement(content, first(header));
+                let agree = |group| agreement(first(group), content, contract);
+                let by_value = agree(value) > agree(header);
                 Some(if by_value { value } else { header })
             }
             (header, value) => header.or(value),
@@ -214,14 +222,12 @@ impl Grouping {
         if self.motley.is_empty() {
             return;
         }
-        // A timestamp that is set anew makes a copy like another record by chance.
-        let is_timed = contract.timestamps == Timestamps::Kept;
         let mut numbers = HashMap::new();
         for pair in 0..self.pairs.len() {
             let (group, source) = self.pairs[pair];
             if self.motley.contains(&group) {
                 let content = &history.source[source as usize].content;
-                let number = numbers.entry((group, content.likeness(is_timed)));
+                let number = numbers.entry((group, likeness(content, contract)));
                 let number = *number.or_insert_with(|| {
                     self.groups += 1;
                     self.groups - 1
@@ -230,10 +236,11 @@ impl Grouping {
             }
         }
         for (group, record) in of_destination.iter_mut().zip(&history.destination) {
-            if self.motley.contains(group)
-                && let Some(number) = numbers.get(&(*group, record.content.likeness(is_timed)))
-            {
-                *group = *number;
+            if self.motley.contains(group) {
+                let alike = |likeness| numbers.get(&(*group, likeness)).copied();
+                let number = alike(likeness(&record.content, contract));
+                let timeless = || alike(timeless_likeness(&record.content, contract));
+                *group = number.or_else(timeless).unwrap_or(*group);
             }
         }
     }
@@ -274,17 +281,6 @@ impl Grouping {
         };
         (0..history.produced.len() as u32).filter(|index| !on_source(index)).collect()
     }
-}
-
-/// In how many fields two records agree.
-pub(super) fn agreement(left: &Content, right: &Content) -> usize {
-    let fields = [
-        left.key() == right.key(),
-        left.value() == right.value(),
-        left.headers().eq(right.headers()),
-        left.timestamp() == right.timestamp(),
-    ];
-    fields.into_iter().filter(|agree| *agree).count()
 }
 
 /// The ids that lie in aborted transactions and nowhere else.

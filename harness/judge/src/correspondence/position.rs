@@ -6,9 +6,10 @@
 //!
 //! Equal records without order (null keys, keys that may lie anywhere), in several source partitions
 //! (whether a sequence is a lawful mixture of several is NP-hard to tell), copied to several
-//! partitions, or partly from before the readiness of a subject that starts at the end are counted:
-//! first copies take one candidate each, and further ones are repeats of candidates that an event
-//! explains, if there are any left. Order and staleness are not judged of them.
+//! partitions, partly from before the readiness of a subject that starts at the end, or partly gone before
+//! they could be read are counted: first copies take one candidate each, those first that had to arrive,
+//! and further ones are repeats of candidates that an event explains, if there are any left. Order and
+//! staleness are not judged of them.
 
 use super::{
     NONE,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
-    history::{History, TopicPartition},
+    history::{Completeness, History, TopicPartition},
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -76,7 +77,7 @@ pub(super) fn resolve(
     }
     let lane = |source: u32| lane_of(history, contract, keys, source);
     let members = |copies: &[u32]| resolver.members(copies[0]);
-    let equal: HashSet<u32> = equals.values().flat_map(|copies| members(copies)).copied().collect();
+    let equal = number(equals.values().map(|copies| members(copies)));
     // A lane of which some records can only be counted does not show its sequence: all are.
     let vague = equals.values().filter(|copies| !resolver.is_one_shard(copies));
     let vague: HashSet<LaneId> =
@@ -103,8 +104,30 @@ pub(super) struct Resolved {
     pub(super) copy_of: Vec<u32>,
     /// Source records that nothing tells apart from others.
     pub(super) unordered: HashSet<u32>,
-    /// Source records of whose equals a copy may be as well.
-    pub(super) equal: HashSet<u32>,
+    /// Source records of whose equals a copy may be as well, and the number of each with its equals.
+    pub(super) equal: HashMap<u32, u32>,
+}
+
+/// Numbers the records of sets: those of one set have the same number, and so have those of two sets that share
+/// a record.
+fn number<'g>(sets: impl Iterator<Item = &'g [u32]>) -> HashMap<u32, u32> {
+    fn lowest(same: &[u32], mut number: u32) -> u32 {
+        while same[number as usize] != number {
+            number = same[number as usize];
+        }
+        number
+    }
+    let (mut numbers, mut same) = (HashMap::new(), Vec::new());
+    for (set, members) in (0..).zip(sets) {
+        same.push(set);
+        for member in members {
+            let other = *numbers.entry(*member).or_insert(set);
+            let (one, other) = (lowest(&same, set), lowest(&same, other));
+            same[one.max(other) as usize] = one.min(other);
+        }
+    }
+    numbers.values_mut().for_each(|number| *number = lowest(&same, *number));
+    numbers
 }
 
 struct Resolver<'h> {
@@ -168,14 +191,20 @@ impl<'h> Resolver<'h> {
         partitions.find(|members| from(members[0]) == at).unwrap_or(members)
     }
 
-    /// Whether a record may have been left out: it was aborted, or was there before a subject that starts at the end.
+    /// Whether a record may have been left out: it was aborted, was there before a subject that starts at the end,
+    /// or was gone before it could be read.
     fn may_be_absent(&self, source: u32) -> bool {
-        if self.groups.aborted.contains(&source) {
-            return true;
-        }
-        let record = &self.history.source[source as usize];
-        let ready = self.history.ready.as_ref().and_then(|ready| ready.get(&record.at));
-        self.contract.start == Start::Latest && ready.is_some_and(|ready| record.offset < *ready)
+        let (history, record) = (self.history, &self.history.source[source as usize]);
+        self.groups.aborted.contains(&source)
+            || history.is_announced(record)
+            || (self.contract.start == Start::Latest
+                && history.is_before_readiness(record.at, record.offset))
+    }
+
+    /// Whether the subject may not have come to a record: it stopped moving before.
+    fn may_be_ahead(&self, source: u32) -> bool {
+        let (history, record) = (self.history, &self.history.source[source as usize]);
+        history.completeness() == Completeness::Stalled && !history.is_final(record)
     }
 
     /// Whether equal records lie in one source partition, their copies in one of the destination,
@@ -192,8 +221,11 @@ impl<'h> Resolver<'h> {
     /// Equal records without order: which is which cannot be told, only how many there are.
     fn by_count(&mut self, members: &[u32], copies: &[u32], timeline: &Timeline) {
         let unused = members.iter().copied().filter(|member| !self.used[*member as usize]);
-        let (optional, mut unused): (Vec<_>, Vec<_>) =
+        let (optional, required): (Vec<_>, Vec<_>) =
             unused.partition(|member| self.may_be_absent(*member));
+        let (ahead, mut unused): (Vec<_>, Vec<_>) =
+            required.into_iter().partition(|member| self.may_be_ahead(*member));
+        unused.extend(ahead);
         unused.extend(optional.into_iter().rev());
         for (copy, source) in copies.iter().zip(&unused) {
             self.assign(*copy, *source);

@@ -195,16 +195,6 @@ impl Content {
         xxhash_rust::xxh3::xxh3_128_with_seed(unpacked.key_and_value, kinds)
     }
 
-    /// What is equal for records that are alike, timestamp included or not: what there is, and the rest.
-    pub(crate) fn likeness(&self, is_timed: bool) -> (u8, &[u8]) {
-        let (set, rest) = (self.0[0], &self.0[1..]);
-        let has_time = set & (CREATE | APPEND) != 0;
-        match (is_timed, has_time) {
-            (false, true) => (set & (CREATE - 1), &rest[size_of::<i64>()..]),
-            (true, _) | (_, false) => (set, rest),
-        }
-    }
-
     fn unpack(&self) -> Unpacked<'_> {
         let (set, mut rest) = (self.0[0], &self.0[1..]);
         let timestamp = if set & CREATE != 0 {

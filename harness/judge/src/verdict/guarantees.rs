@@ -6,27 +6,19 @@ use crate::{
     check::{self, Scene},
     contract::{Contract, Delivery, Isolation, Offsets, Start},
     correspondence::Recognition,
-    history::{Completion, EventKind, History, TopicPartition},
+    history::{Completion, EventKind, History},
 };
 use std::collections::HashSet;
 
-/// Judges a history against a contract, whose source holds what the subject reads.
+/// Judges a history that makes sense against a contract, whose source holds what the subject reads.
 pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement {
-    if let Some(doubt) = malformed(history) {
-        return Judgement {
-            verdict: Verdict::Inconclusive,
-            violations: Findings::default(),
-            tolerated: Vec::new(),
-            doubts: vec![doubt],
-            judged: Judged::default(),
-        };
-    }
     let scene = Scene::of(history, contract);
     let (findings, mut doubts) = check::run(&scene);
     let judged = judged(&scene);
     doubts.extend(unfinished(history));
     doubts.extend(vacuous(&judged, &scene));
     doubts.extend(left_out(&scene));
+    doubts.extend(forgotten(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
         if finding.anomaly.is_inconclusive() {
@@ -215,36 +207,17 @@ fn left_out(scene: &Scene<'_>) -> Vec<String> {
     doubts
 }
 
-/// Why a history makes no sense: our bug, and no ground for a verdict.
-fn malformed(history: &History) -> Option<String> {
-    let topics = history.topics.len();
-    let known = |at: TopicPartition| (at.topic as usize) < topics;
-    let source = history.source.iter().map(|record| (record.at, record.offset));
-    let destination = history.destination.iter().map(|record| (record.at, record.offset));
-    if !source.clone().is_sorted_by(|left, right| left < right)
-        || !destination.clone().is_sorted_by(|left, right| left < right)
-    {
-        return Some("the history is not in order of partition and offset".into());
-    }
-    let positions = history.events.iter().map(|event| &event.committed);
-    let positions = positions.chain(history.commits.iter().map(|sample| &sample.committed));
-    let mentioned = (source.map(|(at, _)| at))
-        .chain(destination.map(|(at, _)| at))
-        .chain(history.source_bounds.keys().copied())
-        .chain(history.destination_bounds.keys().copied())
-        .chain(history.announced.keys().chain(history.source_ends.keys()).copied())
-        .chain(positions.flat_map(|positions| positions.keys().copied()))
-        .chain(history.final_commit.committed.iter().flat_map(|at| at.keys().copied()));
-    let produced = history.produced.iter().map(|produced| produced.topic);
-    let trials = history.resumes.iter().map(|trial| trial.topic);
-    let records = history.after_cut.iter().chain(&history.aborted).map(|record| record.at.topic);
-    let translated = history.translations.iter().map(|one| one.topic);
-    let grown = history.grown.iter().map(|growth| growth.topic);
-    let trials = trials.chain(records).chain(translated).chain(grown);
-    let trials = trials.chain(history.configs.iter().map(|config| config.topic));
-    let unknown = !mentioned.into_iter().all(known)
-        || !produced.chain(trials).all(|topic| (topic as usize) < topics);
-    unknown.then(|| "the history mentions a topic that it does not list".into())
+/// Why it cannot be told of some records whether anybody produced them.
+fn forgotten(scene: &Scene<'_>) -> Option<String> {
+    let recognised = scene.correspondence.recognised.iter();
+    let count = recognised.filter(|one| **one == Recognition::Forgotten).count();
+    let records = if count == 1 { "record" } else { "records" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {records} of the destination without an id may have been on the source, which has \
+             forgotten some: nobody can tell"
+        )
+    })
 }
 
 /// How much was judged.

@@ -14,7 +14,10 @@
 //! A subject reads in one of the two ways throughout. If one of its copies can only be of an aborted
 //! record, it has read everything. Where nothing tells, the reading that accuses it less is taken.
 
-use super::{Anomaly, Circumstance, Judgement, Verdict, guarantees::judge_as_read};
+use super::{
+    Anomaly, Circumstance, Findings, Judged, Judgement, Verdict, guarantees::judge_as_read,
+    malformed::malformed,
+};
 use crate::{
     contract::{Contract, Isolation},
     history::History,
@@ -24,6 +27,15 @@ use crate::{
 ///
 /// Any violation decides, whatever else is in doubt: it is proven. Any doubt prevents a pass.
 pub fn judge(history: &History, contract: &Contract) -> Judgement {
+    if let Some(doubt) = malformed(history) {
+        return Judgement {
+            verdict: Verdict::Inconclusive,
+            violations: Findings::default(),
+            tolerated: Vec::new(),
+            doubts: vec![doubt],
+            judged: Judged::default(),
+        };
+    }
     let committed = judge_as_read(history, contract);
     if contract.isolation == Isolation::ReadCommitted || history.aborted.is_empty() {
         return committed;
@@ -42,7 +54,6 @@ fn with_aborted(history: &History) -> History {
     let mut whole = history.clone();
     whole.source.extend_from_slice(&history.aborted);
     whole.source.sort_by_key(|record| (record.at, record.offset));
-    whole.source.dedup_by_key(|record| (record.at, record.offset));
     whole
 }
 

@@ -30,8 +30,9 @@
 //!
 //! A record `a1` has key `a`, and an id (key `a`, sequence 1) in header and value. `_1` has a null
 //! key. `a:x` has the value `x` and no id; `a:null` and `a:empty` are what they say. Braces change
-//! one thing: `a1{key=b}`, `{value=x}`, `{headers=none}`, `{header=a2}`, `{time=7}`, `{extra=h}`,
-//! `{id=a2}` (in header and value); `a:x{time=7}`.
+//! one thing: `a1{key=b}`, `{value=x}`, `{headers=none}`, `{header=a2}`, `{extra=h}`, `{extra=h:value}`,
+//! `{id=a2}` (in header and value), `{time=7}`, `{time=none}`, `{append=7}` (a broker's time). The last
+//! five go for `a:x` as well, apart from the id.
 
 use judge::{
     contract::Contract,
@@ -341,8 +342,8 @@ fn content(word: &str) -> Content {
             "empty" => Some(""),
             value => Some(value),
         };
-        let time = changes.get("time").map_or(1_000, |time| time.parse().unwrap());
-        return Content::of(key, value.map(str::as_bytes), vec![], Timestamp::Create(time));
+        let headers = changes.get("extra").map(|header| extra(header)).into_iter().collect();
+        return Content::of(key, value.map(str::as_bytes), headers, timestamp(&changes, 1_000));
     }
     let own = id(name);
     let shown = changes.get("id").map_or(own, |word| id(word));
@@ -353,21 +354,34 @@ fn content(word: &str) -> Content {
     };
     let mut headers: Vec<_> = plain.headers().map(owned).collect();
     let (mut key, mut value) = (key, format!("{shown}|text"));
-    let mut time = Timestamp::Create(1_000 + i64::from(own.sequence));
+    let time = timestamp(&changes, 1_000 + i64::from(own.sequence));
     for (what, how) in changes {
         match what {
-            "id" => {}
+            "id" | "time" | "append" => {}
             "key" => key = Some(how).filter(|key| *key != "null").map(str::as_bytes),
             "value" => value = how.into(),
             "headers" => headers.clear(),
             "header" => headers[0].value = Some(id(how).to_string().into_bytes()),
-            "extra" => headers.push(Header { name: how.into(), value: None }),
-            "time" => time = Timestamp::Create(how.parse().unwrap()),
+            "extra" => headers.push(extra(how)),
             other => panic!("unknown change {other}"),
         }
     }
     let value = Some(value.as_str()).filter(|value| *value != "null").map(str::as_bytes);
     Content::of(key, value, headers, time)
+}
+
+fn extra(text: &str) -> Header {
+    let (name, value) = text.split_once(':').map_or((text, None), |(n, value)| (n, Some(value)));
+    Header { name: name.into(), value: value.map(Into::into) }
+}
+
+fn timestamp(changes: &BTreeMap<&str, &str>, usual: i64) -> Timestamp {
+    match (changes.get("time"), changes.get("append")) {
+        (None, None) => Timestamp::Create(usual),
+        (Some(&"none"), _) => Timestamp::None,
+        (Some(time), _) => Timestamp::Create(time.parse().unwrap()),
+        (None, Some(time)) => Timestamp::Append(time.parse().unwrap()),
+    }
 }
 
 /// The anomaly that a line of expectation names.

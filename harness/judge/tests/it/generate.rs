@@ -13,6 +13,9 @@ use judge::{
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The header that a mirror may add.
+const HOP: &str = "hop";
+
 /// Distance between offsets.
 pub(crate) const STEP: i64 = 10;
 
@@ -40,6 +43,12 @@ pub(crate) struct Shape {
     pub(crate) aborts: Option<Isolation>,
     /// Whether the beginning of some destination partitions is gone at the end.
     pub(crate) expires: bool,
+    /// Whether a broker sets the timestamps of the source.
+    pub(crate) broker_time: bool,
+    /// Whether the mirror adds a header, which some records of the source have already.
+    pub(crate) added: bool,
+    /// Whether the mirror ends by itself, or is not waited for, before it has copied everything.
+    pub(crate) unfinished: bool,
 }
 
 /// What a history contains that makes it hard to judge.
@@ -135,6 +144,7 @@ impl Model<'_> {
             start: shape.start,
             timestamps: shape.timestamps,
             isolation: shape.aborts.unwrap_or(Isolation::ReadCommitted),
+            added_headers: if shape.added { vec![HOP.into()] } else { Vec::new() },
             ..Contract::default()
         };
         Model {
@@ -259,11 +269,26 @@ impl Model<'_> {
         Content::of(key, value.map(str::as_bytes), headers, Timestamp::Create(time))
     }
 
-    fn append(&mut self, at: TopicPartition, content: Content) {
+    fn append(&mut self, at: TopicPartition, mut content: Content) {
+        if self.shape.added && self.chance(30) {
+            content = self.with_hop(&content);
+        }
+        if self.shape.broker_time
+            && let Timestamp::Create(time) = content.timestamp()
+        {
+            content = changed(&content, Timestamp::Append(time), None);
+        }
         let hole = if self.chance(10) { 2 * STEP } else { STEP };
         let records = self.source.get_mut(&at).unwrap();
         let offset = SourceOffset(records.last().map_or(0, |last| last.offset.0 + hole));
         records.push(SourceRecord { at, offset, content });
+    }
+
+    /// With one more of the headers that a mirror may add.
+    fn with_hop(&mut self, content: &Content) -> Content {
+        let value = [b"1", b"2"][self.random.random_range(0..2)];
+        let hop = Header { name: HOP.into(), value: Some(value.to_vec()) };
+        changed(content, content.timestamp(), Some(hop))
     }
 
     fn mirror(&mut self) {
@@ -275,6 +300,9 @@ impl Model<'_> {
         let mut growth = self.shape.growth;
         while self.copy_some() {
             self.commit_some();
+            if self.shape.unfinished && self.chance(10) {
+                return;
+            }
             if events > 0 && self.chance(20) {
                 events -= 1;
                 self.event();
@@ -341,10 +369,15 @@ impl Model<'_> {
             return;
         }
         let hole = if self.chance(10) { 2 * STEP } else { STEP };
-        let content = match self.contract.timestamps {
-            Timestamps::Kept => content,
+        let mut content = content;
+        if self.shape.added && self.chance(80) {
+            content = self.with_hop(&content);
+        }
+        let content = match (self.contract.timestamps, content.timestamp()) {
+            (Timestamps::Kept, Timestamp::Append(time)) => at_another_time(&content, time),
+            (Timestamps::Kept, _) => content,
             // As near to those of the source as it can be.
-            Timestamps::Restamped => {
+            (Timestamps::Restamped, _) => {
                 let time = self.random.random_range(1_000..1_004);
                 at_another_time(&content, time)
             }
@@ -518,12 +551,20 @@ impl Model<'_> {
                 self.compact_source();
             }
         }
-        for at in self.next.keys().copied().collect::<Vec<_>>() {
-            self.committed.insert(at, self.position(&at));
+        if self.shape.unfinished {
+            let (status, output) = ("exit status: 1".to_string(), String::new());
+            self.history.completion = Some(match self.chance(50) {
+                true => Completion::Exited { status, output },
+                false => Completion::Deadline { awaited: String::new() },
+            });
+        } else {
+            for at in self.next.keys().copied().collect::<Vec<_>>() {
+                self.committed.insert(at, self.position(&at));
+            }
+            self.history.completion = Some(Completion::Completed);
         }
-        let committed = Some(self.committed.clone());
-        self.history.final_commit = FinalCommit { committed, graceful: true };
-        self.history.completion = Some(Completion::Completed);
+        let (committed, graceful) = (Some(self.committed.clone()), !self.shape.unfinished);
+        self.history.final_commit = FinalCommit { committed, graceful };
         for (at, end) in &self.ends {
             let zero = DestinationOffset(0);
             let fresh =
@@ -636,14 +677,18 @@ impl Model<'_> {
 }
 
 fn at_another_time(content: &Content, time: i64) -> Content {
+    changed(content, Timestamp::Create(time), None)
+}
+
+fn changed(content: &Content, timestamp: Timestamp, added: Option<Header>) -> Content {
     let owned = |header: HeaderRef<'_>| Header {
         name: header.name.into(),
         value: header.value.map(Into::into),
     };
-    let headers = content.headers().map(owned).collect();
+    let headers = content.headers().map(owned).chain(added).collect();
     let value = content.value();
     let value = value.length().map(|_| value.head());
-    Content::of(content.key(), value, headers, Timestamp::Create(time))
+    Content::of(content.key(), value, headers, timestamp)
 }
 
 fn sequences_next(sequences: &mut BTreeMap<u32, u32>, key: u32) -> u32 {

@@ -2,8 +2,7 @@
 
 use crate::format::{Golden, parse};
 use judge::{
-    check::{Resumption, resumptions},
-    contract::Contract,
+    contract::{Contract, Isolation},
     history::*,
     judge,
     verdict::{Anomaly, Judged, Verdict},
@@ -56,30 +55,44 @@ fn findings_are_counted_by_anomaly() {
     assert!(findings.iter().all(|finding| finding.evidence.len() == 2 && !finding.capped));
 }
 
+/// What only the stop committed is counted, and not shown one by one.
 #[test]
-fn what_resumed_consumers_skip_and_repeat_is_counted() {
-    let Golden { history, contract, .. } = parse(
-        "
-        topic t 1 -> 1
-        source t/0: a1 b1 c1 d1
-        destination t/0: x9 y9 | a1 b1 c1 d1
-        resume t committed t/0=2 at t/0=2 received t/0=2 t/0=3 t/0=4 t/0=5
-        resume t committed t/0=1 at t/0=5 received t/0=5
-        ",
-    );
-    let expected = [(0, 2), (2, 0)];
-    let expected = expected.map(|(skipped, repeated)| Resumption { skipped, repeated });
-    assert_eq!(resumptions(&history, &contract), expected);
+fn what_is_not_shown_is_said_to_be_capped() {
+    for (behind, capped) in [(1, false), (2, true)] {
+        let Golden { mut history, contract, .. } = plain();
+        let ends = history.source_bounds.iter().map(|(at, bounds)| (*at, bounds.cut));
+        history.final_commit = FinalCommit { committed: Some(ends.collect()), graceful: true };
+        history.completion =
+            Some(Completion::Idle { sentinels_arrived: true, behind: Some(behind), seconds: 60 });
+        let findings = judge(&history, &contract).violations.0;
+        let found = findings.iter().filter(|one| one.anomaly == Anomaly::CommitBehind);
+        let shown: Vec<_> = found.map(|one| (one.count, one.evidence.len(), one.capped)).collect();
+        assert_eq!(shown, [(u64::from(behind), 1, capped)]);
+    }
+}
+
+/// The source has forgotten what was aborted: that it was copied can be told from the finding alone.
+#[test]
+fn a_tolerated_leak_can_be_asked_for() {
+    let text = include_str!("../histories/holds-failed-on-a-topic-that-forgets.txt");
+    let Golden { history, contract, .. } = parse(text);
+    let judgement = judge(&history, &contract);
+    assert_eq!((judgement.verdict, history.aborted.len()), (Verdict::Holds, 0));
+    assert!(judgement.tolerates(Anomaly::Leaked) && !judgement.tolerates(Anomaly::Lost));
+    let Golden { history, contract, .. } = plain();
+    assert!(!judge(&history, &contract).tolerates(Anomaly::Leaked));
 }
 
 #[track_caller]
 fn is_malformed(doubt: &str, damage: impl FnOnce(&mut History)) {
     let Golden { mut history, .. } = plain();
     damage(&mut history);
-    let judgement = judge(&history, &Contract::default());
-    assert_eq!(judgement.verdict, Verdict::Inconclusive);
-    assert!(judgement.doubts.iter().any(|one| one.contains(doubt)), "{:?}", judgement.doubts);
-    assert_eq!(judgement.judged, Judged::default());
+    for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
+        let judgement = judge(&history, &Contract { isolation, ..Contract::default() });
+        assert_eq!(judgement.verdict, Verdict::Inconclusive);
+        assert!(judgement.doubts.iter().any(|one| one.contains(doubt)), "{:?}", judgement.doubts);
+        assert_eq!(judgement.judged, Judged::default());
+    }
 }
 
 #[test]
@@ -94,5 +107,12 @@ fn a_history_that_makes_no_sense_is_not_judged() {
     is_malformed(order, |history| history.source.swap(0, 1));
     is_malformed(order, |history| history.destination.swap(0, 1));
     is_malformed(order, |history| history.source.insert(0, history.source[0].clone()));
+    let aborted = "one place of the source";
+    is_malformed(aborted, |history| history.aborted.push(history.source[3].clone()));
+    is_malformed(aborted, |history| {
+        let offset = SourceOffset(9);
+        let record = SourceRecord { offset, ..history.source[3].clone() };
+        history.aborted = vec![record.clone(), record];
+    });
     is_malformed(order, |history| history.destination.insert(0, history.destination[0].clone()));
 }

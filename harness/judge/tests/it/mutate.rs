@@ -10,6 +10,7 @@ mod strangers;
 
 pub(crate) use {copies::*, harmless::*, positions::*, strangers::*};
 
+use crate::generate::STEP;
 use judge::{
     contract::Contract,
     history::*,
@@ -61,6 +62,14 @@ fn id(content: &Content) -> RecordId {
 }
 
 impl Bench {
+    /// An offset between two records of the source at which no other one was aborted.
+    fn behind(&self, at: TopicPartition, offset: SourceOffset) -> Option<SourceOffset> {
+        let mut offsets = (1..STEP).map(|step| SourceOffset(offset.0 + step));
+        let is_taken =
+            |offset| self.history.aborted.iter().any(|one| (one.at, one.offset) == (at, offset));
+        offsets.find(|offset| !is_taken(*offset))
+    }
+
     /// Indices of copies that no fault has touched, of records that occur once on both sides.
     fn sole_copies(&self) -> Vec<usize> {
         let count = |ids: &mut dyn Iterator<Item = Option<RecordId>>| {

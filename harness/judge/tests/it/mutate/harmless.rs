@@ -88,7 +88,7 @@ pub(crate) fn show_aborted(bench: &mut Bench) -> Option<()> {
     let sequence = bench.random.random_range(6_000_000..7_000_000);
     let id = RecordId { run: RUN, producer: 5, key: 9, sequence };
     let content = generated(copy.content.key(), id, None);
-    let offset = SourceOffset(offset.0 + 3);
+    let offset = bench.behind(from, offset)?;
     bench.history.aborted.push(SourceRecord { at: from, offset, content: content.clone() });
     bench.write(copy.at, copy.offset.0 + 1, content);
     Some(())

@@ -43,7 +43,7 @@ pub(crate) fn leak_aborted(bench: &mut Bench) -> Option<Victim> {
     let at = bench.history.destination.choose(&mut bench.random)?.at;
     let record = bench.history.source.choose(&mut bench.random)?;
     let from = TopicPartition { topic: at.topic, ..record.at };
-    let offset = SourceOffset(record.offset.0 + 3);
+    let offset = bench.behind(from, record.offset)?;
     let sequence = bench.random.random_range(6_000_000..7_000_000);
     let id = RecordId { run: RUN, producer: 5, key: 9, sequence };
     bench.history.aborted.push(SourceRecord {

@@ -1,0 +1,61 @@
+//! What a history lets one say about a record of the source that has no copy: whether it can still come, and
+//! what its place excuses.
+
+use super::{Completion, History, SourceOffset, SourceRecord, TopicPartition};
+
+/// How far the history can tell that something is absent for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// What is absent stays absent.
+    Final,
+    /// The subject stopped moving: only what it committed can be called lost.
+    Stalled,
+    /// It was still moving, or nobody waited.
+    Unknown,
+}
+
+impl History {
+    /// What the end of the run lets one say about absence.
+    pub(crate) fn completeness(&self) -> Completeness {
+        match &self.completion {
+            Some(Completion::Completed) => Completeness::Final,
+            // Sentinels came after every record, and a position beyond the cut says "done".
+            Some(Completion::Idle { sentinels_arrived: true, .. })
+            | Some(Completion::Idle { behind: Some(0), .. }) => Completeness::Final,
+            Some(Completion::Idle { .. } | Completion::Exited { .. }) => Completeness::Stalled,
+            Some(Completion::Deadline { .. } | Completion::Unobservable { .. }) | None => {
+                Completeness::Unknown
+            }
+        }
+    }
+
+    /// Whether the subject cannot come back to a record that it has not copied.
+    pub(crate) fn is_final(&self, record: &SourceRecord) -> bool {
+        match self.completeness() {
+            Completeness::Final => true,
+            Completeness::Stalled => {
+                let committed = self.final_commit.committed.as_ref();
+                let position = committed.and_then(|committed| committed.get(&record.at));
+                position.is_some_and(|position| record.offset < *position)
+            }
+            Completeness::Unknown => false,
+        }
+    }
+
+    /// Whether completeness covers its place.
+    pub(crate) fn is_below_cut(&self, record: &SourceRecord) -> bool {
+        let bounds = self.source_bounds.get(&record.at);
+        bounds.is_none_or(|bounds| record.offset < bounds.cut)
+    }
+
+    /// Whether it was deleted before it could be read, and the subject said so.
+    pub(crate) fn is_announced(&self, record: &SourceRecord) -> bool {
+        self.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset))
+    }
+
+    /// Whether an offset lies before the source's end when the subject was first ready.
+    pub(crate) fn is_before_readiness(&self, at: TopicPartition, offset: SourceOffset) -> bool {
+        let ready = self.ready.as_ref().and_then(|ready| ready.get(&at));
+        ready.is_some_and(|ready| offset < *ready)
+    }
+}
