@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use crate::{
-    contract::{Contract, OrderScope, Partitioning, Start},
+    contract::{Contract, Isolation, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
         DestinationBounds, DestinationOffset, DestinationRecord, History, Outcome, Payload,
@@ -31,8 +31,7 @@ pub(crate) struct Scene<'h> {
     last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
-    /// On compacted topics: keys of several source partitions of which the destination has a record that the source has
-    /// forgotten.
+    /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
     forgotten: HashSet<u32>,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
@@ -55,7 +54,7 @@ impl<'h> Scene<'h> {
                 }
             }
         }
-        let forgotten = forgotten(history, &correspondence);
+        let forgotten = forgotten(history, contract, &correspondence);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
         Scene { history, contract, correspondence, last_of_key, copied_from, forgotten, expired }
@@ -146,8 +145,9 @@ impl<'h> Scene<'h> {
             return false;
         }
         let Some(key) = self.key(source) else { return false };
+        let is_missing = self.correspondence.first[source as usize] == NONE;
         if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source)
-            || self.forgotten.contains(&key)
+            || (is_missing && self.forgotten.contains(&key))
         {
             return true;
         }
@@ -271,22 +271,31 @@ impl<'h> Scene<'h> {
     }
 }
 
-/// Numbers of the keys of compacted topics that lie in several source partitions, and of which the destination has a
-/// record that the source has forgotten.
-fn forgotten(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
-    let is_forgotten = |recognition| {
-        matches!(
-            recognition,
-            Recognition::Forgotten
-                | Recognition::Absent(Outcome::Acknowledged | Outcome::Indeterminate)
-        )
+/// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older
+/// than what the source holds of the key: of a key of several partitions, or aborted.
+fn forgotten(
+    history: &History,
+    contract: &Contract,
+    correspondence: &Correspondence,
+) -> HashSet<u32> {
+    let reads_all = contract.isolation == Isolation::ReadUncommitted;
+    let is_aborted = |recognition: &Recognition| match recognition {
+        Recognition::Absent(Outcome::Failed) => reads_all.then_some(true),
+        Recognition::Forgotten | Recognition::Absent(_) => Some(false),
+        Recognition::Prefilled
+        | Recognition::Unselected
+        | Recognition::Copy(_)
+        | Recognition::Aborted(_)
+        | Recognition::Stranger => None,
     };
-    let recognised = history.destination.iter().zip(&correspondence.recognised);
-    let forgotten = recognised.filter(|(_, recognition)| is_forgotten(**recognition));
-    let forgotten =
-        forgotten.filter_map(|(record, _)| Some((record.at.topic, record.content.key()?)));
-    // For each of these keys where it lies.
-    let mut homes: HashMap<_, _> = forgotten.map(|key| (key, (NONE, BTreeSet::new()))).collect();
+    // For each key: its number, where it lies on the source, and whether the forgotten record was aborted.
+    let mut homes = HashMap::<_, (u32, BTreeSet<_>, bool)>::new();
+    for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
+        let key = record.content.key().map(|key| (record.at.topic, key));
+        if let (Some(key), Some(is_aborted)) = (key, is_aborted(recognition)) {
+            homes.entry(key).or_insert((NONE, BTreeSet::new(), false)).2 |= is_aborted;
+        }
+    }
     for (record, number) in history.source.iter().zip(&correspondence.keys) {
         let key = record.content.key().map(|key| (record.at.topic, key));
         if let Some(home) = key.and_then(|key| homes.get_mut(&key)) {
@@ -294,6 +303,6 @@ fn forgotten(history: &History, correspondence: &Correspondence) -> HashSet<u32>
             home.1.insert(record.at);
         }
     }
-    let spread = homes.into_values().filter(|(_, partitions)| partitions.len() > 1);
-    spread.map(|(number, _)| number).collect()
+    let younger = homes.into_values().filter(|(_, at, is_aborted)| *is_aborted || at.len() > 1);
+    younger.map(|(number, ..)| number).collect()
 }
