@@ -103,7 +103,10 @@ impl CommitAhead<'_> {
                     continue;
                 }
                 if let Some(set) = self.set_of(source) {
-                    equals.entry(set).or_default().push((source, *position));
+                    // Of those on a compacted topic copies may be gone that were there at the time.
+                    if !self.scene.history.topics[at.topic as usize].compacted {
+                        equals.entry(set).or_default().push((source, *position));
+                    }
                 } else if !self.delivered[source as usize] {
                     self.tally.add(self.scene.absence(source), Ahead::Record(source, *position));
                 }

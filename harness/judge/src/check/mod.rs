@@ -27,6 +27,7 @@ mod stalled;
 mod tally;
 mod translation;
 
+pub(crate) use corrupted::Borrowed;
 pub(crate) use scene::Scene;
 
 use crate::{

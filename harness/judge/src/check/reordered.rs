@@ -108,7 +108,7 @@ impl Reordered<'_> {
         late: u32,
         early: u32,
     ) -> bool {
-        let late = self.scene.destination(late);
+        let (late, early_copy) = (self.scene.destination(late), self.scene.destination(early));
         let early = self.scene.correspondence.source_of(early);
         let copies = early.and_then(|early| replays.get(&early));
         let is_there = copies.is_some_and(|copies| {
@@ -119,8 +119,12 @@ impl Reordered<'_> {
             })
         });
         let may_be_gone = early.is_some_and(|early| self.scene.may_have_been_replayed(early, late));
-        let may_come = self.scene.epoch(late) > 0
-            && self.scene.history.completeness() == Completeness::Unknown;
+        let may_come = self.scene.history.completeness() == Completeness::Unknown
+            && early.is_some_and(|early| {
+                let record = self.scene.source(early);
+                let mut events = self.scene.history.events.iter();
+                events.any(|event| !event.precedes(early_copy) && event.explains(late, record))
+            });
         self.scene.may_be_spread(source) && (is_there || may_be_gone || may_come)
     }
 }

@@ -5,8 +5,8 @@ use crate::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        DestinationBounds, DestinationOffset, DestinationRecord, History, Outcome, Payload,
-        SourceRecord, TopicPartition,
+        Completeness, DestinationBounds, DestinationOffset, DestinationRecord, History, Outcome,
+        Payload, SourceRecord, TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
@@ -135,8 +135,9 @@ impl<'h> Scene<'h> {
     }
 
     /// On a compacted topic: a later record of its key lies in its partition, or the destination
-    /// has a copy of its key from another source partition, be it of a record that the source has forgotten since
-    /// (between those there is no order, and the destination's compaction keeps whichever came last), or the latest copy has its value. A last tombstone is superseded as
+    /// has a copy of its key from another source partition, be it of a record that the source has
+    /// forgotten since (between those there is no order, and the destination's compaction keeps
+    /// whichever came last), or the latest copy has its value. A last tombstone is superseded as
     /// well if the destination has no record of its key: compaction removes tombstones in the end,
     /// and "no record" says the same to every reader.
     pub(crate) fn is_superseded(&self, source: u32) -> bool {
@@ -272,7 +273,8 @@ impl<'h> Scene<'h> {
 }
 
 /// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older
-/// than what the source holds of the key: of a key of several partitions, or aborted.
+/// than what the source holds of the key: it was aborted, or may have been, or the key lies in several partitions. In the
+/// latter case the source has forgotten it for a newer one of its partition, which has a copy behind it once the run has ended.
 fn forgotten(
     history: &History,
     contract: &Contract,
@@ -281,7 +283,8 @@ fn forgotten(
     let reads_all = contract.isolation == Isolation::ReadUncommitted;
     let is_aborted = |recognition: &Recognition| match recognition {
         Recognition::Absent(Outcome::Failed) => reads_all.then_some(true),
-        Recognition::Forgotten | Recognition::Absent(_) => Some(false),
+        Recognition::Forgotten | Recognition::Absent(Outcome::Indeterminate) => Some(reads_all),
+        Recognition::Absent(Outcome::Acknowledged) => Some(false),
         Recognition::Prefilled
         | Recognition::Unselected
         | Recognition::Copy(_)
@@ -303,6 +306,9 @@ fn forgotten(
             home.1.insert(record.at);
         }
     }
-    let younger = homes.into_values().filter(|(_, at, is_aborted)| *is_aborted || at.len() > 1);
+    let may_be_superseded = history.completeness() != Completeness::Final;
+    let younger = homes
+        .into_values()
+        .filter(|(_, at, is_aborted)| *is_aborted || (may_be_superseded && at.len() > 1));
     younger.map(|(number, ..)| number).collect()
 }

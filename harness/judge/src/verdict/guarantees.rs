@@ -19,6 +19,7 @@ pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement
     doubts.extend(vacuous(&judged, &scene));
     doubts.extend(left_out(&scene));
     doubts.extend(forgotten(&scene));
+    doubts.extend(borrowed(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
         if finding.anomaly.is_inconclusive() {
@@ -216,6 +217,18 @@ fn forgotten(scene: &Scene<'_>) -> Option<String> {
         format!(
             "{count} {records} of the destination without an id may have been on the source, which has \
              forgotten some: nobody can tell"
+        )
+    })
+}
+
+/// Why copies leave a doubt that are as an equal of their record must become, and not as their record.
+fn borrowed(scene: &Scene<'_>) -> Option<String> {
+    let count = check::Borrowed::of(scene).doubtful.len();
+    let copies = if count == 1 { "copy has" } else { "copies have" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {copies} headers that the subject may add, and of which an equal record has its own: nobody can \
+             tell which were added"
         )
     })
 }

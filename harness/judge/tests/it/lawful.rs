@@ -86,7 +86,13 @@ fn holds(shape: &Shape) -> Result<(), TestCaseError> {
     } else {
         Verdict::Holds
     };
-    prop_assert_eq!(judgement.verdict, expected, "{:?}", judgement.doubts);
+    prop_assert_eq!(
+        judgement.verdict,
+        expected,
+        "{:?}\n{}",
+        judgement.doubts,
+        crate::format::sketch(&history)
+    );
     Ok(())
 }
 
@@ -107,7 +113,13 @@ fn is_accused_of_its_end(shape: &Shape) -> Result<(), TestCaseError> {
     let violations = &judgement.violations;
     let accused = violations.0.iter().any(|finding| !entailed.contains(&finding.anomaly));
     prop_assert!(!accused, "{violations:#?}\n{}", crate::format::sketch(&history));
-    prop_assert_eq!(judgement.verdict, expected, "{:?}", judgement.doubts);
+    prop_assert_eq!(
+        judgement.verdict,
+        expected,
+        "{:?}\n{}",
+        judgement.doubts,
+        crate::format::sketch(&history)
+    );
     Ok(())
 }
 
