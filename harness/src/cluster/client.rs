@@ -93,11 +93,10 @@ pub fn partition_counts<'t>(
     topics: impl IntoIterator<Item = &'t str>,
 ) -> Result<BTreeMap<String, u32>, ClusterError> {
     // All topics are asked for: to ask for one by name may create it.
-    let metadata = reader.fetch_metadata(None, REQUEST_TIMEOUT);
-    if metadata.is_err() {
-        remind(reader, bootstrap);
-    }
-    let metadata = metadata.map_err(request_failed("read the metadata", bootstrap))?;
+    let metadata = reader
+        .fetch_metadata(None, REQUEST_TIMEOUT)
+        .inspect_err(|_| remind(reader, bootstrap))
+        .map_err(request_failed("read the metadata", bootstrap))?;
     let counts = topics.into_iter().filter_map(|topic| {
         let found = metadata.topics().iter().find(|found| found.name() == topic)?;
         let exists = found.error().is_none() && !found.partitions().is_empty();

@@ -6,6 +6,7 @@
 //! it defines what is right (partitioning, order scope, headers added, timestamps); what a contract
 //! tolerates is decided in [`crate::verdict`].
 
+mod borrowed;
 mod commit_ahead;
 mod commit_behind;
 mod config_drift;
@@ -27,7 +28,7 @@ mod stalled;
 mod tally;
 mod translation;
 
-pub(crate) use corrupted::Borrowed;
+pub(crate) use borrowed::Borrowed;
 pub(crate) use scene::Scene;
 
 use crate::{
