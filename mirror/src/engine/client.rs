@@ -19,6 +19,7 @@ use rdkafka::{
     message::DeliveryResult,
     metadata::Metadata,
     producer::{BaseProducer, NoCustomPartitioner, ProducerContext},
+    topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
 
@@ -319,6 +320,16 @@ pub(super) fn list(places: &[Place]) -> KafkaResult<TopicPartitionList> {
         list.add_partition_offset(&place.topic, place.partition, offset)?;
     }
     Ok(list)
+}
+
+/// The offsets of a list that are told.
+pub(super) fn told(list: &TopicPartitionList) -> Vec<Place> {
+    let place = |element: &TopicPartitionListElem<'_>| {
+        element.error().ok()?;
+        let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
+        Some(Place { topic: element.topic().to_owned(), partition: element.partition(), offset })
+    };
+    list.elements().iter().filter_map(place).collect()
 }
 
 /// Positions to commit, with what is noted of their logs.

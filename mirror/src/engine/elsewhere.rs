@@ -13,7 +13,6 @@ use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaResult,
-    topic_partition_list::TopicPartitionListElem,
 };
 
 use super::{
@@ -92,7 +91,7 @@ impl<'e> Elsewhere<'e> {
             list.add_partition(topic, *partition);
         }
         let committed = self.consumer.committed_offsets(list, QUESTION)?;
-        let reached = told(&committed);
+        let reached = client::told(&committed);
         self.within_logs(reached.into_iter().filter(|place| self.goal.is_end(place)).collect())
     }
 
@@ -103,7 +102,7 @@ impl<'e> Elsewhere<'e> {
         }
         let mut ends = client::list(&committed)?;
         ends.set_all_offsets(Offset::End)?;
-        let ends = told(&self.consumer.offsets_for_times(ends, QUESTION)?);
+        let ends = client::told(&self.consumer.offsets_for_times(ends, QUESTION)?);
         let is_within = |place: &Place| {
             let is_of =
                 |end: &&Place| (&end.topic, end.partition) == (&place.topic, place.partition);
@@ -111,14 +110,4 @@ impl<'e> Elsewhere<'e> {
         };
         Ok(committed.into_iter().filter(is_within).collect())
     }
-}
-
-/// The offsets that are told.
-fn told(list: &TopicPartitionList) -> Vec<Place> {
-    let place = |element: &TopicPartitionListElem<'_>| {
-        element.error().ok()?;
-        let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
-        Some(Place { topic: element.topic().to_owned(), partition: element.partition(), offset })
-    };
-    list.elements().iter().filter_map(place).collect()
 }

@@ -188,12 +188,8 @@ impl Reader {
             list.add_partition_offset(topic, *partition, which)?;
         }
         // The timestamps -2 and -1 ask for a log's start and end, for all partitions at once.
-        let told = self.0.offsets_for_times(list, QUESTION)?;
-        let told = told.elements().into_iter().filter_map(|element| {
-            element.error().ok()?;
-            let offset = element.offset().to_raw().filter(|offset| *offset >= 0)?;
-            Some(((element.topic().to_owned(), element.partition()), offset))
-        });
+        let told = client::told(&self.0.offsets_for_times(list, QUESTION)?);
+        let told = told.into_iter().map(|place| ((place.topic, place.partition), place.offset));
         Ok(told.collect())
     }
 }
