@@ -161,7 +161,7 @@ impl Bench {
         let bootstrap = pair.destination.bootstrap();
         watched.watch(&mut running, Arc::new(reader), &bootstrap, self.load.records).await?;
         let brokers = broker_cpu(pair).await?.saturating_sub(brokers_before);
-        let (ended, output) = running.stop().await;
+        let (ended, output) = running.stop(|| false).await;
         let read = {
             let (bootstrap, topics) = (bootstrap.clone(), topics::names(self.topics));
             blocking(move || digest::read(&bootstrap, &topics)).await?

@@ -12,6 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// So often it is waited for while it is at work.
+const MOST_STOP_LIMITS: u32 = 4;
+
 /// A subject that was started.
 #[derive(Debug)]
 pub enum Running {
@@ -83,25 +86,37 @@ impl Running {
         }
     }
 
-    /// Asks it to stop by SIGTERM, and kills it if it does not. Returns the end of its output, too.
-    pub async fn stop(mut self) -> (Ended, String) {
-        let status = match &mut self {
-            Running::Process(process) => {
-                process.ask_to_stop();
-                process.wait(STOP_LIMIT).await.map(ended)
+    /// Asks it to stop by SIGTERM, and kills it if it does not within [`STOP_LIMIT`], or within a few of them while it is
+    /// at work: what is in flight is finished first, and a destination may be slow. Returns the end of its output, too.
+    pub async fn stop(mut self, is_at_work: impl Fn() -> bool) -> (Ended, String) {
+        match &mut self {
+            Running::Process(process) => process.ask_to_stop(),
+            // If the engine does not take it, the wait runs out and the kill follows.
+            Running::Container(tool) => drop(tool.signal(containers::Signal::Terminate).await),
+        }
+        let mut status = self.wait().await;
+        for _ in 1..MOST_STOP_LIMITS {
+            if status.is_some() || !is_at_work() {
+                break;
             }
-            Running::Container(tool) => {
-                // If the engine does not take it, the wait runs out and the kill follows.
-                drop(tool.signal(containers::Signal::Terminate).await);
-                let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
-                code.ok().and_then(Result::ok).map(exited)
-            }
-        };
+            status = self.wait().await;
+        }
         match status {
             Some(status) => self.gone(status).await,
             None => {
                 let (ended, output) = self.kill().await;
                 (Ended { forced: true, ..ended }, output)
+            }
+        }
+    }
+
+    /// How it has ended; `None` if it has not within [`STOP_LIMIT`].
+    async fn wait(&mut self) -> Option<Ended> {
+        match self {
+            Running::Process(process) => process.wait(STOP_LIMIT).await.map(ended),
+            Running::Container(tool) => {
+                let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
+                code.ok().and_then(Result::ok).map(exited)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{Testbed, TestbedError, blocking, sampler::Sampler};
 use crate::{
     cluster::Backend,
     observe::{sentinel::Sentinel, tail::Tail},
-    subject::{Ended, Running},
+    subject::{Ended, Running, process::STOP_LIMIT},
 };
 use judge::{
     history::{DestinationBounds, Ends, Event, EventKind, SourceBounds, SourceOffset, TopicIndex},
@@ -179,15 +179,17 @@ impl Testbed {
     }
 
     pub(super) async fn stop_subject(&mut self) -> Result<(), TestbedError> {
-        if self.note_exit().await? {
+        // Though one has ended by itself, another may go on, and nothing may be written while both sides are read.
+        let mut graceful = !self.note_exit().await?;
+        self.thaw_before_the_end().await?;
+        let all = self.subject.take().into_iter().chain(std::mem::take(&mut self.others));
+        let all: Vec<Running> = all.collect();
+        if all.is_empty() {
             return Ok(());
         }
-        self.thaw_before_the_end().await?;
-        let Some(subject) = self.subject.take() else { return Ok(()) };
         let began = self.subject_ends().await?;
-        let mut graceful = self.stop_gracefully(subject).await;
-        for other in std::mem::take(&mut self.others) {
-            graceful &= self.stop_gracefully(other).await;
+        for subject in all {
+            graceful &= self.stop_gracefully(subject).await;
         }
         self.history.final_commit.graceful = graceful;
         self.note_event(EventKind::Stop, began).await
@@ -195,7 +197,11 @@ impl Testbed {
 
     /// Whether an instance ended as its contract says after its stop signal.
     pub(super) async fn stop_gracefully(&mut self, subject: Running) -> bool {
-        let (ended, output) = subject.stop().await;
+        let is_at_work = || {
+            let last = self.tail.as_ref().and_then(|tail| tail.seen().last);
+            last.is_some_and(|last| last.elapsed() < STOP_LIMIT)
+        };
+        let (ended, output) = subject.stop(is_at_work).await;
         self.log(&format!(
             "stopped: {}{}",
             ended.status,
@@ -340,7 +346,7 @@ impl Testbed {
 
 fn stop_status(ended: &Ended) -> String {
     if ended.forced {
-        "did not stop within 30 s of SIGTERM and was killed".into()
+        "did not stop within 30 s of SIGTERM, nor of the last record that was copied, and was killed".into()
     } else {
         format!("{} after SIGTERM", ended.status)
     }
