@@ -149,7 +149,9 @@ mod tests {
         }
         young.store(true, Ordering::SeqCst);
         for client in &clients {
-            assert_eq!(client.fetch_metadata(Some(TOPIC), moment).unwrap().brokers().len(), 0);
+            // It may have asked by itself just before, and then there is nobody left to ask.
+            let told = client.fetch_metadata(Some(TOPIC), Duration::from_secs(1));
+            assert!(told.map_or(true, |told| told.brokers().is_empty()));
         }
         young.store(false, Ordering::SeqCst);
         let deadline = Instant::now() + 10 * PATIENCE;
