@@ -114,10 +114,7 @@ impl Running {
     async fn wait(&mut self) -> Option<Ended> {
         match self {
             Running::Process(process) => process.wait(STOP_LIMIT).await.map(ended),
-            Running::Container(tool) => {
-                let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
-                code.ok().and_then(Result::ok).map(exited)
-            }
+            Running::Container(tool) => exit_of(tool).await,
         }
     }
 
@@ -145,8 +142,7 @@ impl Running {
             Running::Process(process) => process.kill().await.map(ended),
             Running::Container(tool) => {
                 drop(tool.signal(containers::Signal::Kill).await);
-                let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
-                code.ok().and_then(Result::ok).map(exited)
+                exit_of(tool).await
             }
         };
         let survived =
@@ -210,6 +206,12 @@ async fn start_in_container(
 
 fn ended(status: std::process::ExitStatus) -> Ended {
     Ended { status: status.to_string(), code: status.code(), forced: false }
+}
+
+/// How a container has ended; `None` if it has not within [`STOP_LIMIT`].
+async fn exit_of(tool: &mut Tool) -> Option<Ended> {
+    let code = tokio::time::timeout(STOP_LIMIT, tool.wait()).await;
+    code.ok().and_then(Result::ok).map(exited)
 }
 
 fn exited(code: i64) -> Ended {

@@ -142,7 +142,7 @@ fn is_odd(scene: &Scene<'_>, copy: u32) -> bool {
 fn sets_with_odd_copies(scene: &Scene<'_>) -> BTreeMap<u32, Vec<u32>> {
     let correspondence = &scene.correspondence;
     let set_of = |copy: u32| {
-        let source = scene.correspondence.source_of(copy)?;
+        let source = correspondence.source_of(copy)?;
         // In an order, with nothing copied twice and nothing gone, each copy has its place.
         let is_chosen = correspondence.unordered.contains(&source)
             || !scene.history.events.is_empty()
@@ -151,7 +151,7 @@ fn sets_with_odd_copies(scene: &Scene<'_>) -> BTreeMap<u32, Vec<u32>> {
     };
     let copies = || 0..scene.history.destination.len() as u32;
     let odd: HashSet<u32> =
-        copies().filter(|copy| is_odd(scene, *copy)).filter_map(set_of).collect();
+        copies().filter_map(|copy| set_of(copy).filter(|_| is_odd(scene, copy))).collect();
     let mut sets = BTreeMap::<u32, Vec<u32>>::new();
     if !odd.is_empty() {
         for copy in copies() {

@@ -76,6 +76,16 @@ fn is_not_accused(shape: Shape) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn is_judged(
+    judgement: &Judgement,
+    expected: Verdict,
+    history: &History,
+) -> Result<(), TestCaseError> {
+    let (doubts, sketch) = (&judgement.doubts, crate::format::sketch(history));
+    prop_assert_eq!(judgement.verdict, expected, "{:?}\n{}", doubts, sketch);
+    Ok(())
+}
+
 fn holds(shape: &Shape) -> Result<(), TestCaseError> {
     let Lawful { history, contract, .. } = lawful(shape);
     let judgement = judge(&history, &contract);
@@ -86,14 +96,7 @@ fn holds(shape: &Shape) -> Result<(), TestCaseError> {
     } else {
         Verdict::Holds
     };
-    prop_assert_eq!(
-        judgement.verdict,
-        expected,
-        "{:?}\n{}",
-        judgement.doubts,
-        crate::format::sketch(&history)
-    );
-    Ok(())
+    is_judged(&judgement, expected, &history)
 }
 
 /// Nobody is accused of what was still to come when the mirror ended, but of having ended, and of what a replay that it
@@ -113,14 +116,7 @@ fn is_accused_of_its_end(shape: &Shape) -> Result<(), TestCaseError> {
     let violations = &judgement.violations;
     let accused = violations.0.iter().any(|finding| !entailed.contains(&finding.anomaly));
     prop_assert!(!accused, "{violations:#?}\n{}", crate::format::sketch(&history));
-    prop_assert_eq!(
-        judgement.verdict,
-        expected,
-        "{:?}\n{}",
-        judgement.doubts,
-        crate::format::sketch(&history)
-    );
-    Ok(())
+    is_judged(&judgement, expected, &history)
 }
 
 /// Whether nothing had to arrive, of all topics or of one, so that nothing is shown.
