@@ -30,12 +30,16 @@ use crate::shutdown::Stop;
 
 /// How long a cluster may take to answer, and its brokers to be reached.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
 /// How long it may take to find out what is wrong with a certificate.
 const PROBE: Duration = Duration::from_secs(3);
 /// How long callbacks are waited for after an attempt.
 const MOMENT: Duration = Duration::from_millis(50);
-/// One attempt; short, so that a signal is seen.
+/// The first attempt; short, so that a signal is seen.
 const ATTEMPT: Duration = Duration::from_millis(500);
+/// Each lasts twice as long as the one before, at most this: a late answer is lost, and a busy cluster gives no other.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(4);
 
 /// What both sides say at the start.
 pub(super) struct Both {
@@ -90,10 +94,12 @@ fn answer<Context: rdkafka::ClientContext>(
     stop: &Stop,
 ) -> Result<Option<Answer>, EngineError> {
     let deadline = Instant::now() + DEADLINE;
+    let mut attempt = ATTEMPT;
     while !stop.requested() {
-        match client.fetch_metadata(None, ATTEMPT) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match client.fetch_metadata(None, attempt.min(left).max(ATTEMPT)) {
             Ok(metadata) => {
-                reach(side, &metadata, deadline)?;
+                reach(side, &metadata, deadline.max(Instant::now() + CONNECT))?;
                 return Ok(Some(Answer {
                     cluster: client.fetch_cluster_id(ATTEMPT),
                     topics: client::topic_names(&metadata),
@@ -106,6 +112,7 @@ fn answer<Context: rdkafka::ClientContext>(
             }
             Err(_) => serve(),
         }
+        attempt = LONGEST_ATTEMPT.min(2 * attempt);
         if let Some(denial) = troubles.denial() {
             return Err(denial);
         }
@@ -217,7 +224,7 @@ fn connect((host, port): &(String, u16)) -> Result<(), String> {
         .map_err(|error| format!("which does not resolve ({error})"))?;
     let mut failure = "which resolves to no address".to_owned();
     for address in addresses {
-        match TcpStream::connect_timeout(&address, Duration::from_secs(3)) {
+        match TcpStream::connect_timeout(&address, CONNECT) {
             Ok(_) => return Ok(()),
             Err(error) => failure = format!("which cannot be connected to ({error})"),
         }

@@ -44,6 +44,20 @@ fn a_topic_that_is_away_for_a_moment_is_waited_for() {
 }
 
 #[test]
+fn a_start_waits_for_an_answer_that_takes_a_while() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let slow = Duration::from_millis(1200);
+    world.destination.broker_round_trip_time(1, slow).unwrap();
+    let mut mirror = world.mirror(&[]);
+    // It gives up after 10 s.
+    sleep(Duration::from_secs(12));
+    world.destination.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    world.wait_for(10, &mut mirror);
+    mirror.stop();
+}
+
+#[test]
 fn a_topic_that_does_not_come_back_is_named() {
     let world = looks_often();
     produce(&world.source, TOPIC, &varied(10));
