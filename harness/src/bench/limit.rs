@@ -102,6 +102,8 @@ fn consume(
         .set("enable.auto.offset.store", "false")
         .set("fetch.queue.backoff.ms", "5")
         .set("queued.max.messages.kbytes", "16384")
+        .set("queued.min.messages", "10000")
+        .set("fetch.max.bytes", "2097152")
         .set("fetch.wait.max.ms", "100")
         .create()
         .map_err(failed())?;

@@ -26,6 +26,11 @@ const CONSUMER: &[Entry] = &[
         "16 MiB read ahead keep the destination busy; more is memory alone",
     ),
     (
+        "queued.min.messages",
+        "10000",
+        "more is read once fewer wait: what waits for longer is memory, and out of the processor's caches",
+    ),
+    (
         "fetch.wait.max.ms",
         "100",
         "an idle broker is asked ten times a second, new records are sent at once",
@@ -116,6 +121,9 @@ pub(super) fn consumer(settings: &mut Settings, strict_mm1: bool) {
     let is_classic = |protocol: &str| !protocol.eq_ignore_ascii_case("consumer");
     if !strict_mm1 && settings.get("group.protocol").is_none_or(is_classic) {
         add(settings, &[SESSION]);
+    }
+    if !strict_mm1 {
+        fetch_what_the_queue_holds(settings);
     }
     keep_cache_beyond_refresh(settings);
 }
@@ -227,6 +235,18 @@ fn take_what_the_queue_holds(settings: &mut Settings) {
     settings.set_default(Setting::new("message.max.bytes", &bytes, Origin::Default, reason));
 }
 
+/// An answer is kept whole until its last record is copied, and its records weigh several times their bytes once they
+/// are taken apart. librdkafka takes nothing below `message.max.bytes`.
+fn fetch_what_the_queue_holds(settings: &mut Settings) {
+    const MOST: u64 = 2 << 20;
+    let number = |name| settings.get(name).and_then(|value| value.parse::<u64>().ok());
+    let queue = number("queued.max.messages.kbytes").map_or(MOST, |kb| kb.saturating_mul(1024));
+    let largest_record = number("message.max.bytes").unwrap_or(1_000_000);
+    let bytes = MOST.min(queue).max(largest_record).to_string();
+    let reason = "a broker is asked for 2 MiB at a time; for one that is far away give more";
+    settings.set_default(Setting::new("fetch.max.bytes", &bytes, Origin::Default, reason));
+}
+
 /// librdkafka wants its metadata cache to live longer than a refresh.
 fn keep_cache_beyond_refresh(settings: &mut Settings) {
     let refresh = settings.get("topic.metadata.refresh.interval.ms").and_then(|ms| ms.parse().ok());
@@ -270,6 +290,19 @@ mod tests {
         assert_eq!(settings.get("linger.ms"), Some("50"));
         assert_eq!(settings.get("enable.idempotence"), Some("true"));
         assert_eq!(settings.get("max.in.flight.requests.per.connection"), Some("5"));
+    }
+
+    #[test]
+    fn an_answer_is_small_but_large_enough_for_a_record() {
+        let most = |entries: &[(&str, &str)]| {
+            with(entries, consumer).get("fetch.max.bytes").map(str::to_owned)
+        };
+        assert_eq!(most(&[]).as_deref(), Some("2097152"));
+        assert_eq!(most(&[("fetch.max.bytes", "52428800")]).as_deref(), Some("52428800"));
+        assert_eq!(most(&[("queued.max.messages.kbytes", "1024")]).as_deref(), Some("1048576"));
+        // librdkafka would refuse less.
+        assert_eq!(most(&[("queued.max.messages.kbytes", "1")]).as_deref(), Some("1000000"));
+        assert_eq!(most(&[("message.max.bytes", "8000000")]).as_deref(), Some("8000000"));
     }
 
     #[test]

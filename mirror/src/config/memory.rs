@@ -37,7 +37,7 @@ pub(super) fn split(
         let value = (bytes / unit).to_string();
         settings.set_default(Setting::new(name, &value, Origin::Default, reason.as_str()));
     };
-    // librdkafka also keeps an answer that is just read within queued.max.messages.kbytes (fetch.max.bytes follows it).
+    // An answer that is just read is kept within it, too (fetch.max.bytes follows it).
     set(consumer, "queued.max.messages.kbytes", share / 16, 1024);
     set(consumer, "max.partition.fetch.bytes", MB.min(share / 16), 1);
     set(producer, "queue.buffering.max.kbytes", share / 6, 1024);
