@@ -49,6 +49,7 @@ async fn takes_at_most(world: &mut World, topic: String, bytes: u64, name: Strin
 }
 
 #[given(expr = "{word} has {word} set to {word} on the {word}")]
+#[when(expr = "{word} has {word} set to {word} on the {word}")]
 async fn configured(
     world: &mut World,
     topic: String,
