@@ -15,4 +15,5 @@ pub mod soak;
 pub mod steps;
 mod syntax;
 pub mod trial;
+pub mod worker;
 pub mod world;

@@ -1,7 +1,7 @@
 //! One plan performed on leased clusters and judged: what the self test, the random plans and
 //! `replay` share. It knows no feature.
 
-use crate::{run::limits, world::Failure};
+use crate::{run::limits, worker::Workers, world::Failure};
 use harness::{
     cluster::{
         Backend,
@@ -17,6 +17,7 @@ use judge::{
     report::ScenarioOutcome,
     verdict::{Anomaly, Judgement, Verdict},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
@@ -33,12 +34,25 @@ pub struct Stage {
     pub subject: Spec,
     /// Where everything is written down.
     pub folder: PathBuf,
+    /// Who performs plans, if it is not this process.
+    pub workers: Option<Workers>,
 }
 
 impl Stage {
+    /// Plans on mock brokers are performed by other processes: it happens that the brokers end theirs.
+    pub fn new(pool: Pool, subject: Spec, folder: PathBuf) -> Stage {
+        let is_embedded = pool.backend() == Backend::Embedded;
+        let workers = is_embedded.then(|| Workers::of(&subject.executable));
+        Stage { pool, subject, folder, workers }
+    }
+
     /// Performs a plan. `number` is its own among all that share clusters.
     pub async fn perform(&self, folder: &Path, number: usize, plan: &Plan) -> Trial {
-        perform(&self.pool, self.subject.clone(), folder, number, plan, &mut ()).await
+        let subject = self.subject.clone();
+        match &self.workers {
+            Some(workers) => workers.perform(subject, folder, number, plan).await,
+            None => perform(&self.pool, subject, folder, number, plan, &mut ()).await,
+        }
     }
 
     /// Performs a plan that has the clusters for itself, and shows it to somebody.
@@ -94,12 +108,7 @@ pub async fn perform(
         *seed = plan.seed;
     }
     let settings = Arc::new(Settings { subject, seed: plan.seed, run_dir });
-    let limit = match pool.backend() {
-        Backend::Embedded => Duration::from_secs(5 * 60),
-        Backend::Containers => Duration::from_secs(20 * 60),
-    };
-    let limit = limit + least(plan);
-    // Every wait inside has a limit of its own: this one is for what nobody thought of.
+    let limit = limit(plan, pool.backend());
     let judged = judged(pool, &settings, number, plan, watcher);
     let judged = tokio::time::timeout(limit, judged).await;
     let mut outcome = match judged {
@@ -116,12 +125,23 @@ pub async fn perform(
     Trial { outcome, seconds: started.elapsed().as_secs_f64() }
 }
 
+/// How long a plan may take. Every wait inside has a limit of its own: this one is for what nobody thought of.
+pub(crate) fn limit(plan: &Plan, backend: Backend) -> Duration {
+    let limit = match backend {
+        Backend::Embedded => Duration::from_secs(5 * 60),
+        Backend::Containers => Duration::from_secs(20 * 60),
+    };
+    limit + least(plan)
+}
+
 /// What a plan that has a folder to itself is called there.
 const NAME: &str = "plan";
 
 /// Writes a plan and what became of it into a folder: `plan.json`, and `judgement.json` beside it.
 pub fn store(folder: &Path, plan: &Plan, trial: &Trial) -> Result<(), String> {
     let outcome = trial.outcome.reported();
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("failed to make {}: {error}", folder.display()))?;
     let files = [
         ("plan.json", serde_json::to_string_pretty(plan)),
         ("judgement.json", serde_json::to_string_pretty(&outcome)),
@@ -136,7 +156,8 @@ pub fn store(folder: &Path, plan: &Plan, trial: &Trial) -> Result<(), String> {
 }
 
 /// What became of a plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It was performed to its end and judged.
     Judged(Box<Judgement>),
@@ -201,7 +222,7 @@ impl Outcome {
 }
 
 /// A plan that was performed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
     /// What became of it.
     pub outcome: Outcome,

@@ -9,6 +9,7 @@ use judge::{
     plan::{Action, Side, SubjectOptions},
     verdict::{Anomaly, Judgement},
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One scenario's state.
@@ -35,7 +36,8 @@ pub struct World {
 }
 
 /// What ended a scenario before all its questions were answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// The environment failed.
     Broken(String),

@@ -96,7 +96,7 @@ fn perform_all(settings: Arc<Settings>) -> Result<Vec<Outcome>, String> {
             .await
             .map_err(|error| format!("failed to {error}"))?;
         let folder = settings.run_dir.path().to_owned();
-        let stage = Stage { pool, subject: settings.subject.clone(), folder };
+        let stage = Stage::new(pool, settings.subject.clone(), folder);
         let perform = async |number: usize| {
             let plan = space.plan(SEED, number as u64);
             let folder = stage.folder.join(format!("plan-{number}"));

@@ -10,14 +10,20 @@ use judge::{
     verdict::Verdict,
 };
 use mirrorproof::{
-    fuzz::{Event, Space},
+    fuzz::{Event, Extent, Fuzz, Space, Tally},
     trial::{Outcome, Stage, Watcher, store},
+    worker::Workers,
 };
 use proptest::{
     prelude::*,
     test_runner::{FileFailurePersistence, TestCaseError},
 };
-use std::{path::PathBuf, sync::LazyLock};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -60,8 +66,7 @@ fn check(actions: Vec<Action>) -> Result<(), TestCaseError> {
     let folder = TempDir::new().expect("a temporary folder");
     // Records are as random as the plan, and the same whenever it is repeated.
     let plan = Plan { version: Plan::VERSION, seed: 1, actions };
-    let stage =
-        Stage { pool: Pool::embedded(), subject: subject(), folder: folder.path().to_owned() };
+    let stage = Stage::new(Pool::embedded(), subject(), folder.path().to_owned());
     let trial = RUNTIME.block_on(stage.perform(folder.path(), 0, &plan));
     if trial.outcome.verdict() == Some(Verdict::Holds) {
         return Ok(());
@@ -102,8 +107,7 @@ fn a_plan_that_was_watched_long_enough_ends_with_the_records_under_way_and_is_ju
     ];
     let plan = Plan { version: Plan::VERSION, seed: 1, actions };
     let folder = TempDir::new().expect("a temporary folder");
-    let stage =
-        Stage { pool: Pool::embedded(), subject: subject(), folder: folder.path().to_owned() };
+    let stage = Stage::new(Pool::embedded(), subject(), folder.path().to_owned());
     let mut watcher = Content;
     let performed = stage.perform_watched(folder.path(), &plan, &mut watcher);
     let Outcome::Judged(judgement) = RUNTIME.block_on(performed).outcome else {
@@ -111,6 +115,45 @@ fn a_plan_that_was_watched_long_enough_ends_with_the_records_under_way_and_is_ju
     };
     assert_eq!(judgement.verdict, Verdict::Holds, "{judgement:#?}");
     assert_eq!(judgement.judged.source_records, 100);
+}
+
+#[test]
+fn a_run_goes_on_when_mock_brokers_end_a_plan() {
+    let folder = TempDir::new().expect("a temporary folder");
+    // The first of all that begins ends as librdkafka's mock does; the others are what they always are.
+    let script = r#"if mkdir "$1/ended" 2> /dev/null; then
+            read -r order
+            echo 'm: rdkafka_mock_cgrp.c:243: sync_set: Assertion `!member->resp'"'"' failed.' >&2
+            kill -ABRT $$
+        fi
+        exec "$0" perform"#;
+    let words = ["sh", "-c", script, env!("CARGO_BIN_EXE_mirrorproof")].map(OsString::from);
+    let line = words.into_iter().chain([folder.path().into()]).collect();
+    let mut stage = Stage::new(Pool::embedded(), subject(), folder.path().to_owned());
+    stage.workers = Some(Workers::by(line));
+    let fuzz = Fuzz {
+        stage: Arc::new(stage),
+        seed: 7,
+        extent: Extent::Runs(5),
+        calm: true,
+        jobs: Some(2),
+        shrink_time: Duration::ZERO,
+        tries: Default::default(),
+    };
+    let (mut tally, mut failing) = (Tally::default(), Vec::new());
+    RUNTIME.block_on(fuzz.run(&mut tally, &mut failing, |_| {}));
+    assert_eq!((tally.plans, tally.holds), (5, 4), "{tally:?}");
+    let reasons: Vec<_> = tally.inconclusive.keys().collect();
+    assert!(
+        matches!(&reasons[..], [one] if one.contains("rdkafka_mock_cgrp.c:243")),
+        "{reasons:?}"
+    );
+    assert_eq!(failing.len(), 1);
+    let stored =
+        std::fs::read_to_string(failing[0].folder.join("plan.json")).expect("it is stored");
+    let again: Plan = serde_json::from_str(&stored).expect("a plan");
+    let trial = RUNTIME.block_on(fuzz.stage.perform(&folder.path().join("again"), 9, &again));
+    assert_eq!(trial.outcome.verdict(), Some(Verdict::Holds), "{trial:#?}");
 }
 
 proptest! {

@@ -71,7 +71,7 @@ pub(super) async fn main(args: Args) -> ExitCode {
     };
     let runs = args.runs.unwrap_or(100);
     let fuzz = Fuzz {
-        stage: Arc::new(Stage { pool, subject, folder }),
+        stage: Arc::new(Stage::new(pool, subject, folder)),
         seed,
         extent: args.time.map_or(Extent::Runs(runs), Extent::For),
         jobs: args.jobs.map(usize::from),

@@ -60,6 +60,9 @@ enum Command {
     /// A mirror of the self test.
     #[command(hide = true)]
     BadMirror(bad_mirror::Args),
+    /// Performs plans that come as lines on standard input.
+    #[command(hide = true)]
+    Perform,
     /// Runs a command until it ends or standard input is closed.
     #[command(hide = true)]
     Supervise {
@@ -85,6 +88,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Supervise { command }) => {
             harness::subject::process::supervise(&command[0], &command[1..])
         }
+        Some(Command::Perform) => block_on(perform()).code().into(),
         Some(Command::BadMirror(arguments)) => bad_mirror::main(arguments),
         Some(Command::Selftest(arguments)) => block_on(selftest::main(arguments)).code().into(),
         Some(Command::Fuzz(arguments)) => block_on(fuzz::main(arguments)).code().into(),
@@ -114,6 +118,17 @@ fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
         }
         Err(error) => {
             print_error(&format!("failed to start the runtime: {error}"));
+            ExitCode::Environment
+        }
+    }
+}
+
+/// A worker of `fuzz` and `replay`.
+async fn perform() -> ExitCode {
+    match crate::worker::work().await {
+        Ok(()) => ExitCode::Holds,
+        Err(error) => {
+            print_error(&format!("failed to take plans: {error}"));
             ExitCode::Environment
         }
     }

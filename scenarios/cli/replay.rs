@@ -61,7 +61,7 @@ pub(super) async fn main(args: Args) -> ExitCode {
             return ExitCode::Environment;
         }
     };
-    let stage = Stage { pool, subject, folder };
+    let stage = Stage::new(pool, subject, folder);
     progress.begin(args.times.into());
     let mut interrupts = Interrupts::watch();
     let mut trials = Vec::new();

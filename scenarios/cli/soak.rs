@@ -145,5 +145,5 @@ async fn prepare(args: &Args, progress: &Progress) -> Result<(Stage, Soak), (Str
         ..SubjectOptions::default()
     };
     let (time, records_per_second) = (args.time, args.rate);
-    Ok((Stage { pool, subject, folder }, Soak { seed, time, records_per_second, options }))
+    Ok((Stage::new(pool, subject, folder), Soak { seed, time, records_per_second, options }))
 }

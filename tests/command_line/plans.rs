@@ -1,8 +1,18 @@
 //! Stored plans and random ones: `replay` and `fuzz`.
 
 use super::place::{PROGRAM, Place, SMALL, Said};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
-use std::{fs, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// A plan in which all records are copied while the mirror runs.
 fn plan(records: u32) -> String {
@@ -120,6 +130,49 @@ fn random_plans_hold_and_leave_nothing_behind() {
     let calm =
         call(&place, &["fuzz", "--calm", "--seed", "7", "--runs", "3", "--report", "report"]);
     calm.ended(0, &["disturbed    0 stopped", "holds        3"]);
+}
+
+#[test]
+fn no_process_of_random_plans_outlives_their_run() {
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let place = Place::with(SMALL);
+        let here = place.0.path().canonicalize().unwrap();
+        let mut run = command(&["fuzz", "--seed", "7", "--for", "3m", "--report", "report"])
+            .current_dir(&here)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("a worker and a mirror", || {
+            let running = running(&here);
+            ["perform", "mirror"].iter().all(|name| running.iter().any(|one| one == name))
+        });
+        kill(Pid::from_raw(run.id() as i32), signal).unwrap();
+        let status = run.wait().unwrap();
+        assert!(matches!(status.code(), None | Some(3)), "{signal}: {status}");
+        until("nothing that runs", || running(&here).is_empty());
+    }
+}
+
+/// The subcommands of this program that run somewhere below a folder.
+fn running(folder: &Path) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let below = processes.filter(|process| {
+        fs::read_link(process.join("cwd")).is_ok_and(|place| place.starts_with(folder))
+    });
+    let named = below.filter_map(|process| {
+        let line = fs::read_to_string(process.join("cmdline")).ok()?;
+        line.split('\0').nth(1).map(str::to_owned)
+    });
+    named.collect()
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited for {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use judge::{
 };
 use properties::Properties;
 pub use running::{Ended, Running};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     io,
@@ -24,7 +25,7 @@ use std::{
 };
 
 /// Which mirror.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Our own.
     Mirror,
@@ -99,7 +100,7 @@ pub enum SubjectError {
 }
 
 /// What is tested, and with which properties of the user's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spec {
     /// Which mirror.
     pub kind: Kind,
