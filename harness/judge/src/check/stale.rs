@@ -200,9 +200,6 @@ impl Check for Stale<'_> {
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
         };
         let Some(key) = self.scene.key(source) else { return };
-        if self.scene.correspondence.unordered.contains(&source) {
-            return;
-        }
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
         if self.scene.history.topics[copy.at.topic as usize].compacted {
             self.last.entry(key).or_default().insert(copy.at, destination);
@@ -211,6 +208,10 @@ impl Check for Stale<'_> {
                 .entry((copy.at, key))
                 .or_insert(Tail { latest: source, forgotten: None });
             *tail = Tail { latest: source.max(tail.latest), forgotten: None };
+        }
+        // Whichever of its equals it is of, it is a later copy of the key, and no more is known of it.
+        if self.scene.correspondence.unordered.contains(&source) {
+            return;
         }
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
