@@ -20,7 +20,8 @@
 //!
 //! A record that a compacted source has forgotten is older than all that it still holds of the key:
 //! as the last copy it is stale, too. It is judged if the key lies in one source partition alone,
-//! for else nobody knows in which the forgotten record lay.
+//! for else nobody knows in which the forgotten record lay. A tombstone may be all that was left of the key in another
+//! partition: where there are several it leaves a doubt, unless partition numbers are kept.
 //!
 //! ```text
 //! source       . 2 .             1 was superseded and is gone
@@ -35,7 +36,9 @@ use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tall
 use crate::{
     contract::Isolation,
     correspondence::Recognition,
-    history::{Completeness, DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
+    history::{
+        Completeness, DestinationRecord, EventKind, Outcome, Payload, TopicIndex, TopicPartition,
+    },
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -170,6 +173,8 @@ impl Stale<'_> {
             && (replayed || self.scene.history.completeness() == Completeness::Unknown)
             || self.scene.may_have_been_replayed(tail.latest, record);
         let same = record.content.value() == self.scene.source(tail.latest).content.value();
+        let excused = excused
+            || (record.content.value() == Payload::Null && self.scene.erased.contains(&key));
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
     }
 
