@@ -41,7 +41,10 @@ use crate::{
     },
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, HashMap},
+};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(Stale {
@@ -50,6 +53,7 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
         replayed: BTreeMap::new(),
         last: HashMap::new(),
         tails: HashMap::new(),
+        last_of: OnceCell::new(),
         homes: homes(scene),
     })
 }
@@ -63,6 +67,8 @@ struct Stale<'s> {
     last: HashMap<u32, BTreeMap<TopicPartition, u32>>,
     /// On compacted topics: the end of each key in each partition.
     tails: HashMap<(TopicPartition, u32), Tail>,
+    /// The last source record of each content in each partition, where anybody asks for it.
+    last_of: OnceCell<HashMap<(TopicPartition, u128), u32>>,
     /// The number of each key that lies in one source partition alone, on compacted topics.
     homes: HashMap<(TopicIndex, &'s [u8]), u32>,
 }
@@ -90,6 +96,12 @@ fn homes<'s>(scene: &'s Scene<'s>) -> HashMap<(TopicIndex, &'s [u8]), u32> {
     homes.into_iter().filter_map(|(key, home)| Some((key, home?.1))).collect()
 }
 
+/// The last source record of each key and value in each partition.
+fn last_of_content(scene: &Scene<'_>) -> HashMap<(TopicPartition, u128), u32> {
+    let records = (0..).zip(&scene.history.source);
+    records.map(|(index, record)| ((record.at, record.content.digest()), index)).collect()
+}
+
 /// The destination partition, the epoch, and the latest source record that was copied in it.
 type Replayed = (TopicPartition, u32, u32);
 
@@ -108,12 +120,8 @@ impl Stale<'_> {
         let old = scene.source(last);
         scene.correspondence.equal.contains_key(&last)
             && scene.may_have_expired(last)
-            && scene.history.source[latest as usize..].iter().any(|later| {
-                let (later_content, content) = (&later.content, &old.content);
-                later.at == old.at
-                    && later_content.key() == content.key()
-                    && later_content.value() == content.value()
-            })
+            && self.last_of.get_or_init(|| last_of_content(scene))[&(old.at, old.content.digest())]
+                >= latest
     }
 
     fn circumstance(&self, shard: &Shard) -> Option<Circumstance> {

@@ -114,9 +114,8 @@ fn walk<'g>(
     named: &Named,
 ) -> Option<Account> {
     let (mut account, mut explanations) = (Account::new(), Explanations::default());
-    let unused = Explanations::default();
     // By group, what copies of it were found to be of, and which of its records were passed over.
-    let mut there = HashMap::<u32, Vec<u32>>::new();
+    let mut there = HashMap::<u32, There>::new();
     let mut passed_over = BTreeSet::<(u32, u32)>::new();
     let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for (position, copy) in lane.copies.iter().enumerate() {
@@ -124,32 +123,26 @@ fn walk<'g>(
         let is_copy = |source: &u32| members.binary_search(source).is_ok();
         let open = &lane.originals[next..];
         let passed = open.iter().take_while(|source| !named.contains(**source)).count();
-        let there = there.entry(group).or_default();
-        if let Some(source) = open.get(passed).filter(|source| is_copy(source)) {
-            next += passed + 1;
+        next += passed;
+        let open = &open[passed..];
+        let is_gone = |source: &u32| last_gone.is_some_and(|last| source <= last);
+        let gone = || There::of(&members[..members.partition_point(is_gone)]);
+        let there = there.entry(group).or_insert_with(gone);
+        if let Some(source) = open.first().filter(|source| is_copy(source)) {
+            next += 1;
             there.push(*source);
             account.push((*copy, *source));
             continue;
         }
-        let gone = members.partition_point(|source| last_gone.is_some_and(|last| source <= last));
-        let repeated = members[..gone].iter().chain(&*there).rev().copied();
-        // If no event explains a repeat of a record, none explains one of an earlier one.
-        let is_explained = |source: &u32| unused.find(history, *copy, *source, None).is_some();
-        let mut repeated = repeated.take_while(is_explained);
-        let repeat =
-            repeated.find(|source| explanations.find(history, *copy, *source, None).is_some());
-        let source = match repeat {
-            Some(source) => {
-                explanations.take(history, *copy, source, None);
-                source
-            }
+        let source = match there.repeated(history, *copy, &mut explanations) {
+            Some(source) => source,
             None if lawful => return None,
             None => {
                 let late = passed_over.range((group, 0)..=(group, u32::MAX)).next();
                 let late = late.map(|(_, source)| source);
                 let is_before = |source: &u32| open.first().is_none_or(|open| source < open);
                 let to_come = members.get(members.partition_point(is_before));
-                let source = likely(lane, position, [there.last(), late, to_come], &equals);
+                let source = likely(lane, position, [there.copied.last(), late, to_come], &equals);
                 for group in named.groups(source) {
                     passed_over.remove(&(group, source));
                 }
@@ -166,6 +159,53 @@ fn walk<'g>(
         account.push((*copy, source));
     }
     Some(account)
+}
+
+/// Records of a group of which there are copies, or were.
+#[derive(Default)]
+struct There {
+    copied: Vec<u32>,
+    /// Those of which a copy may be a repeat, as far as known: behind them, all that the events which had begun explain
+    /// is used up.
+    left: Vec<u32>,
+    /// How many events had begun.
+    begun: usize,
+}
+
+impl There {
+    fn of(gone: &[u32]) -> There {
+        There { copied: gone.to_vec(), left: gone.to_vec(), begun: 0 }
+    }
+
+    fn push(&mut self, source: u32) {
+        self.copied.push(source);
+        self.left.push(source);
+    }
+
+    /// The last record whose repeat the copy may be, by an event that is not used up.
+    fn repeated(
+        &mut self,
+        history: &History,
+        copy: u32,
+        explanations: &mut Explanations,
+    ) -> Option<u32> {
+        let record = &history.destination[copy as usize];
+        let begun = history.events.iter().filter(|event| event.precedes(record)).count();
+        if begun != self.begun {
+            self.begun = begun;
+            self.left.clone_from(&self.copied);
+        }
+        let unused = Explanations::default();
+        while let Some(source) = self.left.last().copied() {
+            if explanations.take(history, copy, source, None).is_some() {
+                return Some(source);
+            }
+            // If no event explains a repeat of a record, none explains one of an earlier one.
+            unused.find(history, copy, source, None)?;
+            self.left.pop();
+        }
+        None
+    }
 }
 
 /// Of which of the candidates a copy most likely is, where no account is lawful: of that from which
