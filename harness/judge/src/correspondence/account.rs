@@ -23,6 +23,9 @@
 //! gone with it. It is enough if there is an account for one such number. What is missing at the end
 //! makes no difference to what the copies are: it is lost, or not yet there.
 //!
+//! Of what was deleted before it could be read, and announced, only the first records can have been copied, in
+//! flight when the log was cut: none of them, or any number. Again it is enough if one of them gives an account.
+//!
 //! If there is none, something is wrong, and the account goes on behind it: a copy that is neither the
 //! next record nor an explained repeat is of the next of its equals that is still to come, the first
 //! that was passed over, or the last that is there; of that from which the most of the following copies
@@ -30,7 +33,11 @@
 
 use super::explanation::Explanations;
 use crate::history::{DestinationBounds, History, TopicPartition};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
+};
 
 /// The records of one lane of a source partition, and their copies in one of the destination, in order.
 #[derive(Clone, Copy)]
@@ -64,9 +71,37 @@ pub(super) fn account<'g>(
     equals: impl Fn(u32) -> Equals<'g>,
 ) -> Account {
     let named = Named::of(lane.copies.iter().map(|copy| equals(*copy)));
-    let walk = |gone, lawful| walk(history, lane, gone, lawful, &equals, &named);
-    let account = gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(gone, true));
-    account.or_else(|| walk(0, false)).unwrap_or_default()
+    let walk = |originals: &[u32], gone, lawful| {
+        walk(history, Lane { originals, ..lane }, gone, lawful, &equals, &named)
+    };
+    let gap = gap(history, lane.originals);
+    let without = |deleted| without(lane.originals, deleted..gap.end);
+    let mut lefts = (gap.start..=gap.end).map(without).take(ATTEMPTS);
+    let lawful = lefts.find_map(|left| {
+        let lane = Lane { originals: &left, ..lane };
+        gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(&left, gone, true))
+    });
+    let unlawful = || walk(&without(gap.start), 0, false);
+    lawful.or_else(unlawful).unwrap_or_default()
+}
+
+/// Which of the originals were deleted before they could be read, and announced.
+fn gap(history: &History, originals: &[u32]) -> Range<usize> {
+    let record = |source: &u32| &history.source[*source as usize];
+    let Some(gap) = originals.first().and_then(|first| history.announced.get(&record(first).at))
+    else {
+        return 0..0;
+    };
+    let below = |position| originals.partition_point(|source| record(source).offset < position);
+    below(gap.from)..below(gap.to)
+}
+
+/// The originals but for those that were deleted.
+fn without(originals: &[u32], deleted: Range<usize>) -> Cow<'_, [u32]> {
+    if deleted.is_empty() {
+        return originals.into();
+    }
+    [&originals[..deleted.start], &originals[deleted.end..]].concat().into()
 }
 
 /// The records of which there may be copies, each with its groups.

@@ -6,8 +6,7 @@
 //!
 //! Equal records without order (null keys, keys that may lie anywhere), in several source partitions
 //! (whether a sequence is a lawful mixture of several is NP-hard to tell), copied to several
-//! partitions, partly from before the readiness of a subject that starts at the end, or partly gone before
-//! they could be read are counted: first copies take one candidate each, those first that had to arrive,
+//! partitions, or partly from before the readiness of a subject that starts at the end are counted: first copies take one candidate each, those first that had to arrive,
 //! and further ones are repeats of candidates that an event explains, if there are any left. Order and
 //! staleness are not judged of them.
 
@@ -194,9 +193,14 @@ impl<'h> Resolver<'h> {
     /// Whether a record may have been left out: it was aborted, was there before a subject that starts at the end,
     /// or was gone before it could be read.
     fn may_be_absent(&self, source: u32) -> bool {
+        self.may_be_left_out(source)
+            || self.history.is_announced(&self.history.source[source as usize])
+    }
+
+    /// The same, whatever was gone.
+    fn may_be_left_out(&self, source: u32) -> bool {
         let (history, record) = (self.history, &self.history.source[source as usize]);
         self.groups.aborted.contains(&source)
-            || history.is_announced(record)
             || (self.contract.start == Start::Latest
                 && history.is_before_readiness(record.at, record.offset))
     }
@@ -208,12 +212,12 @@ impl<'h> Resolver<'h> {
     }
 
     /// Whether equal records lie in one source partition, their copies in one of the destination,
-    /// and all of them had to arrive.
+    /// and all of them had to arrive, but for an announced gap, which `account` knows.
     fn is_one_shard(&self, copies: &[u32]) -> bool {
         let members = self.members(copies[0]);
         let from = |member: u32| self.history.source[member as usize].at;
         let to = |copy: &u32| self.history.destination[*copy as usize].at;
-        !members.iter().any(|member| self.may_be_absent(*member))
+        !members.iter().any(|member| self.may_be_left_out(*member))
             && from(members[0]) == from(members[members.len() - 1])
             && copies.iter().all(|copy| to(copy) == to(&copies[0]))
     }
