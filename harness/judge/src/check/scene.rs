@@ -1,6 +1,7 @@
 //! What every checker looks at: the history, the correspondence, and a few questions about both
 //! that more than one checker asks.
 
+use super::spare::Spare;
 use crate::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
@@ -36,6 +37,8 @@ pub(crate) struct Scene<'h> {
     /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
     /// which partition.
     pub(crate) erased: HashSet<u32>,
+    /// Copies that may be of records which the source has forgotten, and of which it holds equals.
+    pub(crate) spare: Spare,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
 }
@@ -61,7 +64,8 @@ impl<'h> Scene<'h> {
         let erased = erased(history, contract, &correspondence);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
-        Scene {
+        let spare = Spare::default();
+        let mut scene = Scene {
             history,
             contract,
             correspondence,
@@ -69,8 +73,11 @@ impl<'h> Scene<'h> {
             copied_from,
             forgotten,
             erased,
+            spare,
             expired,
-        }
+        };
+        scene.spare = Spare::of(&scene);
+        scene
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -79,6 +86,20 @@ impl<'h> Scene<'h> {
 
     pub(crate) fn destination(&self, index: u32) -> &'h DestinationRecord {
         &self.history.destination[index as usize]
+    }
+
+    /// Whether a copy of a source record may as well be of an equal one that the source has forgotten: neither has an id.
+    pub(super) fn may_have_equals(&self, copy: u32, source: u32) -> bool {
+        let (copy, original) = (self.destination(copy), self.source(source));
+        let has_id = copy.content.ids().chain(original.content.ids()).next().is_some();
+        !has_id && self.correspondence.forgetful[original.at.topic as usize]
+    }
+
+    /// Whether it may be, because the copy of the record itself may be another one, or yet to come.
+    pub(super) fn may_be_forgotten(&self, copy: u32, source: u32) -> bool {
+        self.may_have_equals(copy, source)
+            && (self.history.completeness() != Completeness::Final
+                || self.spare.has_later(self, source, self.destination(copy)))
     }
 
     /// The number of a source record's key, unless it is null.
@@ -267,6 +288,12 @@ impl<'h> Scene<'h> {
         places.dedup();
         // Without a known partition count nothing can be said.
         (!places.is_empty()).then_some(places)
+    }
+
+    /// Whether a copy lies in the partition of its record's number, if numbers are kept.
+    pub(super) fn has_its_number(&self, copy: &DestinationRecord, record: &SourceRecord) -> bool {
+        self.contract.partitioning != Partitioning::Preserve
+            || copy.at.partition == record.at.partition
     }
 
     /// How many events had begun when a destination record was written.
