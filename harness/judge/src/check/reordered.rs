@@ -30,6 +30,9 @@
 //! destination  . 3 2             reordered, wherever 2 may have been before
 //! ```
 //!
+//! A copy without an id that may be of an equal record which the source has forgotten (see `spare`) says of no other that
+//! it comes too late.
+//!
 //! ```text
 //! source       1 2 3             2 was on its way to p1, where it never arrived
 //! destination  p0: 1 3 | 2       killed at |, position 1 committed
@@ -54,7 +57,7 @@ use crate::{
 };
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
 };
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
@@ -142,13 +145,21 @@ impl Check for Reordered<'_> {
         }
         let (to, from) = (scene.destination(destination).at, scene.source(source).at);
         for order in scene.orders(source) {
-            let furthest = self.furthest.entry((to, from, order)).or_insert((source, destination));
+            // What may be a copy of a forgotten equal came too early for nothing.
+            let is_early = !scene.may_be_forgotten(destination, source);
+            let own = (source, destination);
+            let Some(furthest) = (match self.furthest.entry((to, from, order)) {
+                Entry::Occupied(entry) => Some(entry.into_mut()),
+                Entry::Vacant(entry) => is_early.then(|| entry.insert(own)),
+            }) else {
+                continue;
+            };
             match source.cmp(&furthest.0) {
-                Ordering::Greater => *furthest = (source, destination),
+                Ordering::Greater if is_early => *furthest = own,
                 Ordering::Less if !scene.may_be_repeat(destination, source) => {
                     self.late.entry(source).or_insert((destination, furthest.1));
                 }
-                Ordering::Less | Ordering::Equal => {}
+                Ordering::Less | Ordering::Equal | Ordering::Greater => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What every checker looks at: the history, the correspondence, and a few questions about both
 //! that more than one checker asks.
 
+use super::spare::Spare;
 use crate::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
@@ -33,6 +34,11 @@ pub(crate) struct Scene<'h> {
     copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
     forgotten: HashSet<u32>,
+    /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
+    /// which partition.
+    pub(crate) erased: HashSet<u32>,
+    /// Copies that may be of records which the source has forgotten, and of which it holds equals.
+    pub(crate) spare: Spare,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
 }
@@ -55,9 +61,23 @@ impl<'h> Scene<'h> {
             }
         }
         let forgotten = forgotten(history, contract, &correspondence);
+        let erased = erased(history, contract, &correspondence);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
-        Scene { history, contract, correspondence, last_of_key, copied_from, forgotten, expired }
+        let spare = Spare::default();
+        let mut scene = Scene {
+            history,
+            contract,
+            correspondence,
+            last_of_key,
+            copied_from,
+            forgotten,
+            erased,
+            spare,
+            expired,
+        };
+        scene.spare = Spare::of(&scene);
+        scene
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -66,6 +86,20 @@ impl<'h> Scene<'h> {
 
     pub(crate) fn destination(&self, index: u32) -> &'h DestinationRecord {
         &self.history.destination[index as usize]
+    }
+
+    /// Whether a copy of a source record may as well be of an equal one that the source has forgotten: neither has an id.
+    pub(super) fn may_have_equals(&self, copy: u32, source: u32) -> bool {
+        let (copy, original) = (self.destination(copy), self.source(source));
+        let has_id = copy.content.ids().chain(original.content.ids()).next().is_some();
+        !has_id && self.correspondence.forgetful[original.at.topic as usize]
+    }
+
+    /// Whether it may be, because the copy of the record itself may be another one, or yet to come.
+    pub(super) fn may_be_forgotten(&self, copy: u32, source: u32) -> bool {
+        self.may_have_equals(copy, source)
+            && (self.history.completeness() != Completeness::Final
+                || self.spare.has_later(self, source, self.destination(copy)))
     }
 
     /// The number of a source record's key, unless it is null.
@@ -137,7 +171,7 @@ impl<'h> Scene<'h> {
     /// On a compacted topic: a later record of its key lies in its partition, or the destination
     /// has a copy of its key from another source partition, be it of a record that the source has
     /// forgotten since (between those there is no order, and the destination's compaction keeps
-    /// whichever came last), or the latest copy has its value. A last tombstone is superseded as
+    /// whichever came last), or that may be of another partition, or the latest copy has its value. A last tombstone is superseded as
     /// well if the destination has no record of its key: compaction removes tombstones in the end,
     /// and "no record" says the same to every reader.
     pub(crate) fn is_superseded(&self, source: u32) -> bool {
@@ -148,7 +182,7 @@ impl<'h> Scene<'h> {
         let Some(key) = self.key(source) else { return false };
         let is_missing = self.correspondence.first[source as usize] == NONE;
         if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source)
-            || (is_missing && self.forgotten.contains(&key))
+            || (is_missing && (self.forgotten.contains(&key) || self.erased.contains(&key)))
         {
             return true;
         }
@@ -256,6 +290,12 @@ impl<'h> Scene<'h> {
         (!places.is_empty()).then_some(places)
     }
 
+    /// Whether a copy lies in the partition of its record's number, if numbers are kept.
+    pub(super) fn has_its_number(&self, copy: &DestinationRecord, record: &SourceRecord) -> bool {
+        self.contract.partitioning != Partitioning::Preserve
+            || copy.at.partition == record.at.partition
+    }
+
     /// How many events had begun when a destination record was written.
     pub(crate) fn epoch(&self, record: &DestinationRecord) -> u32 {
         self.correspondence.timeline.epoch(record.at, record.offset)
@@ -311,4 +351,36 @@ fn forgotten(
         .into_values()
         .filter(|(_, at, is_aborted)| *is_aborted || (may_be_superseded && at.len() > 1));
     younger.map(|(number, ..)| number).collect()
+}
+
+/// Numbers of the keys whose last record in a destination partition is a tombstone that the source has forgotten. All that
+/// a partition of a compacted source held of a key is gone with its last tombstone: it may have been another partition
+/// than those that still hold the key. Where partition numbers are kept, and where what is held is no more than another
+/// tombstone, nothing is in question.
+fn erased(history: &History, contract: &Contract, correspondence: &Correspondence) -> HashSet<u32> {
+    let is_in_question = |at: &TopicPartition| {
+        let topic = &history.topics[at.topic as usize];
+        topic.compacted
+            && topic.source_partitions.iter().any(|count| *count > 1)
+            && contract.partitioning != Partitioning::Preserve
+    };
+    let mut ends = HashMap::new();
+    for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
+        if let Some(key) = record.content.key().filter(|_| is_in_question(&record.at)) {
+            let is_forgotten = matches!(
+                recognition,
+                Recognition::Forgotten | Recognition::Absent(Outcome::Acknowledged)
+            );
+            let is_erased = is_forgotten && record.content.value() == Payload::Null;
+            ends.insert((record.at, key), is_erased);
+        }
+    }
+    ends.retain(|_, is_erased| *is_erased);
+    let ends: HashSet<_> = ends.into_keys().map(|(at, key)| (at.topic, key)).collect();
+    let held = history.source.iter().zip(&correspondence.keys);
+    let held = held.filter(|(record, _)| {
+        let key = record.content.key().map(|key| (record.at.topic, key));
+        record.content.value() != Payload::Null && key.is_some_and(|key| ends.contains(&key))
+    });
+    held.map(|(_, number)| *number).collect()
 }

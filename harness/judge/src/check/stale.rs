@@ -20,7 +20,8 @@
 //!
 //! A record that a compacted source has forgotten is older than all that it still holds of the key:
 //! as the last copy it is stale, too. It is judged if the key lies in one source partition alone,
-//! for else nobody knows in which the forgotten record lay.
+//! for else nobody knows in which the forgotten record lay. A tombstone may be all that was left of the key in another
+//! partition: where there are several it leaves a doubt, unless partition numbers are kept.
 //!
 //! ```text
 //! source       . 2 .             1 was superseded and is gone
@@ -29,16 +30,24 @@
 //!
 //! Without an id it may as well be a record that nobody produced, which is no better.
 //!
+//! Nor is anything older than a copy without an id that may be of an equal record which the source has forgotten (see
+//! `spare`): of those that there are the last one counts, once the run has ended.
+//!
 //! A freeze or a rebalance before it makes it the possible work of a zombie, unless that was over by then.
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
     contract::Isolation,
     correspondence::Recognition,
-    history::{Completeness, DestinationRecord, EventKind, Outcome, TopicIndex, TopicPartition},
+    history::{
+        Completeness, DestinationRecord, EventKind, Outcome, Payload, TopicIndex, TopicPartition,
+    },
     verdict::{Anomaly, Circumstance, Finding},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, HashMap},
+};
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
     Box::new(Stale {
@@ -47,6 +56,7 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
         replayed: BTreeMap::new(),
         last: HashMap::new(),
         tails: HashMap::new(),
+        last_of: OnceCell::new(),
         homes: homes(scene),
     })
 }
@@ -60,6 +70,8 @@ struct Stale<'s> {
     last: HashMap<u32, BTreeMap<TopicPartition, u32>>,
     /// On compacted topics: the end of each key in each partition.
     tails: HashMap<(TopicPartition, u32), Tail>,
+    /// The last source record of each content in each partition, where anybody asks for it.
+    last_of: OnceCell<HashMap<(TopicPartition, u128), u32>>,
     /// The number of each key that lies in one source partition alone, on compacted topics.
     homes: HashMap<(TopicIndex, &'s [u8]), u32>,
 }
@@ -87,11 +99,17 @@ fn homes<'s>(scene: &'s Scene<'s>) -> HashMap<(TopicIndex, &'s [u8]), u32> {
     homes.into_iter().filter_map(|(key, home)| Some((key, home?.1))).collect()
 }
 
+/// The last source record of each key and value in each partition.
+fn last_of_content(scene: &Scene<'_>) -> HashMap<(TopicPartition, u128), u32> {
+    let records = (0..).zip(&scene.history.source);
+    records.map(|(index, record)| ((record.at, record.content.digest()), index)).collect()
+}
+
 /// The destination partition, the epoch, and the latest source record that was copied in it.
 type Replayed = (TopicPartition, u32, u32);
 
 struct Shard {
-    /// The latest source record that was delivered.
+    /// The latest source record that was certainly delivered.
     latest: u32,
     /// The source record whose copy is the last, and that copy.
     last: (u32, u32),
@@ -105,12 +123,8 @@ impl Stale<'_> {
         let old = scene.source(last);
         scene.correspondence.equal.contains_key(&last)
             && scene.may_have_expired(last)
-            && scene.history.source[latest as usize..].iter().any(|later| {
-                let (later_content, content) = (&later.content, &old.content);
-                later.at == old.at
-                    && later_content.key() == content.key()
-                    && later_content.value() == content.value()
-            })
+            && self.last_of.get_or_init(|| last_of_content(scene))[&(old.at, old.content.digest())]
+                >= latest
     }
 
     fn circumstance(&self, shard: &Shard) -> Option<Circumstance> {
@@ -170,6 +184,8 @@ impl Stale<'_> {
             && (replayed || self.scene.history.completeness() == Completeness::Unknown)
             || self.scene.may_have_been_replayed(tail.latest, record);
         let same = record.content.value() == self.scene.source(tail.latest).content.value();
+        let excused = excused
+            || (record.content.value() == Payload::Null && self.scene.erased.contains(&key));
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
     }
 
@@ -200,17 +216,21 @@ impl Check for Stale<'_> {
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
         };
         let Some(key) = self.scene.key(source) else { return };
-        if self.scene.correspondence.unordered.contains(&source) {
-            return;
-        }
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
+        let is_certain = !self.scene.may_be_forgotten(destination, source);
         if self.scene.history.topics[copy.at.topic as usize].compacted {
             self.last.entry(key).or_default().insert(copy.at, destination);
-            let tail = self
-                .tails
-                .entry((copy.at, key))
-                .or_insert(Tail { latest: source, forgotten: None });
-            *tail = Tail { latest: source.max(tail.latest), forgotten: None };
+            let tail = (copy.at, key);
+            if is_certain {
+                let new = Tail { latest: source, forgotten: None };
+                let tail = self.tails.entry(tail).or_insert(new);
+                tail.latest = tail.latest.max(source);
+            }
+            self.tails.entry(tail).and_modify(|tail| tail.forgotten = None);
+        }
+        // Whichever of its equals it is of, it is a later copy of the key, and no more is known of it.
+        if self.scene.correspondence.unordered.contains(&source) {
+            return;
         }
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
@@ -223,11 +243,11 @@ impl Check for Stale<'_> {
             }
         }
         let shard = (copy.at, original.at, key);
-        let shard = self
-            .shards
-            .entry(shard)
-            .or_insert(Shard { latest: source, last: (source, destination) });
-        shard.latest = shard.latest.max(source);
+        let shard =
+            self.shards.entry(shard).or_insert(Shard { latest: 0, last: (source, destination) });
+        if is_certain {
+            shard.latest = shard.latest.max(source);
+        }
         shard.last = (source, destination);
     }
 

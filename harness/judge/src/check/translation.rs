@@ -22,6 +22,8 @@
 //!
 //! Which of several equal records a copy is of was chosen, and the subject may know better. They are counted:
 //! so many as the group has not read must lie at or beyond the position, and so many as it has read before it.
+//! If some have no copy (yet), a copy that was taken for one that the group has read may be of one that it
+//! has not, and the other way round.
 //!
 //! A partition without a translated position is read from its beginning: that skips nothing. Only a
 //! contract that promises something is held to it. Where offsets are translated, the positions are
@@ -32,7 +34,8 @@
 use super::{Check, evidence::on_source, offsets::placed, scene::Scene, tally::Tally};
 use crate::{
     contract::Offsets,
-    history::{DestinationOffset, Ends, Positions, TopicIndex, TopicPartition},
+    correspondence::NONE,
+    history::{Completeness, DestinationOffset, Ends, Positions, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding, Place},
 };
 use std::collections::BTreeMap;
@@ -71,11 +74,14 @@ impl Move<'_> {
     }
 }
 
-/// Equal records that have copies, and how many copies of any of them lie where the group goes on.
+/// Equal records that have copies, how many others a copy may be of, and how many copies of any of them lie where the
+/// group goes on.
 #[derive(Default)]
 struct Equals {
     read: Vec<u32>,
     unread: Vec<u32>,
+    read_missing: usize,
+    unread_missing: usize,
     before: usize,
     beyond: usize,
 }
@@ -87,7 +93,7 @@ impl Equals {
             scene.had_to_arrive(**source) && !one.may_find_expired(scene, **source)
         });
         let needed: Vec<u32> = needed.copied().collect();
-        let there = self.beyond.min(needed.len());
+        let there = (self.beyond + self.read_missing).min(needed.len());
         needed.into_iter().skip(there)
     }
 
@@ -99,7 +105,7 @@ impl Equals {
             .iter()
             .filter(|source| scene.had_to_arrive(**source) && !scene.first_may_be_gone(**source));
         let needed: Vec<u32> = needed.copied().collect();
-        let missing = needed.len().saturating_sub(self.before);
+        let missing = needed.len().saturating_sub(self.before + self.unread_missing);
         needed.into_iter().take(missing)
     }
 }
@@ -172,6 +178,7 @@ impl<'s> Translation<'s> {
             }
         }
         self.count_copies(one, &mut equals);
+        self.count_missing(one, &mut equals);
         for equals in equals.into_values() {
             skipped.extend(equals.skipped(scene, one).map(Skipped::Record));
             rewound.extend(equals.rewound(scene));
@@ -199,6 +206,25 @@ impl<'s> Translation<'s> {
                 } else {
                     equals.before += 1;
                 }
+            }
+        }
+    }
+
+    /// Counts the records of each set that have no copy, though a copy may be theirs: they had to arrive, or others are
+    /// still to come.
+    fn count_missing(&self, one: &Move<'s>, equals: &mut BTreeMap<u32, Equals>) {
+        let (scene, correspondence) = (self.scene, &self.scene.correspondence);
+        let may_come = scene.history.completeness() != Completeness::Final;
+        for (source, set) in &correspondence.equal {
+            if correspondence.first[*source as usize] == NONE
+                && scene.is_judged(*source)
+                && (may_come || scene.had_to_arrive(*source))
+                && let Some(equals) = equals.get_mut(set)
+            {
+                let read = one.has_read(scene, *source);
+                let missing =
+                    if read { &mut equals.read_missing } else { &mut equals.unread_missing };
+                *missing += 1;
             }
         }
     }

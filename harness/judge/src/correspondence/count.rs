@@ -19,6 +19,15 @@ pub(super) fn count(
         let source = &history.source[*member as usize];
         event.committed.get(&source.at).is_none_or(|at| source.offset >= *at)
     };
+    // Of what a produce fault explains any number is left.
+    let retried: Vec<Option<u32>> = history
+        .events
+        .iter()
+        .map(|event| {
+            let repeats = event.kind == EventKind::ProduceFault;
+            members.iter().rfind(|member| repeats && is_open(event, member)).copied()
+        })
+        .collect();
     // How many of the members each event has not yet explained.
     let mut left: Vec<usize> = vec![members.len(); history.events.len()];
     let mut source_of = |copy: &u32| {
@@ -33,13 +42,7 @@ pub(super) fn count(
             left[number] = next.unwrap_or(0);
             next.map(|next| members[next])
         });
-        let retried = || {
-            let mut faults = history.events.iter().take(begun);
-            faults.find_map(|event| {
-                let repeats = event.kind == EventKind::ProduceFault;
-                members.iter().rfind(|member| repeats && is_open(event, member)).copied()
-            })
-        };
+        let retried = || retried[..begun].iter().copied().flatten().next();
         once.or_else(retried).unwrap_or(latest)
     };
     further.iter().map(&mut source_of).collect()

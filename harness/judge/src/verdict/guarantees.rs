@@ -19,6 +19,7 @@ pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement
     doubts.extend(vacuous(&judged, &scene));
     doubts.extend(left_out(&scene));
     doubts.extend(forgotten(&scene));
+    doubts.extend(erased(&scene));
     doubts.extend(borrowed(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
@@ -211,12 +212,25 @@ fn left_out(scene: &Scene<'_>) -> Vec<String> {
 /// Why it cannot be told of some records whether anybody produced them.
 fn forgotten(scene: &Scene<'_>) -> Option<String> {
     let recognised = scene.correspondence.recognised.iter();
-    let count = recognised.filter(|one| **one == Recognition::Forgotten).count();
+    let count =
+        recognised.filter(|one| **one == Recognition::Forgotten).count() + scene.spare.copies.len();
     let records = if count == 1 { "record" } else { "records" };
     (count > 0).then(|| {
         format!(
             "{count} {records} of the destination without an id may have been on the source, which has \
              forgotten some: nobody can tell"
+        )
+    })
+}
+
+/// Why it cannot be told of some keys which of their records is the last.
+fn erased(scene: &Scene<'_>) -> Option<String> {
+    let count = scene.erased.len();
+    let keys = if count == 1 { "key ends" } else { "keys end" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {keys} with a tombstone that the source has forgotten, and that may be of another partition than what \
+             it holds: nobody can tell which is newer"
         )
     })
 }

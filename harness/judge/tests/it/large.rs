@@ -55,6 +55,67 @@ fn a_large_history_of_equal_contents_is_judged_exactly() {
     }
 }
 
+#[test]
+fn a_large_history_of_equal_records_that_all_come_again_is_judged_exactly() {
+    let half = u64::from(records() / 2);
+    for key in [None, Some(&b"k"[..])] {
+        for (kind, is_committed, explained) in [
+            (EventKind::Kill, false, half),
+            (EventKind::Kill, true, 0),
+            (EventKind::ProduceFault, true, 0),
+        ] {
+            let (judgement, took) = timed(&again(records() / 2, key, kind, is_committed));
+            println!("{half} equal records twice, {kind:?} {is_committed}, judged in {took:?}");
+            let tolerated = judgement.tolerated.iter().map(|one| one.finding.count).sum::<u64>();
+            let rewound = judgement.violations.count(Anomaly::Rewound);
+            assert_eq!((tolerated, rewound), (explained, half - explained));
+            assert_eq!(judgement.verdict == Verdict::Holds, explained == half);
+        }
+    }
+}
+
+#[test]
+fn a_large_history_of_equal_records_of_which_half_are_forgotten_is_judged_exactly() {
+    let half = records() / 2;
+    for key in [None, Some(&b"k"[..])] {
+        let mut history = again(half, key, EventKind::Kill, true);
+        history.events.clear();
+        history.topics[0].compacted = true;
+        let (judgement, took) = timed(&history);
+        println!("{half} equal records twice, half of them forgotten, judged in {took:?}");
+        assert_eq!(judgement.verdict, Verdict::Inconclusive, "{:?}", judgement.violations);
+        let doubt = format!("{half} records of the destination");
+        assert!(judgement.doubts[0].starts_with(&doubt), "{:?}", judgement.doubts);
+    }
+}
+
+/// Records that are all alike, an event, and all of them again.
+fn again(records: u32, key: Option<&[u8]>, kind: EventKind, is_committed: bool) -> History {
+    let mut history = History { run: RUN, ..History::default() };
+    history.topics.push(topic(1));
+    let at = TopicPartition { topic: 0, partition: 0 };
+    let content = Content::of(key, Some(b"x"), Vec::new(), Timestamp::None);
+    for number in 0..records {
+        let (offset, content) = (SourceOffset(number.into()), content.clone());
+        history.source.push(SourceRecord { at, offset, content });
+    }
+    let mut ends = Ends::new();
+    let end = Positions::from([(at, SourceOffset(records.into()))]);
+    for round in 0..2 {
+        for record in history.source.clone() {
+            copy(&mut history, &mut ends, &record);
+        }
+        if round == 0 {
+            let destination_ends = ends.clone();
+            let committed = if is_committed { end.clone() } else { Positions::new() };
+            history.events.push(Event { kind, destination_ends, committed, over: None });
+        }
+    }
+    history.final_commit = FinalCommit { committed: Some(end), graceful: true };
+    history.completion = Some(Completion::Completed);
+    history
+}
+
 /// One key, and five values that come again and again: nothing but order tells records apart.
 fn equals(records: u32, is_lost: impl Fn(u32) -> bool) -> History {
     let mut history = History { run: RUN, ..History::default() };
