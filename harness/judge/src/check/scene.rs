@@ -91,8 +91,8 @@ impl<'h> Scene<'h> {
     /// Whether a copy of a source record may as well be of an equal one that the source has forgotten: neither has an id.
     pub(super) fn may_have_equals(&self, copy: u32, source: u32) -> bool {
         let (copy, original) = (self.destination(copy), self.source(source));
-        let has_id = copy.content.ids().chain(original.content.ids()).next().is_some();
-        !has_id && self.correspondence.forgetful[original.at.topic as usize]
+        let has_id = || copy.content.ids().chain(original.content.ids()).next().is_some();
+        self.correspondence.forgetful[original.at.topic as usize] && !has_id()
     }
 
     /// Whether it may be, because the copy of the record itself may be another one, or yet to come.
