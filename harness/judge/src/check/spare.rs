@@ -71,7 +71,8 @@ impl Spare {
         copy: &DestinationRecord,
     ) -> bool {
         self.copies_of.get(&source).is_some_and(|copies| {
-            let mut others = copies.iter().map(|other| scene.destination(*other));
+            // In the order of time, so that the last of them tells.
+            let mut others = copies.iter().rev().map(|other| scene.destination(*other));
             others.any(|other| other.at != copy.at || other.offset > copy.offset)
         })
     }
