@@ -13,7 +13,7 @@ mod position;
 pub(crate) mod timeline;
 
 use crate::{
-    contract::{Contract, Isolation},
+    contract::Contract,
     history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
     likeness::agreement,
 };
@@ -62,8 +62,6 @@ pub(crate) struct Correspondence {
     pub(crate) equal: HashMap<u32, u32>,
     /// Source records of aborted transactions, if they are part of the history's source.
     pub(crate) aborted: HashSet<u32>,
-    /// Topics of which the source may have forgotten records without an id.
-    pub(crate) forgetful: Vec<bool>,
     /// Records of the producers' log whose ids the source does not hold.
     pub(crate) absent: Vec<u32>,
     /// Marks in time.
@@ -111,11 +109,8 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         .collect();
     let keys = number_keys(history);
     let groups = identity::group(history, contract, |index| standing[index] == Standing::Judged);
-    let forgetful = forgetful_topics(history);
-    let resolver = position::Resolver::of(history, contract, &groups, &forgetful);
-    let resolved = resolver.resolve(&keys, &time, &timeline);
-    let known = (&resolved.copy_of[..], &groups.absent[..]);
-    let mut recognised = recognise(history, contract, &standing, known, &forgetful);
+    let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
+    let mut recognised = recognise(history, contract, &standing, &resolved.copy_of, &groups.absent);
     pair_leftovers(history, &time, &mut recognised);
     let mut first = vec![NONE; history.source.len()];
     for index in &time {
@@ -133,7 +128,6 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         unordered: resolved.unordered,
         equal: resolved.equal,
         aborted: groups.aborted,
-        forgetful,
         absent: groups.absent,
         before_mark,
         timeline,
@@ -191,20 +185,15 @@ fn recognise(
     history: &History,
     contract: &Contract,
     standing: &[Standing],
-    (copy_of, absent): (&[u32], &[u32]),
-    forgetful: &[bool],
+    copy_of: &[u32],
+    absent: &[u32],
 ) -> Vec<Recognition> {
     let outcomes = outcomes(history, absent);
+    let forgetful = forgetful_topics(history);
     let aborted = Aborted::of(history);
     let stranger = |index: usize| {
         let record = &history.destination[index];
-        let anonymous = record.content.ids().next().is_none();
-        let may_be_forgotten = anonymous && forgetful[record.at.topic as usize];
-        // An equal that was not aborted is as likely for who reads committed records.
-        let is_committed = may_be_forgotten && contract.isolation == Isolation::ReadCommitted;
-        if let Some(aborted) = aborted.find(contract, record.at.topic, &record.content)
-            && !is_committed
-        {
+        if let Some(aborted) = aborted.find(contract, record.at.topic, &record.content) {
             return Recognition::Aborted(aborted);
         }
         let outcome = record
@@ -212,9 +201,10 @@ fn recognise(
             .ids()
             .find_map(|id| outcomes.get(&(record.at.topic, id)))
             .map(|outcome| Recognition::Absent(*outcome));
+        let anonymous = record.content.ids().next().is_none();
         match outcome {
             Some(outcome) => outcome,
-            None if may_be_forgotten => Recognition::Forgotten,
+            None if anonymous && forgetful[record.at.topic as usize] => Recognition::Forgotten,
             None => Recognition::Stranger,
         }
     };
@@ -279,16 +269,14 @@ fn outcomes(history: &History, absent: &[u32]) -> HashMap<(TopicIndex, RecordId)
 }
 
 /// Topics whose source may have forgotten records that carried no id: compacted or expired, and
-/// not all that is known of them carries one.
+/// not all of what is left carries one.
 fn forgetful_topics(history: &History) -> Vec<bool> {
-    let mut anonymous = vec![true; history.topics.len()];
-    history.produced.iter().for_each(|produced| anonymous[produced.topic as usize] = false);
-    history.source.iter().for_each(|record| anonymous[record.at.topic as usize] = false);
+    let forgetful = history.forgetful_topics();
+    let mut anonymous = vec![false; history.topics.len()];
     for record in &history.source {
         anonymous[record.at.topic as usize] |= record.content.ids().next().is_none();
     }
-    let forgetful = history.forgetful_topics().into_iter();
-    forgetful.zip(anonymous).map(|(forgetful, anonymous)| forgetful && anonymous).collect()
+    forgetful.iter().zip(anonymous).map(|(forgetful, anonymous)| *forgetful && anonymous).collect()
 }
 
 /// A record that nobody produced, and a record without a copy that has the same value, or the same

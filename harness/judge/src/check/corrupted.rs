@@ -8,8 +8,7 @@
 //! Every copy is compared, repeats too, and copies of what was aborted, whether the contract allows them or not.
 //! Null and empty differ. What a subject may change is said in `likeness`.
 //!
-//! A copy that is as an equal of its record must become is looked at in `borrowed`, and one that may be of an equal
-//! which the source has forgotten in `spare`.
+//! A copy that is as an equal of its record must become is looked at in `borrowed`.
 
 use super::{
     Check, Observation,
@@ -57,8 +56,7 @@ impl Check for Corrupted<'_> {
         };
         let copy = &self.scene.destination(destination).content;
         let is_borrowed = self.borrowed.lawful.contains(&destination)
-            || self.borrowed.doubtful.contains(&destination)
-            || self.scene.spare.copies.contains(&destination);
+            || self.borrowed.doubtful.contains(&destination);
         if !is_borrowed && !is_like(original, copy, self.scene.contract) {
             self.tally.add(Circumstance::Plain, (destination, original));
         }

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Null keys may lie anywhere, and by CRC32 empty ones too; where the number is preserved, nothing
-//! may, but for what may be a copy of a record that the source has forgotten (see `spare`).
+//! may.
 
 use super::{
     Check, Observation,
@@ -38,13 +38,8 @@ struct Misplaced<'s> {
 impl Check for Misplaced<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, .. } = observation else { return };
-        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
-        if self.scene.spare.copies.contains(&destination)
-            && !self.scene.has_its_number(copy, original)
-        {
-            return;
-        }
-        let places = self.scene.places_of(copy, original);
+        let copy = self.scene.destination(destination);
+        let places = self.scene.places_of(copy, self.scene.source(source));
         if places.is_some_and(|places| !places.contains(&copy.at.partition)) {
             self.tally.add(Circumstance::Plain, (destination, source));
         }

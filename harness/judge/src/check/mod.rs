@@ -23,7 +23,6 @@ mod phantom;
 mod reordered;
 mod repeated;
 mod scene;
-mod spare;
 mod stale;
 mod stalled;
 mod tally;

@@ -8,7 +8,7 @@
 //! What lay on the destination before the subject's first start is not looked at. A record of
 //! another topic is a phantom here, and lost there. On a source that has forgotten records
 //! (compaction, retention) a record without an id is given the benefit of the doubt, which the verdict
-//! names, unless all that is known of that topic's records carry one.
+//! names, unless all of that topic's records carry one.
 
 use super::{Check, Observation, evidence::on_destination, scene::Scene, tally::Tally};
 use crate::{

@@ -30,9 +30,6 @@
 //! destination  . 3 2             reordered, wherever 2 may have been before
 //! ```
 //!
-//! A copy without an id that may be of an equal record which the source has forgotten (see `spare`) says of no other that
-//! it comes too late.
-//!
 //! ```text
 //! source       1 2 3             2 was on its way to p1, where it never arrived
 //! destination  p0: 1 3 | 2       killed at |, position 1 committed
@@ -43,7 +40,9 @@
 //! reordered either, if an event precedes its copy and the later record is copied again behind it: a
 //! replay makes good what got lost on the way to another partition. The copy behind it may have expired
 //! with the beginning of another partition, and while a replay may still be under way (the run did not end) it may
-//! be yet to come. A record with one place has no such excuse.
+//! be yet to come. Nor is it reordered there if its first copy may lie in another partition and is not seen yet, written
+//! by the other of two writers (a freeze or a rebalance that is not known to be over). A record with one place has no
+//! such excuse.
 
 use super::{
     Check, Observation,
@@ -52,12 +51,12 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    history::{Completeness, DestinationRecord, TopicPartition},
+    history::{Completeness, DestinationRecord, EventKind, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
 };
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
@@ -132,6 +131,19 @@ impl Reordered<'_> {
     }
 }
 
+/// Whether the first copy that is seen may be a repeat of one in another partition that nobody has seen yet: of two
+/// writers, when an event that made them is not known to be over.
+fn may_repeat_unseen(scene: &Scene<'_>, copy: u32, source: u32) -> bool {
+    let (copy, record) = (scene.destination(copy), scene.source(source));
+    scene.history.completeness() == Completeness::Unknown
+        && scene.may_be_spread(source)
+        && scene.history.events.iter().any(|event| {
+            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance)
+                && event.over.is_none()
+                && event.explains(copy, record)
+        })
+}
+
 impl Check for Reordered<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Copy { destination, source, first } = observation else { return };
@@ -145,21 +157,16 @@ impl Check for Reordered<'_> {
         }
         let (to, from) = (scene.destination(destination).at, scene.source(source).at);
         for order in scene.orders(source) {
-            // What may be a copy of a forgotten equal came too early for nothing.
-            let is_early = !scene.may_be_forgotten(destination, source);
-            let own = (source, destination);
-            let Some(furthest) = (match self.furthest.entry((to, from, order)) {
-                Entry::Occupied(entry) => Some(entry.into_mut()),
-                Entry::Vacant(entry) => is_early.then(|| entry.insert(own)),
-            }) else {
-                continue;
-            };
+            let furthest = self.furthest.entry((to, from, order)).or_insert((source, destination));
             match source.cmp(&furthest.0) {
-                Ordering::Greater if is_early => *furthest = own,
-                Ordering::Less if !scene.may_be_repeat(destination, source) => {
+                Ordering::Greater => *furthest = (source, destination),
+                Ordering::Less
+                    if !scene.may_be_repeat(destination, source)
+                        && !may_repeat_unseen(scene, destination, source) =>
+                {
                     self.late.entry(source).or_insert((destination, furthest.1));
                 }
-                Ordering::Less | Ordering::Equal | Ordering::Greater => {}
+                Ordering::Less | Ordering::Equal => {}
             }
         }
     }

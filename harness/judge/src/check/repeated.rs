@@ -25,13 +25,10 @@
 //! destination  . . 2 2 2 3       the same: one is rewound, wherever 2 was first
 //! ```
 //!
-//! A further copy without an id that nothing explains may be of an equal record which the source has forgotten: see
-//! `spare`. That leaves a doubt.
-//!
 //! Events that can explain only one repeat are used up first, so a repeat is put down to a produce
 //! fault only if nothing else explains it.
 
-use super::{Check, Observation, evidence::in_sequence, observe, scene::Scene, tally::Tally};
+use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
     correspondence::explanation::Explanations,
     history::EventKind,
@@ -40,15 +37,13 @@ use crate::{
 use std::collections::BTreeMap;
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Repeated::of(scene))
-}
-
-/// Further copies that no event explains.
-pub(super) fn unexplained(scene: &Scene<'_>) -> Vec<u32> {
-    let mut check = Repeated::of(scene);
-    observe(scene, |observation| check.step(observation));
-    check.settle();
-    check.unexplained
+    Box::new(Repeated {
+        scene,
+        explanations: Explanations::default(),
+        uncertain: BTreeMap::new(),
+        duplicated: Tally::of(Anomaly::Duplicated),
+        rewound: Tally::of(Anomaly::Rewound),
+    })
 }
 
 struct Repeated<'s> {
@@ -56,34 +51,19 @@ struct Repeated<'s> {
     explanations: Explanations,
     /// Further copies of records whose first copy may be gone.
     uncertain: BTreeMap<u32, Vec<u32>>,
-    unexplained: Vec<u32>,
+    duplicated: Tally<u32>,
     rewound: Tally<u32>,
 }
 
-impl<'s> Repeated<'s> {
-    fn of(scene: &'s Scene<'s>) -> Repeated<'s> {
-        Repeated {
-            scene,
-            explanations: Explanations::default(),
-            uncertain: BTreeMap::new(),
-            unexplained: Vec::new(),
-            rewound: Tally::of(Anomaly::Rewound),
-        }
-    }
-
+impl Repeated<'_> {
     fn add(&mut self, destination: u32, explained: Option<EventKind>) {
-        match explained {
-            Some(kind) => self.rewound.add(Circumstance::Explained(kind), destination),
-            None => self.unexplained.push(destination),
-        }
-    }
-
-    /// Explains the further copies of records whose first copy may be gone.
-    fn settle(&mut self) {
-        for (source, repeats) in std::mem::take(&mut self.uncertain) {
-            for (copy, explained) in repeats.iter().zip(self.explain(source, &repeats)) {
-                self.add(*copy, explained);
-            }
+        let copy = self.scene.destination(destination);
+        if let Some(kind) = explained {
+            self.rewound.add(Circumstance::Explained(kind), destination);
+        } else if self.scene.history.events.iter().any(|event| event.precedes(copy)) {
+            self.rewound.add(Circumstance::Plain, destination);
+        } else {
+            self.duplicated.add(Circumstance::Plain, destination);
         }
     }
 
@@ -124,20 +104,17 @@ impl Check for Repeated<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Vec<Finding> {
-        self.settle();
-        let (scene, mut rewound) = (self.scene, self.rewound);
-        let mut duplicated = Tally::of(Anomaly::Duplicated);
-        for copy in self.unexplained.iter().filter(|copy| !scene.spare.copies.contains(copy)) {
-            let record = scene.destination(*copy);
-            let is_after = scene.history.events.iter().any(|event| event.precedes(record));
-            let tally = if is_after { &mut rewound } else { &mut duplicated };
-            tally.add(Circumstance::Plain, *copy);
+        let scene = self.scene;
+        for (source, repeats) in std::mem::take(&mut self.uncertain) {
+            for (copy, explained) in repeats.iter().zip(self.explain(source, &repeats)) {
+                self.add(*copy, explained);
+            }
         }
         let show = |what: &'static str| {
             move |destination| in_sequence(scene, destination, what.to_string())
         };
-        let mut findings = duplicated.findings(show("copied again, and no event precedes it"));
-        findings.extend(rewound.findings(show("copied again after an event")));
+        let mut findings = self.duplicated.findings(show("copied again, and no event precedes it"));
+        findings.extend(self.rewound.findings(show("copied again after an event")));
         findings
     }
 }

@@ -1,7 +1,6 @@
 //! What every checker looks at: the history, the correspondence, and a few questions about both
 //! that more than one checker asks.
 
-use super::spare::Spare;
 use crate::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
@@ -37,8 +36,6 @@ pub(crate) struct Scene<'h> {
     /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
     /// which partition.
     pub(crate) erased: HashSet<u32>,
-    /// Copies that may be of records which the source has forgotten, and of which it holds equals.
-    pub(crate) spare: Spare,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
 }
@@ -61,11 +58,10 @@ impl<'h> Scene<'h> {
             }
         }
         let forgotten = forgotten(history, contract, &correspondence);
-        let erased = erased(history, contract, &correspondence);
+        let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
-        let spare = Spare::default();
-        let mut scene = Scene {
+        Scene {
             history,
             contract,
             correspondence,
@@ -73,11 +69,8 @@ impl<'h> Scene<'h> {
             copied_from,
             forgotten,
             erased,
-            spare,
             expired,
-        };
-        scene.spare = Spare::of(&scene);
-        scene
+        }
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {
@@ -86,20 +79,6 @@ impl<'h> Scene<'h> {
 
     pub(crate) fn destination(&self, index: u32) -> &'h DestinationRecord {
         &self.history.destination[index as usize]
-    }
-
-    /// Whether a copy of a source record may as well be of an equal one that the source has forgotten: neither has an id.
-    pub(super) fn may_have_equals(&self, copy: u32, source: u32) -> bool {
-        let (copy, original) = (self.destination(copy), self.source(source));
-        let has_id = || copy.content.ids().chain(original.content.ids()).next().is_some();
-        self.correspondence.forgetful[original.at.topic as usize] && !has_id()
-    }
-
-    /// Whether it may be, because the copy of the record itself may be another one, or yet to come.
-    pub(super) fn may_be_forgotten(&self, copy: u32, source: u32) -> bool {
-        self.may_have_equals(copy, source)
-            && (self.history.completeness() != Completeness::Final
-                || self.spare.has_later(self, source, self.destination(copy)))
     }
 
     /// The number of a source record's key, unless it is null.
@@ -171,9 +150,9 @@ impl<'h> Scene<'h> {
     /// On a compacted topic: a later record of its key lies in its partition, or the destination
     /// has a copy of its key from another source partition, be it of a record that the source has
     /// forgotten since (between those there is no order, and the destination's compaction keeps
-    /// whichever came last), or that may be of another partition, or the latest copy has its value. A last tombstone is superseded as
-    /// well if the destination has no record of its key: compaction removes tombstones in the end,
-    /// and "no record" says the same to every reader.
+    /// whichever came last), or that may be of another partition, or the latest copy has its value. A last
+    /// tombstone is superseded as well if the destination has no record of its key: compaction removes
+    /// tombstones in the end, and "no record" says the same to every reader.
     pub(crate) fn is_superseded(&self, source: u32) -> bool {
         let record = self.source(source);
         if !self.history.topics[record.at.topic as usize].compacted {
@@ -290,12 +269,6 @@ impl<'h> Scene<'h> {
         (!places.is_empty()).then_some(places)
     }
 
-    /// Whether a copy lies in the partition of its record's number, if numbers are kept.
-    pub(super) fn has_its_number(&self, copy: &DestinationRecord, record: &SourceRecord) -> bool {
-        self.contract.partitioning != Partitioning::Preserve
-            || copy.at.partition == record.at.partition
-    }
-
     /// How many events had begun when a destination record was written.
     pub(crate) fn epoch(&self, record: &DestinationRecord) -> u32 {
         self.correspondence.timeline.epoch(record.at, record.offset)
@@ -355,9 +328,14 @@ fn forgotten(
 
 /// Numbers of the keys whose last record in a destination partition is a tombstone that the source has forgotten. All that
 /// a partition of a compacted source held of a key is gone with its last tombstone: it may have been another partition
-/// than those that still hold the key. Where partition numbers are kept, and where what is held is no more than another
+/// than those that still hold the key. Where partition numbers are kept, and where what is held ends with another
 /// tombstone, nothing is in question.
-fn erased(history: &History, contract: &Contract, correspondence: &Correspondence) -> HashSet<u32> {
+fn erased(
+    history: &History,
+    contract: &Contract,
+    correspondence: &Correspondence,
+    last_of_key: &HashMap<(TopicPartition, u32), u32>,
+) -> HashSet<u32> {
     let is_in_question = |at: &TopicPartition| {
         let topic = &history.topics[at.topic as usize];
         topic.compacted
@@ -377,10 +355,12 @@ fn erased(history: &History, contract: &Contract, correspondence: &Correspondenc
     }
     ends.retain(|_, is_erased| *is_erased);
     let ends: HashSet<_> = ends.into_keys().map(|(at, key)| (at.topic, key)).collect();
-    let held = history.source.iter().zip(&correspondence.keys);
-    let held = held.filter(|(record, _)| {
-        let key = record.content.key().map(|key| (record.at.topic, key));
-        record.content.value() != Payload::Null && key.is_some_and(|key| ends.contains(&key))
-    });
-    held.map(|(_, number)| *number).collect()
+    let is_held = |source: u32| {
+        let content = &history.source[source as usize].content;
+        let topic = history.source[source as usize].at.topic;
+        let is_end = |key| ends.contains(&(topic, key));
+        content.value() != Payload::Null && content.key().is_some_and(is_end)
+    };
+    let held = last_of_key.iter().filter(|(_, source)| is_held(**source));
+    held.map(|((_, number), _)| *number).collect()
 }

@@ -30,9 +30,6 @@
 //!
 //! Without an id it may as well be a record that nobody produced, which is no better.
 //!
-//! Nor is anything older than a copy without an id that may be of an equal record which the source has forgotten (see
-//! `spare`): of those that there are the last one counts, once the run has ended.
-//!
 //! A freeze or a rebalance before it makes it the possible work of a zombie, unless that was over by then.
 
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
@@ -109,7 +106,7 @@ fn last_of_content(scene: &Scene<'_>) -> HashMap<(TopicPartition, u128), u32> {
 type Replayed = (TopicPartition, u32, u32);
 
 struct Shard {
-    /// The latest source record that was certainly delivered.
+    /// The latest source record that was delivered.
     latest: u32,
     /// The source record whose copy is the last, and that copy.
     last: (u32, u32),
@@ -216,21 +213,17 @@ impl Check for Stale<'_> {
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
         };
         let Some(key) = self.scene.key(source) else { return };
-        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
-        let is_certain = !self.scene.may_be_forgotten(destination, source);
-        if self.scene.history.topics[copy.at.topic as usize].compacted {
-            self.last.entry(key).or_default().insert(copy.at, destination);
-            let tail = (copy.at, key);
-            if is_certain {
-                let new = Tail { latest: source, forgotten: None };
-                let tail = self.tails.entry(tail).or_insert(new);
-                tail.latest = tail.latest.max(source);
-            }
-            self.tails.entry(tail).and_modify(|tail| tail.forgotten = None);
-        }
-        // Whichever of its equals it is of, it is a later copy of the key, and no more is known of it.
         if self.scene.correspondence.unordered.contains(&source) {
             return;
+        }
+        let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
+        if self.scene.history.topics[copy.at.topic as usize].compacted {
+            self.last.entry(key).or_default().insert(copy.at, destination);
+            let tail = self
+                .tails
+                .entry((copy.at, key))
+                .or_insert(Tail { latest: source, forgotten: None });
+            *tail = Tail { latest: source.max(tail.latest), forgotten: None };
         }
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
@@ -243,11 +236,11 @@ impl Check for Stale<'_> {
             }
         }
         let shard = (copy.at, original.at, key);
-        let shard =
-            self.shards.entry(shard).or_insert(Shard { latest: 0, last: (source, destination) });
-        if is_certain {
-            shard.latest = shard.latest.max(source);
-        }
+        let shard = self
+            .shards
+            .entry(shard)
+            .or_insert(Shard { latest: source, last: (source, destination) });
+        shard.latest = shard.latest.max(source);
         shard.last = (source, destination);
     }
 

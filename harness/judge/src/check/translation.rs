@@ -211,14 +211,19 @@ impl<'s> Translation<'s> {
     }
 
     /// Counts the records of each set that have no copy, though a copy may be theirs: they had to arrive, or others are
-    /// still to come.
+    /// still to come. One whose copy has expired had it, where the group does not get it.
     fn count_missing(&self, one: &Move<'s>, equals: &mut BTreeMap<u32, Equals>) {
         let (scene, correspondence) = (self.scene, &self.scene.correspondence);
         let may_come = scene.history.completeness() != Completeness::Final;
+        let is_missed = |source: u32| {
+            let has_expired =
+                scene.may_have_expired(source) && !one.may_find_expired(scene, source);
+            scene.had_to_arrive(source) && !has_expired
+        };
         for (source, set) in &correspondence.equal {
             if correspondence.first[*source as usize] == NONE
                 && scene.is_judged(*source)
-                && (may_come || scene.had_to_arrive(*source))
+                && (may_come || is_missed(*source))
                 && let Some(equals) = equals.get_mut(set)
             {
                 let read = one.has_read(scene, *source);

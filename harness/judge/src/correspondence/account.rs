@@ -23,25 +23,14 @@
 //! gone with it. It is enough if there is an account for one such number. What is missing at the end
 //! makes no difference to what the copies are: it is lost, or not yet there.
 //!
-//! Of what was deleted before it could be read, and announced, only the first records can have been copied, in
-//! flight when the log was cut: none of them, or any number. Again it is enough if one of them gives an account.
-//!
-//! Where the source may have forgotten records without an id, a copy may be of one of those. So if there is no other
-//! account, it is enough if what the source holds was copied in order, all of it once the run has ended: the other copies
-//! leave a doubt (see `check/spare.rs`).
-//!
 //! If there is none, something is wrong, and the account goes on behind it: a copy that is neither the
 //! next record nor an explained repeat is of the next of its equals that is still to come, the first
 //! that was passed over, or the last that is there; of that from which the most of the following copies
 //! go on one by one.
 
 use super::explanation::Explanations;
-use crate::history::{Completeness, Content, DestinationBounds, History, TopicPartition};
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    ops::Range,
-};
+use crate::history::{DestinationBounds, History, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The records of one lane of a source partition, and their copies in one of the destination, in order.
 #[derive(Clone, Copy)]
@@ -49,8 +38,6 @@ pub(super) struct Lane<'l> {
     pub(super) originals: &'l [u32],
     pub(super) copies: &'l [u32],
     pub(super) at: TopicPartition,
-    /// Whether the source may have forgotten records without an id.
-    pub(super) forgetful: bool,
 }
 
 /// The source records that a copy may be of, and the number of their group. A record may be in two
@@ -59,8 +46,6 @@ pub(super) struct Lane<'l> {
 pub(super) struct Equals<'g> {
     pub(super) group: u32,
     pub(super) members: &'g [u32],
-    /// Whether the copy is like none of them, where the source may have forgotten another one.
-    pub(super) is_odd: bool,
 }
 
 /// A copy, and the source record that it is a copy of.
@@ -79,65 +64,9 @@ pub(super) fn account<'g>(
     equals: impl Fn(u32) -> Equals<'g>,
 ) -> Account {
     let named = Named::of(lane.copies.iter().map(|copy| equals(*copy)));
-    let walk = |originals: &[u32], gone, mode| {
-        walk(history, Lane { originals, ..lane }, gone, mode, &equals, &named)
-    };
-    let gap = gap(history, lane.originals);
-    let without = |deleted| without(lane.originals, deleted..gap.end);
-    let mut lefts = (gap.start..=gap.end).map(without).take(ATTEMPTS);
-    let lawful = lefts.find_map(|left| {
-        let lane = Lane { originals: &left, ..lane };
-        gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(&left, gone, Mode::Lawful))
-    });
-    let with_forgotten = || {
-        let account = walk(lane.originals, 0, Mode::WithForgotten).filter(|_| lane.forgetful)?;
-        is_whole(history, lane, &account, &named).then_some(account)
-    };
-    let unlawful = || walk(&without(gap.start), 0, Mode::Unlawful);
-    lawful.or_else(with_forgotten).or_else(unlawful).unwrap_or_default()
-}
-
-/// What an account may contain.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// First copies in order, and repeats that events explain.
-    Lawful,
-    /// The same, and copies without an id of records that the source has forgotten.
-    WithForgotten,
-    /// Anything.
-    Unlawful,
-}
-
-/// Which of the originals were deleted before they could be read, and announced.
-fn gap(history: &History, originals: &[u32]) -> Range<usize> {
-    let record = |source: &u32| &history.source[*source as usize];
-    let Some(gap) = originals.first().and_then(|first| history.announced.get(&record(first).at))
-    else {
-        return 0..0;
-    };
-    let below = |position| originals.partition_point(|source| record(source).offset < position);
-    below(gap.from)..below(gap.to)
-}
-
-/// The originals but for those that were deleted.
-fn without(originals: &[u32], deleted: Range<usize>) -> Cow<'_, [u32]> {
-    if deleted.is_empty() {
-        return originals.into();
-    }
-    [&originals[..deleted.start], &originals[deleted.end..]].concat().into()
-}
-
-/// Whether there is a copy of all that was committed, and of all if the run has ended: else some other account is better.
-fn is_whole(history: &History, lane: Lane<'_>, account: &Account, named: &Named) -> bool {
-    let there: HashSet<u32> = account.iter().map(|(_, source)| *source).collect();
-    let has_ended = history.completeness() == Completeness::Final;
-    let is_wanted = |source: &&u32| {
-        let record = &history.source[**source as usize];
-        let position = history.final_commit.committed.as_ref().and_then(|all| all.get(&record.at));
-        let is_committed = position.is_some_and(|position| record.offset < *position);
-        named.contains(**source) && (has_ended || is_committed)
-    };
-    lane.originals.iter().filter(is_wanted).all(|source| there.contains(source))
+    let walk = |gone, lawful| walk(history, lane, gone, lawful, &equals, &named);
+    let account = gone(history, lane).take(ATTEMPTS).find_map(|gone| walk(gone, true));
+    account.or_else(|| walk(0, false)).unwrap_or_default()
 }
 
 /// The records of which there may be copies, each with its groups.
@@ -175,12 +104,12 @@ fn gone(history: &History, lane: Lane<'_>) -> impl Iterator<Item = usize> {
     (likely..=most).chain(0..likely)
 }
 
-/// The account, if the first copies of so many records are gone, and if there is one of this kind.
+/// The account, if the first copies of so many records are gone. `lawful`: none but a lawful one.
 fn walk<'g>(
     history: &History,
     lane: Lane<'_>,
     gone: usize,
-    mode: Mode,
+    lawful: bool,
     equals: impl Fn(u32) -> Equals<'g>,
     named: &Named,
 ) -> Option<Account> {
@@ -190,9 +119,8 @@ fn walk<'g>(
     let mut passed_over = BTreeSet::<(u32, u32)>::new();
     let (last_gone, mut next) = (lane.originals[..gone].last(), gone);
     for (position, copy) in lane.copies.iter().enumerate() {
-        let Equals { group, members, is_odd } = equals(*copy);
-        let is_forgotten = is_odd && mode == Mode::WithForgotten;
-        let is_copy = |source: &u32| !is_forgotten && members.binary_search(source).is_ok();
+        let Equals { group, members } = equals(*copy);
+        let is_copy = |source: &u32| members.binary_search(source).is_ok();
         let open = &lane.originals[next..];
         let passed = open.iter().take_while(|source| !named.contains(**source)).count();
         next += passed;
@@ -208,15 +136,7 @@ fn walk<'g>(
         }
         let source = match there.repeated(history, *copy, &mut explanations) {
             Some(source) => source,
-            None if mode == Mode::Lawful => return None,
-            None if mode == Mode::WithForgotten => {
-                if !may_be_forgotten(history, *copy, members[0]) {
-                    return None;
-                }
-                // For want of a better one it is a repeat of an equal, if there was any.
-                let Some(source) = there.copied.last().copied() else { continue };
-                source
-            }
+            None if lawful => return None,
             None => {
                 let late = passed_over.range((group, 0)..=(group, u32::MAX)).next();
                 let late = late.map(|(_, source)| source);
@@ -239,13 +159,6 @@ fn walk<'g>(
         account.push((*copy, source));
     }
     Some(account)
-}
-
-/// Whether neither a copy nor its record carries an id, so that it may be of another one.
-fn may_be_forgotten(history: &History, copy: u32, source: u32) -> bool {
-    let has_no_id = |content: &Content| content.ids().next().is_none();
-    has_no_id(&history.destination[copy as usize].content)
-        && has_no_id(&history.source[source as usize].content)
 }
 
 /// Records of a group of which there are copies, or were.

@@ -26,8 +26,6 @@ pub(super) struct Groups {
     starts: Vec<u32>,
     /// Indices of source records, ascending within a group.
     members: Vec<u32>,
-    /// Groups of which not all members are alike: a copy that is of one is like none of them.
-    pub(super) motley: HashSet<u32>,
     /// The group of each destination record, or [`NONE`].
     pub(super) of_destination: Vec<u32>,
     /// Source records of aborted transactions, if they are part of the history's source.
@@ -99,7 +97,7 @@ pub(super) fn group(
         grouping.by_content(history, &unknown, &mut of_destination);
     }
     let (starts, members) = collect(grouping.pairs, grouping.groups);
-    Groups { starts, members, motley: grouping.motley, of_destination, aborted, absent }
+    Groups { starts, members, of_destination, aborted, absent }
 }
 
 /// What a source record goes by.

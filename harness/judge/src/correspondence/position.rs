@@ -6,7 +6,8 @@
 //!
 //! Equal records without order (null keys, keys that may lie anywhere), in several source partitions
 //! (whether a sequence is a lawful mixture of several is NP-hard to tell), copied to several
-//! partitions, or partly from before the readiness of a subject that starts at the end are counted: first copies take one candidate each, those first that had to arrive,
+//! partitions, partly from before the readiness of a subject that starts at the end, or partly gone before
+//! they could be read are counted: first copies take one candidate each, those first that had to arrive,
 //! and further ones are repeats of candidates that an event explains, if there are any left. Order and
 //! staleness are not judged of them.
 
@@ -20,7 +21,6 @@ use super::{
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
     history::{Completeness, History, TopicPartition},
-    likeness::is_like,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -49,28 +49,29 @@ fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) ->
 }
 
 /// Resolves every destination record in `time` that has a group: the source record, or [`NONE`].
-fn resolve(
-    mut resolver: Resolver<'_>,
+pub(super) fn resolve(
+    history: &History,
+    contract: &Contract,
+    groups: &Groups,
     keys: &[u32],
     time: &[u32],
     timeline: &Timeline,
 ) -> Resolved {
-    let Resolver { history, groups, contract, .. } = resolver;
+    let mut resolver = Resolver {
+        history,
+        groups,
+        contract,
+        copy_of: vec![NONE; history.destination.len()],
+        used: vec![false; history.source.len()],
+    };
     let mut equals = BTreeMap::<(u32, u32), Vec<u32>>::new();
-    // Of which there are more copies than one, where the source may have forgotten an equal.
-    let mut again = Vec::new();
     for index in time {
         let group = groups.of_destination[*index as usize];
         if group == NONE {
             continue;
         }
         match resolver.members(*index) {
-            [sole] => {
-                if resolver.used[*sole as usize] && resolver.is_forgetful(*sole) {
-                    again.push(*sole);
-                }
-                resolver.assign(*index, *sole);
-            }
+            [sole] => resolver.assign(*index, *sole),
             members => equals.entry((group, members[0])).or_default().push(*index),
         }
     }
@@ -82,8 +83,7 @@ fn resolve(
     let vague: HashSet<LaneId> =
         vague.flat_map(|copies| members(copies)).filter_map(|source| lane(*source)).collect();
     let told = |copies: &Vec<u32>| lane(members(copies)[0]).filter(|lane| !vague.contains(lane));
-    let again = again.into_iter().filter_map(lane).filter(|lane| !vague.contains(lane));
-    let lanes: HashSet<LaneId> = equals.values().filter_map(told).chain(again).collect();
+    let lanes: HashSet<LaneId> = equals.values().filter_map(told).collect();
     let mut counted: Vec<_> =
         equals.into_values().filter(|copies| told(copies).is_none()).collect();
     // Those that can be of few records come first: there may be others that can be of more.
@@ -130,32 +130,15 @@ fn number<'g>(sets: impl Iterator<Item = &'g [u32]>) -> HashMap<u32, u32> {
     numbers
 }
 
-pub(super) struct Resolver<'h> {
+struct Resolver<'h> {
     history: &'h History,
     groups: &'h Groups,
     contract: &'h Contract,
-    /// Topics of which the source may have forgotten records without an id.
-    forgetful: &'h [bool],
     copy_of: Vec<u32>,
     used: Vec<bool>,
 }
 
 impl<'h> Resolver<'h> {
-    pub(super) fn of(
-        history: &'h History,
-        contract: &'h Contract,
-        groups: &'h Groups,
-        forgetful: &'h [bool],
-    ) -> Resolver<'h> {
-        let copy_of = vec![NONE; history.destination.len()];
-        let used = vec![false; history.source.len()];
-        Resolver { history, groups, contract, forgetful, copy_of, used }
-    }
-
-    pub(super) fn resolve(self, keys: &[u32], time: &[u32], timeline: &Timeline) -> Resolved {
-        resolve(self, keys, time, timeline)
-    }
-
     fn assign(&mut self, index: u32, source: u32) {
         self.copy_of[index as usize] = source;
         self.used[source as usize] = true;
@@ -182,14 +165,8 @@ impl<'h> Resolver<'h> {
         for (lane, copies) in copies {
             let originals = &originals[&lane];
             for (at, copies) in copies {
-                let forgetful = self.forgetful[at.topic as usize];
-                let lane = Lane { originals, copies: &copies, at, forgetful };
-                copies.iter().for_each(|copy| self.copy_of[*copy as usize] = NONE);
-                let equals = |copy| {
-                    let group = self.group(copy);
-                    let members = self.members(copy);
-                    Equals { group, members, is_odd: forgetful && self.is_odd(copy, members) }
-                };
+                let lane = Lane { originals, copies: &copies, at };
+                let equals = |copy| Equals { group: self.group(copy), members: self.members(copy) };
                 for (copy, source) in account(self.history, lane, equals) {
                     self.assign(copy, source);
                 }
@@ -199,20 +176,6 @@ impl<'h> Resolver<'h> {
 
     fn group(&self, index: u32) -> u32 {
         self.groups.of_destination[index as usize]
-    }
-
-    /// Whether the source may have forgotten records without an id of its topic.
-    fn is_forgetful(&self, source: u32) -> bool {
-        self.forgetful[self.history.source[source as usize].at.topic as usize]
-    }
-
-    /// Whether a copy is like none of the records that it may be of. Where they differ from each other in what tells
-    /// copies apart, it has a group of its own with those that it is like.
-    fn is_odd(&self, copy: u32, members: &[u32]) -> bool {
-        let record = &self.history.destination[copy as usize];
-        let original = &self.history.source[members[0] as usize];
-        self.groups.motley.contains(&self.group(copy))
-            || !is_like(&original.content, &record.content, self.contract)
     }
 
     /// The source records that a destination record may be a copy of. Where partition numbers are
@@ -231,14 +194,9 @@ impl<'h> Resolver<'h> {
     /// Whether a record may have been left out: it was aborted, was there before a subject that starts at the end,
     /// or was gone before it could be read.
     fn may_be_absent(&self, source: u32) -> bool {
-        self.may_be_left_out(source)
-            || self.history.is_announced(&self.history.source[source as usize])
-    }
-
-    /// The same, whatever was gone.
-    fn may_be_left_out(&self, source: u32) -> bool {
         let (history, record) = (self.history, &self.history.source[source as usize]);
         self.groups.aborted.contains(&source)
+            || history.is_announced(record)
             || (self.contract.start == Start::Latest
                 && history.is_before_readiness(record.at, record.offset))
     }
@@ -250,23 +208,18 @@ impl<'h> Resolver<'h> {
     }
 
     /// Whether equal records lie in one source partition, their copies in one of the destination,
-    /// and all of them had to arrive, but for an announced gap, which `account` knows.
+    /// and all of them had to arrive.
     fn is_one_shard(&self, copies: &[u32]) -> bool {
         let members = self.members(copies[0]);
         let from = |member: u32| self.history.source[member as usize].at;
         let to = |copy: &u32| self.history.destination[*copy as usize].at;
-        !members.iter().any(|member| self.may_be_left_out(*member))
+        !members.iter().any(|member| self.may_be_absent(*member))
             && from(members[0]) == from(members[members.len() - 1])
             && copies.iter().all(|copy| to(copy) == to(&copies[0]))
     }
 
     /// Equal records without order: which is which cannot be told, only how many there are.
     fn by_count(&mut self, members: &[u32], copies: &[u32], timeline: &Timeline) {
-        let mut copies = copies.to_vec();
-        if self.is_forgetful(members[0]) {
-            // Those that are like none of them may be of forgotten records.
-            copies.sort_by_key(|copy| self.is_odd(*copy, members));
-        }
         let unused = members.iter().copied().filter(|member| !self.used[*member as usize]);
         let (optional, required): (Vec<_>, Vec<_>) =
             unused.partition(|member| self.may_be_absent(*member));

@@ -212,8 +212,7 @@ fn left_out(scene: &Scene<'_>) -> Vec<String> {
 /// Why it cannot be told of some records whether anybody produced them.
 fn forgotten(scene: &Scene<'_>) -> Option<String> {
     let recognised = scene.correspondence.recognised.iter();
-    let count =
-        recognised.filter(|one| **one == Recognition::Forgotten).count() + scene.spare.copies.len();
+    let count = recognised.filter(|one| **one == Recognition::Forgotten).count();
     let records = if count == 1 { "record" } else { "records" };
     (count > 0).then(|| {
         format!(

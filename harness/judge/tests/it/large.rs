@@ -74,21 +74,6 @@ fn a_large_history_of_equal_records_that_all_come_again_is_judged_exactly() {
     }
 }
 
-#[test]
-fn a_large_history_of_equal_records_of_which_half_are_forgotten_is_judged_exactly() {
-    let half = records() / 2;
-    for key in [None, Some(&b"k"[..])] {
-        let mut history = again(half, key, EventKind::Kill, true);
-        history.events.clear();
-        history.topics[0].compacted = true;
-        let (judgement, took) = timed(&history);
-        println!("{half} equal records twice, half of them forgotten, judged in {took:?}");
-        assert_eq!(judgement.verdict, Verdict::Inconclusive, "{:?}", judgement.violations);
-        let doubt = format!("{half} records of the destination");
-        assert!(judgement.doubts[0].starts_with(&doubt), "{:?}", judgement.doubts);
-    }
-}
-
 /// Records that are all alike, an event, and all of them again.
 fn again(records: u32, key: Option<&[u8]>, kind: EventKind, is_committed: bool) -> History {
     let mut history = History { run: RUN, ..History::default() };

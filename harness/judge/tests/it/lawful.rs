@@ -3,12 +3,11 @@
 use crate::generate::{Feature, Lawful, Shape, lawful};
 use judge::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start, Timestamps},
-    history::{Completion, History, SourceOffset},
+    history::{Completion, History},
     judge,
     verdict::{Anomaly, Judgement, Verdict},
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use std::collections::BTreeMap;
 
 /// How many cases each property tries.
@@ -74,28 +73,6 @@ fn is_not_accused(shape: Shape) -> Result<(), TestCaseError> {
     let bounds = &history.destination_bounds;
     prop_assert!(!accused, "{violations:#?}\n{bounds:?}\n{}", crate::format::sketch(&history));
     prop_assert_ne!(judgement.verdict, Verdict::Violated);
-    Ok(())
-}
-
-/// Nobody is accused of what may follow from records that have expired on the source.
-fn is_not_accused_of_what_was_forgotten(shape: &Shape) -> Result<(), TestCaseError> {
-    let Lawful { mut history, contract, .. } = lawful(shape);
-    let mut random = ChaCha8Rng::seed_from_u64(shape.seed);
-    for bounds in history.source_bounds.values_mut() {
-        bounds.low = SourceOffset(random.random_range(0..=bounds.cut.0));
-    }
-    let bounds = &history.source_bounds;
-    history.source.retain(|record| record.offset >= bounds[&record.at].low);
-    history.aborted.retain(|record| record.offset >= bounds[&record.at].low);
-    let judgement = judge(&history, &contract);
-    let violations = &judgement.violations;
-    let has_ended = matches!(history.completion, Some(Completion::Exited { .. }));
-    let is_excused =
-        |anomaly| anomaly == Anomaly::Expired || (has_ended && anomaly == Anomaly::Stalled);
-    let accused = violations.0.iter().any(|finding| !is_excused(finding.anomaly));
-    prop_assert!(!accused, "{violations:#?}\n{bounds:?}\n{}", crate::format::sketch(&history));
-    let has_expired = bounds.values().any(|bounds| bounds.low > bounds.baseline);
-    prop_assert!(!has_expired || judgement.verdict != Verdict::Holds);
     Ok(())
 }
 
@@ -331,16 +308,5 @@ proptest! {
     #[test]
     fn what_has_expired_among_equals_accuses_nobody(shape in shapes(false, 3)) {
         is_not_accused(shape)?;
-    }
-
-    #[test]
-    fn what_the_source_forgot_among_equals_accuses_nobody(
-        shape in shapes(false, 0),
-        unfinished: bool,
-    ) {
-        // Which aborted ones it has forgotten nobody can tell either.
-        let aborts = shape.aborts.filter(|isolation| *isolation == Isolation::ReadCommitted);
-        let shape = Shape { unfinished, aborts, source_partitions: 1, added: false, ..shape };
-        is_not_accused_of_what_was_forgotten(&shape)?;
     }
 }
