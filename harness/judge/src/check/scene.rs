@@ -356,9 +356,8 @@ fn erased(
     ends.retain(|_, is_erased| *is_erased);
     let ends: HashSet<_> = ends.into_keys().map(|(at, key)| (at.topic, key)).collect();
     let is_held = |source: u32| {
-        let content = &history.source[source as usize].content;
-        let topic = history.source[source as usize].at.topic;
-        let is_end = |key| ends.contains(&(topic, key));
+        let SourceRecord { at, content, .. } = &history.source[source as usize];
+        let is_end = |key| ends.contains(&(at.topic, key));
         content.value() != Payload::Null && content.key().is_some_and(is_end)
     };
     let held = last_of_key.iter().filter(|(_, source)| is_held(**source));
