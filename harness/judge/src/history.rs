@@ -161,6 +161,13 @@ pub enum EventKind {
     ProduceFault,
 }
 
+impl EventKind {
+    /// Whether two may write for a while: the former owner of a partition, and who has it now.
+    pub fn makes_two_writers(self) -> bool {
+        matches!(self, EventKind::Rebalance | EventKind::Freeze)
+    }
+}
+
 /// One event of a subject's life, with what bounds the repeats that it explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -51,7 +51,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    history::{Completeness, DestinationRecord, EventKind, TopicPartition},
+    history::{Completeness, DestinationRecord, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::{
@@ -138,9 +138,7 @@ fn may_repeat_unseen(scene: &Scene<'_>, copy: u32, source: u32) -> bool {
     scene.history.completeness() == Completeness::Unknown
         && scene.may_be_spread(source)
         && scene.history.events.iter().any(|event| {
-            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance)
-                && event.over.is_none()
-                && event.explains(copy, record)
+            event.kind.makes_two_writers() && event.over.is_none() && event.explains(copy, record)
         })
 }
 

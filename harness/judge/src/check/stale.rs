@@ -36,9 +36,7 @@ use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tall
 use crate::{
     contract::Isolation,
     correspondence::Recognition,
-    history::{
-        Completeness, DestinationRecord, EventKind, Outcome, Payload, TopicIndex, TopicPartition,
-    },
+    history::{Completeness, DestinationRecord, Outcome, Payload, TopicIndex, TopicPartition},
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::{
@@ -161,9 +159,7 @@ impl Stale<'_> {
 
     fn author(&self, record: &DestinationRecord) -> Circumstance {
         let zombie = self.scene.history.events.iter().any(|event| {
-            matches!(event.kind, EventKind::Freeze | EventKind::Rebalance)
-                && event.precedes(record)
-                && event.was_not_over(record)
+            event.kind.makes_two_writers() && event.precedes(record) && event.was_not_over(record)
         });
         if zombie { Circumstance::PossibleZombie } else { Circumstance::Plain }
     }
