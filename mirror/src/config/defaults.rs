@@ -53,10 +53,11 @@ const RECONNECT: Entry = (
 const RETRY: Entry =
     ("retry.backoff.max.ms", "1000", "a request that failed is tried again within a second");
 
-/// librdkafka's default is 45 s, and so is Java's since Kafka 3.0 (KIP-735); before, it was 10 s. For so long nobody gets
-/// what a member had that died, or that its group has not heard of during an outage.
+/// librdkafka's default is 45 s, and so is Java's since Kafka 3.0 (KIP-735). For so long nobody gets what a member had
+/// that died, or that its group has not heard of during an outage. Brokers take no less than 6 s, unless they are told
+/// to (`group.min.session.timeout.ms`).
 const SESSION: Entry =
-    ("session.timeout.ms", "10000", "a mirror that died is missed by its group for 10 s, not 45");
+    ("session.timeout.ms", "6000", "a mirror that died is missed by its group for 6 s, not 45");
 
 const PRODUCER: &[Entry] = &[
     ("acks", "all", "a record counts as copied when every in-sync replica has it"),
@@ -121,6 +122,7 @@ pub(super) fn consumer(settings: &mut Settings, strict_mm1: bool) {
     let is_classic = |protocol: &str| !protocol.eq_ignore_ascii_case("consumer");
     if !strict_mm1 && settings.get("group.protocol").is_none_or(is_classic) {
         add(settings, &[SESSION]);
+        beat_thrice_in_a_session(settings);
     }
     if !strict_mm1 {
         fetch_what_the_queue_holds(settings);
@@ -197,6 +199,17 @@ pub(super) fn small_queues(producer: &mut Settings) {
 fn add(settings: &mut Settings, entries: &[Entry]) {
     for (name, value, reason) in entries {
         settings.set_default(Setting::new(name, value, Origin::Default, *reason));
+    }
+}
+
+/// librdkafka's default is 3 s whatever the session; in one of 6 s no heartbeat could be late.
+fn beat_thrice_in_a_session(settings: &mut Settings) {
+    let session = settings.get("session.timeout.ms").and_then(|value| value.parse::<u32>().ok());
+    if let Some(session) = session {
+        let interval = (session / 3).clamp(1, 3000).to_string();
+        let reason = "three heartbeats in a session: one may be lost";
+        let setting = Setting::new("heartbeat.interval.ms", &interval, Origin::Default, reason);
+        settings.set_default(setting);
     }
 }
 
@@ -278,10 +291,18 @@ mod tests {
         let session = |entries: &[(&str, &str)]| {
             with(entries, consumer).get("session.timeout.ms").map(str::to_owned)
         };
-        assert_eq!(session(&[]).as_deref(), Some("10000"));
+        assert_eq!(session(&[]).as_deref(), Some("6000"));
         assert_eq!(session(&[("session.timeout.ms", "30000")]).as_deref(), Some("30000"));
-        assert_eq!(session(&[("group.protocol", "classic")]).as_deref(), Some("10000"));
+        assert_eq!(session(&[("group.protocol", "classic")]).as_deref(), Some("6000"));
         assert_eq!(session(&[("group.protocol", "Consumer")]), None);
+        let heartbeat = |entries: &[(&str, &str)]| {
+            with(entries, consumer).get("heartbeat.interval.ms").map(str::to_owned)
+        };
+        assert_eq!(heartbeat(&[]).as_deref(), Some("2000"));
+        assert_eq!(heartbeat(&[("session.timeout.ms", "1500")]).as_deref(), Some("500"));
+        assert_eq!(heartbeat(&[("session.timeout.ms", "45000")]).as_deref(), Some("3000"));
+        assert_eq!(heartbeat(&[("heartbeat.interval.ms", "700")]).as_deref(), Some("700"));
+        assert_eq!(heartbeat(&[("group.protocol", "consumer")]), None);
     }
 
     #[test]

@@ -354,7 +354,8 @@ pub(super) fn is_expulsion(error: &KafkaError) -> bool {
 pub(super) fn is_refusal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
         Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
-        SaslAuthenticationFailed, TopicAuthorizationFailed, TransactionalIdAuthorizationFailed,
+        InvalidSessionTimeout, SaslAuthenticationFailed, TopicAuthorizationFailed,
+        TransactionalIdAuthorizationFailed,
     };
     matches!(
         error.rdkafka_error_code(),
@@ -363,6 +364,7 @@ pub(super) fn is_refusal(error: &KafkaError) -> bool {
                 | ClusterAuthorizationFailed
                 | GroupAuthorizationFailed
                 | InvalidGroupId
+                | InvalidSessionTimeout
                 | SaslAuthenticationFailed
                 | TopicAuthorizationFailed
                 | TransactionalIdAuthorizationFailed
@@ -387,7 +389,7 @@ pub(super) fn block_on<T>(answer: impl Future<Output = KafkaResult<T>>) -> Kafka
 /// librdkafka's words for an error, with its name.
 pub(super) fn reason(error: &KafkaError) -> String {
     match error.rdkafka_error_code() {
-        Some(code) => format!("{code} ({code:?})"),
+        Some(code) => code.to_string(),
         None => error.to_string(),
     }
 }

@@ -99,6 +99,13 @@ pub(crate) enum EngineError {
     #[error("read the source: {reason}")]
     Consume { reason: String },
 
+    #[error(
+        "join the group: the source's brokers do not take this session.timeout.ms ({reason}); set it in \
+         consumer.properties to a value between their group.min.session.timeout.ms (6000 unless they set it) and \
+         group.max.session.timeout.ms (1800000)"
+    )]
+    SessionTimeout { reason: String },
+
     #[error("write to the destination: {reason}")]
     Produce { reason: String },
 

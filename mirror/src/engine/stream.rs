@@ -373,5 +373,9 @@ pub(super) fn print(message: &BorrowedMessage<'_>) -> u64 {
 }
 
 pub(super) fn consume(error: KafkaError) -> EngineError {
-    EngineError::Consume { reason: client::reason(&error) }
+    let reason = client::reason(&error);
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::InvalidSessionTimeout) => EngineError::SessionTimeout { reason },
+        _ => EngineError::Consume { reason },
+    }
 }

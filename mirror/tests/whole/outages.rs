@@ -73,6 +73,14 @@ fn a_topic_that_does_not_come_back_is_named() {
 }
 
 #[test]
+fn a_session_that_the_brokers_do_not_take_is_told_with_the_way_out() {
+    let world = world(1, 1);
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT;
+    world.source.request_errors(RDKafkaApiKey::JoinGroup, &[refusal; 100]);
+    world.mirror(&[]).fails(1, &["session.timeout.ms", "group.min.session.timeout.ms (6000"]);
+}
+
+#[test]
 fn a_refusal_to_tell_positions_ends_at_once() {
     let world = world(1, 1);
     let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;

@@ -173,7 +173,7 @@ fn check(
         None if code == RDKafkaErrorCode::TopicAlreadyExists => Err(refused(
             "it is there, but its cleanup.policy may not be read: allow the mirror to describe its configuration",
         )),
-        None => Err(refused(&format!("it was not made: {code} ({code:?})"))),
+        None => Err(refused(&format!("it was not made: {code}"))),
     }
 }
 
