@@ -24,7 +24,8 @@ use super::{
     EngineError, Settings, Shared, Subscription, Totals,
     client::{self, Destination, Source},
     exactly_once::Lanes,
-    lifeline, limits,
+    lifeline::{self, Connected},
+    limits,
     notes::Notes,
     once,
 };
@@ -342,7 +343,7 @@ impl<'a> Stream<'a> {
                 _ if client::is_refusal(error) => Err(consume(error.clone())),
                 // Everything else is an outage, and librdkafka tries again.
                 _ => {
-                    tracing::warn!("source: {}", client::reason(error));
+                    self.consumer.context().troubles().outage(client::reason(error));
                     Ok(())
                 }
             },

@@ -1,6 +1,7 @@
 //! What goes wrong with the connections to a side: which error tells most, and which is no outage.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, OnceLock},
     time::{Duration, Instant},
 };
@@ -22,7 +23,12 @@ pub(super) struct Troubles {
     lost: Mutex<Option<Instant>>,
     /// The client's `bootstrap.servers`.
     servers: OnceLock<String>,
+    /// What was told of an outage, and when.
+    told: Mutex<BTreeMap<String, Instant>>,
 }
+
+/// How long the same is not told again of an outage: librdkafka says it every second.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// How much an error says of why there is no connection. A host may have several addresses, and one of them
 /// may refuse every connection while another tells what is wrong.
@@ -35,7 +41,8 @@ enum Weight {
 
 impl Troubles {
     pub(super) fn new(side: &'static str) -> Self {
-        Self { side, last: Mutex::default(), lost: Mutex::default(), servers: OnceLock::new() }
+        let (last, lost, told) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { side, last, lost, servers: OnceLock::new(), told }
     }
 
     /// Keeps where the client begins to look for brokers.
@@ -51,6 +58,16 @@ impl Troubles {
     /// Whether all brokers were lost so long ago, and none since; true once for each time.
     pub(super) fn has_lost_all_brokers(&self, patience: Duration) -> bool {
         lock(&self.lost).take_if(|since| since.elapsed() >= patience).is_some()
+    }
+
+    /// Logs why an outage is outlived, the same not again and again.
+    pub(super) fn outage(&self, reason: String) {
+        let side = self.side;
+        if is_news(&mut lock(&self.told), &reason, Instant::now()) {
+            tracing::warn!("{side}: {reason}; it is tried again");
+        } else {
+            tracing::debug!("{side}: {reason}");
+        }
     }
 
     pub(super) fn last(&self) -> Option<String> {
@@ -106,6 +123,16 @@ impl Troubles {
     }
 }
 
+/// Whether this was not told for a while; then it counts as told now.
+fn is_news(told: &mut BTreeMap<String, Instant>, reason: &str, now: Instant) -> bool {
+    told.retain(|_, at| now.duration_since(*at) < TELL_AGAIN);
+    let is_news = !told.contains_key(reason);
+    if is_news {
+        told.insert(reason.to_owned(), now);
+    }
+    is_news
+}
+
 /// Whether the log speaks of `enable.gapless.guarantee`, which librdkafka calls experimental, or of its end.
 fn is_of_the_gapless_guarantee(facility: &str, message: &str) -> bool {
     match facility {
@@ -132,6 +159,17 @@ mod tests {
             troubles.error(&KafkaError::Global(*code), reason);
         }
         (troubles.last(), troubles.denial().is_some())
+    }
+
+    #[test]
+    fn an_outage_is_told_twice_a_minute() {
+        let (mut told, begin) = (BTreeMap::new(), Instant::now());
+        let mut news = |reason, after| {
+            is_news(&mut told, reason, begin + Duration::from_secs(after)).then_some(after)
+        };
+        let seconds: Vec<u64> = (0..60).filter_map(|after| news("all are down", after)).collect();
+        assert_eq!(seconds, [0, 30]);
+        assert_eq!(news("no coordinator", 60), Some(60), "another reason is news");
     }
 
     #[test]
