@@ -15,6 +15,14 @@
 //! the last copy is there, and so is a newer one before it. But of several equal records without an id
 //! nobody knows then which one the last copy is of.
 //!
+//! A copy of equal records without order (keys that may lie anywhere) is of none before the first of them and of
+//! none behind the last: so much is known if they lie in one source partition.
+//!
+//! ```text
+//! source       x x y             no ids: both x are equal
+//! destination  x x y x           whichever x came last, y is newer: stale
+//! ```
+//!
 //! On a compacted topic the newer copy may be gone, if another record of the key came later: only
 //! the very last copy of a key can be stale there, in its partition and, after an event, in all.
 //!
@@ -52,6 +60,7 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
         last: HashMap::new(),
         tails: HashMap::new(),
         last_of: OnceCell::new(),
+        spans: spans(scene),
         homes: homes(scene),
     })
 }
@@ -67,6 +76,8 @@ struct Stale<'s> {
     tails: HashMap<(TopicPartition, u32), Tail>,
     /// The last source record of each content in each partition, where anybody asks for it.
     last_of: OnceCell<HashMap<(TopicPartition, u128), u32>>,
+    /// The first and the last of each set of equal records, where they lie in one source partition.
+    spans: HashMap<u32, Option<(u32, u32)>>,
     /// The number of each key that lies in one source partition alone, on compacted topics.
     homes: HashMap<(TopicIndex, &'s [u8]), u32>,
 }
@@ -92,6 +103,19 @@ fn homes<'s>(scene: &'s Scene<'s>) -> HashMap<(TopicIndex, &'s [u8]), u32> {
         }
     }
     homes.into_iter().filter_map(|(key, home)| Some((key, home?.1))).collect()
+}
+
+/// The first and the last of each set of equal records without order, unless they lie in several source partitions.
+fn spans(scene: &Scene<'_>) -> HashMap<u32, Option<(u32, u32)>> {
+    let mut spans = HashMap::<u32, Option<(u32, u32)>>::new();
+    for source in &scene.correspondence.unordered {
+        let set = scene.correspondence.equal[source];
+        let span = spans.entry(set).or_insert(Some((*source, *source)));
+        *span = span
+            .filter(|(first, _)| scene.source(*first).at == scene.source(*source).at)
+            .map(|(first, last)| (first.min(*source), last.max(*source)));
+    }
+    spans
 }
 
 /// The last source record of each key and value in each partition.
@@ -157,6 +181,14 @@ impl Stale<'_> {
         Some(self.author(record))
     }
 
+    /// The first and the last source record that a copy may be of, unless they have no order.
+    fn span(&self, source: u32) -> Option<(u32, u32)> {
+        if !self.scene.correspondence.unordered.contains(&source) {
+            return Some((source, source));
+        }
+        self.spans[&self.scene.correspondence.equal[&source]]
+    }
+
     fn author(&self, record: &DestinationRecord) -> Circumstance {
         let zombie = self.scene.history.events.iter().any(|event| {
             event.kind.makes_two_writers() && event.precedes(record) && event.was_not_over(record)
@@ -209,9 +241,6 @@ impl Check for Stale<'_> {
             Observation::Source(_) | Observation::Other(..) | Observation::Commit(_) => return,
         };
         let Some(key) = self.scene.key(source) else { return };
-        if self.scene.correspondence.unordered.contains(&source) {
-            return;
-        }
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
         if self.scene.history.topics[copy.at.topic as usize].compacted {
             self.last.entry(key).or_default().insert(copy.at, destination);
@@ -221,6 +250,7 @@ impl Check for Stale<'_> {
                 .or_insert(Tail { latest: source, forgotten: None });
             *tail = Tail { latest: source.max(tail.latest), forgotten: None };
         }
+        let Some((earliest, source)) = self.span(source) else { return };
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
             let copies = self.replayed.entry((original.at, key)).or_default();
@@ -235,8 +265,8 @@ impl Check for Stale<'_> {
         let shard = self
             .shards
             .entry(shard)
-            .or_insert(Shard { latest: source, last: (source, destination) });
-        shard.latest = shard.latest.max(source);
+            .or_insert(Shard { latest: earliest, last: (source, destination) });
+        shard.latest = shard.latest.max(earliest);
         shard.last = (source, destination);
     }
 
