@@ -162,7 +162,8 @@ impl Check for Reordered<'_> {
                     if !scene.may_be_repeat(destination, source)
                         && !may_repeat_unseen(scene, destination, source) =>
                 {
-                    self.late.entry(source).or_insert((destination, furthest.1));
+                    // The order of the partition comes last: its predecessor is the latest of all.
+                    self.late.insert(source, (destination, furthest.1));
                 }
                 Ordering::Less | Ordering::Equal => {}
             }
