@@ -83,6 +83,47 @@ fn a_tolerated_leak_can_be_asked_for() {
     assert!(!judge(&history, &contract).tolerates(Anomaly::Leaked));
 }
 
+/// Headers that a subject may add, of equal records without order: what the copies of two records with so many others
+/// beside them give, when each has the header of the other.
+#[track_caller]
+fn swapped_headers(records: usize, verdict: Verdict) {
+    let one = |number: &usize| format!("_:x{{extra=h:{number}}}");
+    let source: Vec<_> = (0..records).collect();
+    let mut copies = source.clone();
+    copies.swap(0, 1);
+    let line = |numbers: &[usize]| numbers.iter().map(one).collect::<Vec<_>>().join(" ");
+    headers_of_equals(&line(&source), &line(&copies), "", verdict);
+}
+
+#[track_caller]
+fn headers_of_equals(source: &str, copies: &str, event: &str, verdict: Verdict) {
+    let Golden { history, contract, .. } = parse(&format!(
+        "contract {{\"added-headers\": [\"h\"]}}
+         topic t 1 -> 1
+         source t/0: {source}
+         destination t/0: {copies}
+         {event}"
+    ));
+    let judgement = judge(&history, &contract);
+    assert_eq!(judgement.verdict, verdict, "{:?} {:?}", judgement.violations, judgement.doubts);
+}
+
+#[test]
+fn so_many_different_headers_of_equals_are_tried_and_no_more() {
+    swapped_headers(64, Verdict::Holds);
+    swapped_headers(65, Verdict::Inconclusive);
+}
+
+/// The last copy is the one that can be of the second record.
+#[test]
+fn so_many_copies_of_equals_are_tried_in_vain_and_no_more() {
+    for (in_vain, verdict) in [(1000, Verdict::Holds), (1001, Verdict::Inconclusive)] {
+        let copies = "_:x{extra=h:1} ".repeat(1 + in_vain) + "_:x{extra=h:2}";
+        let event = "event produce-fault when t/0=0 committed";
+        headers_of_equals("_:x{extra=h:1} _:x{extra=h:2}", &copies, event, verdict);
+    }
+}
+
 #[track_caller]
 fn is_malformed(doubt: &str, damage: impl FnOnce(&mut History)) {
     let Golden { mut history, .. } = plain();
