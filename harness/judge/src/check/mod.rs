@@ -23,6 +23,7 @@ mod phantom;
 mod reordered;
 mod repeated;
 mod scene;
+mod span;
 mod stale;
 mod stalled;
 mod tally;

@@ -15,6 +15,14 @@
 //! are told apart by their key's sequence alone. They then say something about the order within their
 //! key, and nothing about that between keys.
 //!
+//! Of equal records that nothing tells apart some may be known to come too late whichever they are (see `span`). They are judged
+//! before the first event alone.
+//!
+//! ```text
+//! source       x x y             no ids: both x are equal
+//! destination  y x x             both are reordered
+//! ```
+//!
 //! A first copy is the first over all destination partitions: when a key has moved after growth, a
 //! replay into its new partition repeats what the old one has, and is no new order. And a
 //! copy is not reordered if another partition has a copy of the same record that may have been
@@ -48,6 +56,7 @@ use super::{
     Check, Observation,
     evidence::in_sequence,
     scene::{Order, Scene},
+    span::Span,
     tally::Tally,
 };
 use crate::{
@@ -60,13 +69,20 @@ use std::{
 };
 
 pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
-    Box::new(Reordered { scene, furthest: HashMap::new(), late: BTreeMap::new() })
+    Box::new(Reordered {
+        scene,
+        furthest: HashMap::new(),
+        calm: HashMap::new(),
+        late: BTreeMap::new(),
+    })
 }
 
 struct Reordered<'s> {
     scene: &'s Scene<'s>,
     /// For each shard the latest source record with a first copy, and that copy.
     furthest: HashMap<(TopicPartition, TopicPartition, Order), (u32, u32)>,
+    /// The same before the first event, of equal records without order, too.
+    calm: HashMap<(TopicPartition, TopicPartition, Order), (u32, u32)>,
     /// For each source record that came too late: its copy, and the one that came too early.
     late: BTreeMap<u32, (u32, u32)>,
 }
@@ -80,6 +96,26 @@ impl Reordered<'_> {
         };
         if late.at != repeat.at && rank(late) == rank(repeat) {
             self.late.remove(&source);
+        }
+    }
+
+    /// Before the first event nothing can be a repeat: there a copy of equal records without order came too late if all that
+    /// it may be of come before all that another may be of.
+    fn step_calm(&mut self, destination: u32, source: u32) {
+        let scene = self.scene;
+        let Some(Span { earliest: Some(earliest), latest, is_calm: true }) =
+            scene.span(destination, source)
+        else {
+            return;
+        };
+        let (to, from) = (scene.destination(destination).at, scene.source(source).at);
+        for order in scene.orders(source) {
+            let furthest = self.calm.entry((to, from, order)).or_insert((earliest, destination));
+            if latest < furthest.0 {
+                self.late.insert(source, (destination, furthest.1));
+            } else if earliest > furthest.0 {
+                *furthest = (earliest, destination);
+            }
         }
     }
 
@@ -150,6 +186,7 @@ impl Check for Reordered<'_> {
             return;
         }
         let scene = self.scene;
+        self.step_calm(destination, source);
         if scene.correspondence.unordered.contains(&source) {
             return;
         }

@@ -1,6 +1,7 @@
 //! What every checker looks at: the history, the correspondence, and a few questions about both
 //! that more than one checker asks.
 
+use super::span::{Span, Spans};
 use crate::{
     contract::{Contract, Isolation, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
@@ -38,6 +39,7 @@ pub(crate) struct Scene<'h> {
     pub(crate) erased: HashSet<u32>,
     /// Destination partitions of which copies have expired.
     expired: Vec<(TopicPartition, DestinationBounds)>,
+    spans: Spans,
 }
 
 impl<'h> Scene<'h> {
@@ -61,6 +63,7 @@ impl<'h> Scene<'h> {
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
+        let spans = Spans::of(history, &correspondence);
         Scene {
             history,
             contract,
@@ -70,6 +73,7 @@ impl<'h> Scene<'h> {
             forgotten,
             erased,
             expired,
+            spans,
         }
     }
 
@@ -84,6 +88,16 @@ impl<'h> Scene<'h> {
     /// The number of a source record's key, unless it is null.
     pub(crate) fn key(&self, source: u32) -> Option<u32> {
         Some(self.correspondence.keys[source as usize]).filter(|key| *key != NONE)
+    }
+
+    /// Which source records a copy may be of that was taken for one of `source`; `None` if those have no order.
+    pub(super) fn span(&self, copy: u32, source: u32) -> Option<Span> {
+        self.spans.of_copy(self.history, &self.correspondence, copy, source)
+    }
+
+    /// On compacted topics: the last record of a key in a source partition.
+    pub(super) fn last_of_key(&self, from: TopicPartition, key: u32) -> Option<u32> {
+        self.last_of_key.get(&(from, key)).copied()
     }
 
     /// The orders within its partition that a source record belongs to, and says something about.

@@ -15,13 +15,16 @@
 //! the last copy is there, and so is a newer one before it. But of several equal records without an id
 //! nobody knows then which one the last copy is of.
 //!
-//! A copy of equal records without order (keys that may lie anywhere) is of none before the first of them and of
-//! none behind the last: so much is known if they lie in one source partition.
+//! Of equal records without order (keys that may lie anywhere) a last copy is stale if it is older whichever of them it
+//! is of (see `span`).
 //!
 //! ```text
 //! source       x x y             no ids: both x are equal
 //! destination  x x y x           whichever x came last, y is newer: stale
 //! ```
+//!
+//! On a topic that forgets, the y that is there may be an older one. So there it is stale only if that is its key's last
+//! record, of which a copy must have stayed, and there is none elsewhere.
 //!
 //! On a compacted topic the newer copy may be gone, if another record of the key came later: only
 //! the very last copy of a key can be stale there, in its partition and, after an event, in all.
@@ -44,7 +47,9 @@ use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tall
 use crate::{
     contract::Isolation,
     correspondence::Recognition,
-    history::{Completeness, DestinationRecord, Outcome, Payload, TopicIndex, TopicPartition},
+    history::{
+        Completeness, DestinationRecord, Outcome, Payload, SourceRecord, TopicIndex, TopicPartition,
+    },
     verdict::{Anomaly, Circumstance, Finding},
 };
 use std::{
@@ -60,7 +65,7 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
         last: HashMap::new(),
         tails: HashMap::new(),
         last_of: OnceCell::new(),
-        spans: spans(scene),
+        place_of: OnceCell::new(),
         homes: homes(scene),
     })
 }
@@ -76,8 +81,8 @@ struct Stale<'s> {
     tails: HashMap<(TopicPartition, u32), Tail>,
     /// The last source record of each content in each partition, where anybody asks for it.
     last_of: OnceCell<HashMap<(TopicPartition, u128), u32>>,
-    /// The first and the last of each set of equal records, where they lie in one source partition.
-    spans: HashMap<u32, Option<(u32, u32)>>,
+    /// Where all copies of each content lie, unless in several partitions, where anybody asks for it.
+    place_of: OnceCell<HashMap<(TopicIndex, u128), Option<TopicPartition>>>,
     /// The number of each key that lies in one source partition alone, on compacted topics.
     homes: HashMap<(TopicIndex, &'s [u8]), u32>,
 }
@@ -105,17 +110,19 @@ fn homes<'s>(scene: &'s Scene<'s>) -> HashMap<(TopicIndex, &'s [u8]), u32> {
     homes.into_iter().filter_map(|(key, home)| Some((key, home?.1))).collect()
 }
 
-/// The first and the last of each set of equal records without order, unless they lie in several source partitions.
-fn spans(scene: &Scene<'_>) -> HashMap<u32, Option<(u32, u32)>> {
-    let mut spans = HashMap::<u32, Option<(u32, u32)>>::new();
-    for source in &scene.correspondence.unordered {
-        let set = scene.correspondence.equal[source];
-        let span = spans.entry(set).or_insert(Some((*source, *source)));
-        *span = span
-            .filter(|(first, _)| scene.source(*first).at == scene.source(*source).at)
-            .map(|(first, last)| (first.min(*source), last.max(*source)));
+/// In which partition all copies of each key and value lie, if in one.
+fn place_of_content(scene: &Scene<'_>) -> HashMap<(TopicIndex, u128), Option<TopicPartition>> {
+    let mut places = HashMap::new();
+    for index in &scene.correspondence.time {
+        if let Some(source) = scene.correspondence.source_of(*index) {
+            let SourceRecord { at, content, .. } = scene.source(source);
+            let at = (at.topic, content.digest());
+            let copy = scene.destination(*index).at;
+            let place = places.entry(at).or_insert(Some(copy));
+            *place = place.filter(|place| *place == copy);
+        }
     }
-    spans
+    places
 }
 
 /// The last source record of each key and value in each partition.
@@ -128,10 +135,12 @@ fn last_of_content(scene: &Scene<'_>) -> HashMap<(TopicPartition, u128), u32> {
 type Replayed = (TopicPartition, u32, u32);
 
 struct Shard {
-    /// The latest source record that was delivered.
-    latest: u32,
+    /// The latest source record that was delivered, unless only such came of which nothing is certain.
+    latest: Option<u32>,
     /// The source record whose copy is the last, and that copy.
     last: (u32, u32),
+    /// Whether that may be of a record that the source has forgotten.
+    is_vague: bool,
 }
 
 impl Stale<'_> {
@@ -146,13 +155,16 @@ impl Stale<'_> {
                 >= latest
     }
 
-    fn circumstance(&self, shard: &Shard) -> Option<Circumstance> {
+    /// The newer record, if the last copy is stale.
+    fn judge(&self, key: u32, shard: &Shard) -> Option<(u32, Circumstance)> {
         let (scene, (last, copy)) = (self.scene, shard.last);
-        let (old, new) = (scene.source(last), scene.source(shard.latest));
-        if last >= shard.latest || old.content.value() == new.content.value() {
+        let from = scene.source(last).at;
+        let latest = if shard.is_vague { self.newest(from, key, copy) } else { shard.latest }?;
+        let (old, new) = (scene.source(last), scene.source(latest));
+        if last >= latest || old.content.value() == new.content.value() {
             return None;
         }
-        if self.may_be_of_a_later_equal(last, shard.latest) {
+        if self.may_be_of_a_later_equal(last, latest) {
             return None;
         }
         let record = scene.destination(copy);
@@ -170,23 +182,30 @@ impl Stale<'_> {
         }
         let elsewhere = scene.key(last).and_then(|key| self.replayed.get(&(old.at, key)));
         let again = |(at, later, source): &Replayed| {
-            *at != record.at && *later >= epoch && *source >= shard.latest
+            *at != record.at && *later >= epoch && *source >= latest
         };
         if epoch > 0 && elsewhere.is_some_and(|copies| copies.iter().any(again)) {
             return None;
         }
-        if scene.may_have_been_replayed(shard.latest, record) {
+        if scene.may_have_been_replayed(latest, record) {
             return None;
         }
-        Some(self.author(record))
+        Some((latest, self.author(record)))
     }
 
-    /// The first and the last source record that a copy may be of, unless they have no order.
-    fn span(&self, source: u32) -> Option<(u32, u32)> {
-        if !self.scene.correspondence.unordered.contains(&source) {
-            return Some((source, source));
-        }
-        self.spans[&self.scene.correspondence.equal[&source]]
+    /// The last record of a key, where it is certain that a copy of it lies before the last copy of the key: that may
+    /// be of a record which the source has forgotten.
+    fn newest(&self, from: TopicPartition, key: u32, copy: u32) -> Option<u32> {
+        let scene = self.scene;
+        let newest = scene.last_of_key(from, key)?;
+        let content = &scene.source(newest).content;
+        self.homes.get(&(from.topic, content.key()?))?;
+        let places = self.place_of.get_or_init(|| place_of_content(scene));
+        let place = places.get(&(from.topic, content.digest())).copied().flatten();
+        let is_certain = place == Some(scene.destination(copy).at)
+            && !scene.may_have_expired(newest)
+            && scene.history.completeness() == Completeness::Final;
+        is_certain.then_some(newest)
     }
 
     fn author(&self, record: &DestinationRecord) -> Circumstance {
@@ -242,15 +261,19 @@ impl Check for Stale<'_> {
         };
         let Some(key) = self.scene.key(source) else { return };
         let (copy, original) = (self.scene.destination(destination), self.scene.source(source));
+        let span = self.scene.span(destination, source);
         if self.scene.history.topics[copy.at.topic as usize].compacted {
             self.last.entry(key).or_default().insert(copy.at, destination);
-            let tail = self
-                .tails
-                .entry((copy.at, key))
-                .or_insert(Tail { latest: source, forgotten: None });
-            *tail = Tail { latest: source.max(tail.latest), forgotten: None };
+            let at = (copy.at, key);
+            if span.is_some_and(|span| span.earliest.is_some()) {
+                let tail = self.tails.entry(at).or_insert(Tail { latest: source, forgotten: None });
+                *tail = Tail { latest: source.max(tail.latest), forgotten: None };
+            } else if let Some(tail) = self.tails.get_mut(&at) {
+                tail.forgotten = None;
+            }
         }
-        let Some((earliest, source)) = self.span(source) else { return };
+        let Some(span) = span else { return };
+        let source = span.latest;
         let epoch = self.scene.epoch(copy);
         if epoch > 0 {
             let copies = self.replayed.entry((original.at, key)).or_default();
@@ -262,20 +285,25 @@ impl Check for Stale<'_> {
             }
         }
         let shard = (copy.at, original.at, key);
-        let shard = self
-            .shards
-            .entry(shard)
-            .or_insert(Shard { latest: earliest, last: (source, destination) });
-        shard.latest = shard.latest.max(earliest);
+        let shard = self.shards.entry(shard).or_insert(Shard {
+            latest: None,
+            last: (source, destination),
+            is_vague: false,
+        });
+        shard.latest = shard.latest.max(span.earliest);
         shard.last = (source, destination);
+        shard.is_vague = span.earliest.is_none();
     }
 
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let scene = self.scene;
         let mut stale: Vec<_> = self
             .shards
-            .values()
-            .filter_map(|shard| Some((shard.last.1, shard.latest, self.circumstance(shard)?)))
+            .iter()
+            .filter_map(|((_, _, key), shard)| {
+                let (latest, circumstance) = self.judge(*key, shard)?;
+                Some((shard.last.1, latest, circumstance))
+            })
             .collect();
         let forgotten = self.tails.iter().filter_map(|((_, key), tail)| self.forgotten(*key, tail));
         stale.extend(forgotten);

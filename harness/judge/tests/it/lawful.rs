@@ -290,6 +290,20 @@ proptest! {
         holds(&Shape { mixed: true, ..shape })?;
     }
 
+    /// Keys may lie anywhere. (Where a key has one place, its sequence tells equals apart, and compaction leaves holes in it.)
+    #[test]
+    fn equal_contents_on_a_compacted_topic_are_in_order(shape in shapes(false, 3)) {
+        let (partitioning, destination_partitions) =
+            (Partitioning::Any, shape.destination_partitions.max(2));
+        let compacted = true;
+        let shape = Shape { compacted, partitioning, destination_partitions, ..shape };
+        let Lawful { history, contract, .. } = lawful(&shape);
+        let violations = judge(&history, &contract).violations;
+        let is_order = |anomaly| matches!(anomaly, Anomaly::Reordered | Anomaly::Stale);
+        let accused = violations.0.iter().any(|finding| is_order(finding.anomaly));
+        prop_assert!(!accused, "{violations:#?}\n{}", crate::format::sketch(&history));
+    }
+
     #[test]
     fn what_is_still_to_come_accuses_nobody(shape in shapes(true, 4)) {
         is_accused_of_its_end(&shape)?;
