@@ -12,15 +12,28 @@ use rdkafka::{
     producer::{BaseProducer, Producer},
 };
 use rdkafka_sys as sys;
-use std::ffi::{CStr, CString};
+use std::{
+    ffi::{CStr, CString},
+    sync::OnceLock,
+};
 
 /// A mock cluster; it ends when it is dropped. Clients must be dropped first: a consumer that
 /// outlives its cluster blocks for its session timeout.
 pub struct Mock {
     cluster: *mut sys::rd_kafka_mock_cluster_t,
-    /// The client instance that the cluster lives in. Taken only when the cluster is gone.
-    owner: Option<BaseProducer>,
     bootstrap: String,
+}
+
+/// The client instance that all clusters of this process live in, for as long as it does: they have their log from it,
+/// and nothing else in common.
+fn owner() -> Result<&'static BaseProducer, ClusterError> {
+    static OWNER: OnceLock<BaseProducer> = OnceLock::new();
+    if let Some(owner) = OWNER.get() {
+        return Ok(owner);
+    }
+    let made = BaseProducer::from_config(&ClientConfig::new())
+        .map_err(|error| ClusterError::Start { reason: error.to_string() })?;
+    Ok(OWNER.get_or_init(|| made))
 }
 
 // SAFETY: every control call of the mock goes through its own lock or operation queue
@@ -33,11 +46,9 @@ unsafe impl Sync for Mock {}
 impl Mock {
     /// Starts a cluster with `brokers` brokers.
     pub fn start(brokers: u8) -> Result<Mock, ClusterError> {
-        let owner = BaseProducer::from_config(&ClientConfig::new())
-            .map_err(|error| ClusterError::Start { reason: error.to_string() })?;
-        // SAFETY: the client handle is valid for as long as `owner`, which outlives the cluster.
-        let cluster =
-            unsafe { sys::rd_kafka_mock_cluster_new(owner.client().native_ptr(), brokers.into()) };
+        let owner = owner()?.client().native_ptr();
+        // SAFETY: the owner's handle is valid for as long as the process lives.
+        let cluster = unsafe { sys::rd_kafka_mock_cluster_new(owner, brokers.into()) };
         if cluster.is_null() {
             return Err(ClusterError::Start { reason: "no free loopback port".into() });
         }
@@ -49,7 +60,7 @@ impl Mock {
         }
         .to_string_lossy()
         .into_owned();
-        Ok(Mock { cluster, owner: Some(owner), bootstrap })
+        Ok(Mock { cluster, bootstrap })
     }
 
     /// Addresses of all brokers, `host:port`, comma between.
@@ -104,8 +115,7 @@ impl std::fmt::Debug for Mock {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        // SAFETY: `cluster` is valid and is not used after this; its client is dropped after it.
+        // SAFETY: `cluster` is valid and is not used after this.
         unsafe { sys::rd_kafka_mock_cluster_destroy(self.cluster) };
-        drop(self.owner.take());
     }
 }
