@@ -73,6 +73,7 @@ fn producer(
     config
         .set("bootstrap.servers", bootstrap)
         .set("client.id", name)
+        .set("enable.metrics.push", "false")
         // One request at a time keeps each producer's order. An idempotent producer would also do
         // so, but it waits half a second for its id; a record that a retry repeats on the source
         // is part of the truth, which is what the source holds.
@@ -175,7 +176,8 @@ impl Producers {
         &self,
         sentinels: &[(Topic, Sentinel)],
     ) -> Result<(), ClusterError> {
-        let name = "mirrorproof-sentinel".to_owned();
+        // Whoever writes records first is there as a rule, and has nothing to do by now.
+        let name = name_of(0);
         let producer = self.take(&name)?;
         write_sentinels(&producer, &self.bootstrap, sentinels)?;
         self.idle().insert(name, producer);
@@ -190,7 +192,7 @@ impl Producers {
         transactions: Option<Transactions>,
         turns: &mut Turns,
     ) -> Result<Vec<(RecordId, Outcome)>, ClusterError> {
-        let name = format!("mirrorproof-producer-{number}");
+        let name = name_of(number);
         if let Some(transactions) = transactions {
             let id = format!("{topic}-{number}");
             let producer = producer(&self.bootstrap, &name, Some(&id))?;
@@ -228,6 +230,10 @@ impl Producers {
     fn idle(&self) -> MutexGuard<'_, BTreeMap<String, BaseProducer<Outcomes>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn name_of(producer: u16) -> String {
+    format!("mirrorproof-producer-{producer}")
 }
 
 fn send_in_transactions(
