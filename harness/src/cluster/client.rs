@@ -18,13 +18,16 @@ use super::{ClusterError, REQUEST_TIMEOUT};
 const LEADER_MOVES: Duration = Duration::from_millis(100);
 
 /// Whether a reader sees records of open and aborted transactions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isolation {
     /// Only what is committed: the truth.
     ReadCommitted,
     /// Everything: only to name what leaked.
     ReadUncommitted,
 }
+
+/// A client that reads.
+pub type Reader = BaseConsumer;
 
 /// A consumer without a membership: it is assigned to partitions by hand and commits nothing.
 /// `group` only lets it ask for that group's committed offsets.
@@ -47,6 +50,8 @@ pub fn waiting_reader(
         .set("bootstrap.servers", bootstrap)
         .set("group.id", group)
         .set("client.id", "mirrorproof-reader")
+        // Nobody at the broker wants to know how we are.
+        .set("enable.metrics.push", "false")
         // A dropped consumer would block for its session timeout to commit.
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")

@@ -1,4 +1,4 @@
-//! Reading a topic to its end with a fresh consumer.
+//! Reading topics to their ends, which are asked for anew each time.
 
 use super::sentinel;
 use crate::cluster::{
@@ -55,21 +55,21 @@ pub fn read_topic(
     isolation: Isolation,
     limit: Duration,
 ) -> Result<TopicRead, ReadError> {
-    let mut read = read_topics(bootstrap, &[topic.to_owned()], isolation, limit)?;
+    let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
+    let mut read = read_topics(&reader, bootstrap, &[topic.to_owned()], limit)?;
     Ok(read.pop().unwrap_or_default())
 }
 
-/// Reads all of some topics that there is when the read begins, one result for each.
+/// Reads all of some topics that there is when the read begins, one result for each. The reader follows nothing after it.
 pub fn read_topics(
+    reader: &BaseConsumer,
     bootstrap: &str,
     topics: &[String],
-    isolation: Isolation,
     limit: Duration,
 ) -> Result<Vec<TopicRead>, ReadError> {
-    let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
-    let counts = client::partition_counts(&reader, bootstrap, topics.iter().map(String::as_str))?;
-    let lows = client::list_offsets(&reader, bootstrap, &counts, Offset::Beginning)?;
-    let ends = client::list_offsets(&reader, bootstrap, &counts, Offset::End)?;
+    let counts = client::partition_counts(reader, bootstrap, topics.iter().map(String::as_str))?;
+    let lows = client::list_offsets(reader, bootstrap, &counts, Offset::Beginning)?;
+    let ends = client::list_offsets(reader, bootstrap, &counts, Offset::End)?;
     let mut reads = Vec::new();
     for topic in topics {
         let mut read = TopicRead::default();
@@ -82,7 +82,7 @@ pub fn read_topics(
         if read.bounds.values().any(|(low, end)| low < end) {
             // The end of a partition is reported without its topic, so they are read in turn. What is reported of an
             // assignment that is gone never arrives (`rd_kafka_op_version_outdated`, 2.12.1).
-            let missing = follow(&reader, bootstrap, topic, &mut read, limit)?;
+            let missing = follow(reader, bootstrap, topic, &mut read, limit)?;
             if !missing.is_empty() {
                 let (topic, address) = (topic.clone(), bootstrap.to_owned());
                 return Err(ReadError::Stalled { topic, address, missing, limit });
@@ -90,6 +90,7 @@ pub fn read_topics(
         }
         reads.push(read);
     }
+    client::assign(reader, bootstrap, [])?;
     Ok(reads)
 }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     observe::{
         completion::{Moment, Next, decide},
-        read::{TopicRead, read_topics},
+        read::{ReadError, TopicRead, read_topics},
         sentinel::Sentinel,
     },
     workload::produce::Producers,
@@ -19,6 +19,7 @@ use judge::{
         Completion, DestinationBounds, DestinationOffset, DestinationRecord, Positions,
         SourceOffset, SourceRecord, TopicIndex, TopicPartition,
     },
+    plan::Side,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +33,7 @@ impl Testbed {
     pub(super) async fn finish(&mut self) -> Result<(), TestbedError> {
         self.thaw_before_the_end().await?;
         self.await_load().await?;
-        let read_before = self.read_source().await?;
+        let read_before = self.read_all(Side::Source, Isolation::ReadCommitted).await?;
         let selected = self.selected();
         let last_data = last_data_offsets(&read_before, &selected);
         let mut cuts = cuts(&read_before);
@@ -55,8 +56,8 @@ impl Testbed {
             (_, completion) => completion,
         };
         let strays = self.take_strays().await?;
-        let source = self.read_source().await?;
-        let destination = self.read_destination().await?;
+        let source = self.read_all(Side::Source, Isolation::ReadCommitted).await?;
+        let destination = self.read_all(Side::Destination, Isolation::ReadCommitted).await?;
         self.keep_aborted(&source).await?;
         self.keep_settings().await?;
         self.keep_last_translations().await?;
@@ -214,16 +215,6 @@ impl Testbed {
         false
     }
 
-    async fn read_source(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
-        let names = self.history.topics.iter().map(|topic| topic.source.clone()).collect();
-        self.read_all(self.pair.source.bootstrap(), names, Isolation::ReadCommitted).await
-    }
-
-    async fn read_destination(&self) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
-        let names = self.history.topics.iter().map(|topic| topic.destination.clone()).collect();
-        self.read_all(self.pair.destination.bootstrap(), names, Isolation::ReadCommitted).await
-    }
-
     /// What only a reader of uncommitted records sees: it names what leaked.
     async fn keep_aborted(
         &mut self,
@@ -232,9 +223,7 @@ impl Testbed {
         if !self.aborted {
             return Ok(());
         }
-        let names = self.history.topics.iter().map(|topic| topic.source.clone()).collect();
-        let all =
-            self.read_all(self.pair.source.bootstrap(), names, Isolation::ReadUncommitted).await?;
+        let all = self.read_all(Side::Source, Isolation::ReadUncommitted).await?;
         let place =
             |topic, partition, offset| (TopicPartition { topic, partition }, SourceOffset(offset));
         let seen: BTreeSet<_> = committed
@@ -254,14 +243,25 @@ impl Testbed {
         Ok(())
     }
 
+    /// Reads all topics of a side. Its reader is kept for the next time: to make and to connect one is what takes most
+    /// of the time.
     async fn read_all(
-        &self,
-        bootstrap: &str,
-        names: Vec<String>,
+        &mut self,
+        side: Side,
         isolation: Isolation,
     ) -> Result<Vec<(TopicIndex, TopicRead)>, TestbedError> {
-        let (bootstrap, limit) = (bootstrap.to_owned(), self.limits.read);
-        let reads = blocking(move || read_topics(&bootstrap, &names, isolation, limit)).await?;
+        let names: Vec<_> =
+            self.history.topics.iter().map(|topic| topic.on(side).to_owned()).collect();
+        let (bootstrap, limit) = (self.pair.side(side).bootstrap().to_owned(), self.limits.read);
+        let kept = self.readers.remove(&(side, isolation));
+        let (reads, reader) = blocking(move || {
+            let make = || client::reader(&bootstrap, "mirrorproof-reader", isolation);
+            let reader = kept.map_or_else(make, Ok)?;
+            let reads = read_topics(&reader, &bootstrap, &names, limit)?;
+            Ok::<_, ReadError>((reads, reader))
+        })
+        .await?;
+        self.readers.insert((side, isolation), reader);
         Ok((0..).zip(reads).collect())
     }
 

@@ -20,7 +20,10 @@ mod topics;
 mod translation;
 
 use crate::{
-    cluster::{ClusterError, Pair, client::blocking},
+    cluster::{
+        ClusterError, Pair,
+        client::{Isolation, Reader, blocking},
+    },
     observe::{
         completion::Limits,
         progress::{Progress, Store, Watched},
@@ -105,6 +108,8 @@ pub struct Testbed {
     sampler: Option<Sampler>,
     /// Who writes to the source.
     producers: Arc<Producers>,
+    /// Who reads a side at the end.
+    readers: BTreeMap<(Side, Isolation), Reader>,
     /// The topics of each side before the subject's first start.
     there_before: BTreeMap<Side, BTreeSet<String>>,
     /// What is being written while the plan goes on.
@@ -161,6 +166,7 @@ impl Testbed {
             tail: None,
             sampler: None,
             producers: Arc::new(Producers::to(pair.source.bootstrap())),
+            readers: BTreeMap::new(),
             there_before: BTreeMap::new(),
             loads: Vec::new(),
             pattern: None,
@@ -293,8 +299,8 @@ impl Testbed {
             subject.kill().await;
         }
         // Their clients take up to a tenth of a second each to end.
-        let (followers, producers) =
-            ((self.tail.take(), self.sampler.take()), self.producers.clone());
+        let followers = (self.tail.take(), self.sampler.take(), std::mem::take(&mut self.readers));
+        let producers = self.producers.clone();
         blocking(move || {
             drop(followers);
             producers.close();
