@@ -112,11 +112,12 @@ impl Fuzz {
     ) {
         let started = Instant::now();
         let jobs = self.jobs.unwrap_or(match self.stage.pool.backend() {
-            Backend::Embedded => 12,
+            // Of two cores: more take each other's time, and a plan that lasts longer asks its brokers more often.
+            Backend::Embedded => 7,
             Backend::Containers => 3,
         });
         let slow = match self.stage.pool.backend() {
-            Backend::Embedded => 2 * jobs,
+            Backend::Embedded => 3 * jobs,
             Backend::Containers => jobs,
         };
         let lanes = Arc::new(Lanes { quick: Semaphore::new(jobs), slow: Semaphore::new(slow) });
