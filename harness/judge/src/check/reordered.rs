@@ -103,6 +103,9 @@ impl Reordered<'_> {
     /// it may be of come before all that another may be of.
     fn step_calm(&mut self, destination: u32, source: u32) {
         let scene = self.scene;
+        if scene.correspondence.unordered.is_empty() {
+            return;
+        }
         let Some(Span { earliest: Some(earliest), latest, is_calm: true }) =
             scene.span(destination, source)
         else {

@@ -90,7 +90,7 @@ impl<'h> Scene<'h> {
         Some(self.correspondence.keys[source as usize]).filter(|key| *key != NONE)
     }
 
-    /// Which source records a copy may be of that was taken for one of `source`; `None` if those have no order.
+    /// Which source records a copy may be of that was taken for one of `source`; `None` if those lie in several partitions.
     pub(super) fn span(&self, copy: u32, source: u32) -> Option<Span> {
         self.spans.of_copy(self.history, &self.correspondence, copy, source)
     }

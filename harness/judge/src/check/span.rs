@@ -75,7 +75,7 @@ impl Spans {
         Spans { sets, calm, forgetful: history.forgetful_topics() }
     }
 
-    /// What a copy may be of that was taken for one of `source`; `None` if that has no order.
+    /// What a copy may be of that was taken for one of `source`; `None` if those lie in several partitions.
     pub(super) fn of_copy(
         &self,
         history: &History,

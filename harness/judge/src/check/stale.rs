@@ -194,11 +194,16 @@ impl Stale<'_> {
     }
 
     /// The last record of a key, where it is certain that a copy of it lies before the last copy of the key: that may
-    /// be of a record which the source has forgotten.
+    /// be of a record which the source has forgotten. Of tombstones nothing is certain, they are removed, too; nor where
+    /// what was forgotten may have lain in another partition.
     fn newest(&self, from: TopicPartition, key: u32, copy: u32) -> Option<u32> {
         let scene = self.scene;
         let newest = scene.last_of_key(from, key)?;
         let content = &scene.source(newest).content;
+        let partitions = &scene.history.topics[from.topic as usize].source_partitions;
+        if content.value() == Payload::Null || partitions.iter().any(|count| *count > 1) {
+            return None;
+        }
         self.homes.get(&(from.topic, content.key()?))?;
         let places = self.place_of.get_or_init(|| place_of_content(scene));
         let place = places.get(&(from.topic, content.digest())).copied().flatten();
