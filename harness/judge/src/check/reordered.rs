@@ -163,8 +163,12 @@ impl Reordered<'_> {
         let may_come = self.scene.history.completeness() == Completeness::Unknown
             && early.is_some_and(|early| {
                 let record = self.scene.source(early);
+                // Who wrote before an event may have had it on its way until the event was over.
                 let mut events = self.scene.history.events.iter();
-                events.any(|event| !event.precedes(early_copy) && event.explains(late, record))
+                events.any(|event| {
+                    let is_before = !event.precedes(early_copy) || event.was_not_over(early_copy);
+                    is_before && event.explains(late, record)
+                })
             });
         self.scene.may_be_spread(source) && (is_there || may_be_gone || may_come)
     }

@@ -49,27 +49,27 @@ impl Spans {
             members.sort_unstable();
             members.iter().all(|member| from(*member) == from(members[0]))
         });
-        let mut copies = HashMap::<u32, HashMap<TopicPartition, Vec<u32>>>::new();
+        let mut copies = HashMap::<(u32, TopicPartition), Vec<u32>>::new();
+        let mut number = HashMap::<u32, usize>::new();
         for index in &correspondence.time {
             let record = &history.destination[*index as usize];
             let source = correspondence.source_of(*index);
             if let Some(source) = source.filter(|source| correspondence.unordered.contains(source))
                 && correspondence.timeline.epoch(record.at, record.offset) == 0
             {
-                let set = copies.entry(correspondence.equal[&source]).or_default();
-                set.entry(record.at).or_default().push(*index);
+                let set = correspondence.equal[&source];
+                copies.entry((set, record.at)).or_default().push(*index);
+                *number.entry(set).or_default() += 1;
             }
         }
         let mut calm = HashMap::new();
-        for (set, places) in copies {
-            let Some(members) = sets.get(&set) else { continue };
+        for ((set, _), copies) in copies {
             // One too many is a repeat, nobody knows of which.
-            if places.values().map(Vec::len).sum::<usize>() <= members.len() {
-                for copies in places.into_values() {
-                    let behind = &members[members.len() - copies.len()..];
-                    let spans = members.iter().copied().zip(behind.iter().copied());
-                    calm.extend(copies.into_iter().zip(spans));
-                }
+            let members = sets.get(&set).filter(|members| number[&set] <= members.len());
+            if let Some(members) = members {
+                let behind = &members[members.len() - copies.len()..];
+                let spans = members.iter().copied().zip(behind.iter().copied());
+                calm.extend(copies.into_iter().zip(spans));
             }
         }
         Spans { sets, calm, forgetful: history.forgetful_topics() }

@@ -270,7 +270,7 @@ impl Check for Stale<'_> {
         if self.scene.history.topics[copy.at.topic as usize].compacted {
             self.last.entry(key).or_default().insert(copy.at, destination);
             let at = (copy.at, key);
-            if span.is_some_and(|span| span.earliest.is_some()) {
+            if !self.scene.correspondence.unordered.contains(&source) {
                 let tail = self.tails.entry(at).or_insert(Tail { latest: source, forgotten: None });
                 *tail = Tail { latest: source.max(tail.latest), forgotten: None };
             } else if let Some(tail) = self.tails.get_mut(&at) {
