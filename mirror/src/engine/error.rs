@@ -214,19 +214,19 @@ impl Hindrance {
 /// What to look at, by librdkafka's name for why a record was refused.
 fn hint(reason: &str, place: &Place) -> String {
     let Place { topic, .. } = place;
-    if reason.contains("(InvalidRecord)") || reason.contains("(InvalidDifferentRecord)") {
+    if reason.contains("InvalidRecord") || reason.contains("InvalidDifferentRecord") {
         // Brokers say it of all records of a batch once several of them are refused, whatever for.
         format!(
             "a compacted topic takes no record without a key, and each topic only timestamps within its limits: check \
              cleanup.policy, message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} there"
         )
-    } else if reason.contains("(InvalidTimestamp)") {
+    } else if reason.contains("InvalidTimestamp") {
         format!(
             "check message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} there"
         )
-    } else if reason.contains("AuthorizationFailed)") {
+    } else if reason.contains("AuthorizationFailed") {
         format!("allow the user of producer.properties to write to {topic}")
-    } else if reason.contains("(MessageTimedOut)") {
+    } else if reason.contains("MessageTimedOut") {
         "message.timeout.ms has passed, or retries is used up; without them in producer.properties the mirror waits for \
          the destination".to_owned()
     } else {
@@ -241,29 +241,37 @@ pub(super) fn show(place: &Place) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-    fn refused(code: &str, exactly_once: bool) -> String {
+    use super::*;
+    use crate::engine::client;
+
+    fn refused(code: RDKafkaErrorCode, exactly_once: bool) -> String {
         let place = Place { topic: "t".to_owned(), partition: 1, offset: 7 };
-        EngineError::Send { place, reason: format!("words ({code})"), exactly_once }.to_string()
+        let reason = client::reason(&KafkaError::MessageProduction(code));
+        EngineError::Send { place, reason, exactly_once }.to_string()
     }
 
     #[test]
     fn a_refused_record_is_named_with_what_to_look_at() {
+        use RDKafkaErrorCode::{
+            InvalidRecord, InvalidTimestamp, MessageTimedOut, PolicyViolation,
+            TopicAuthorizationFailed,
+        };
         for (code, words) in [
-            ("InvalidRecord", "no record without a key"),
-            ("InvalidTimestamp", "message.timestamp.before.max.ms"),
-            ("TopicAuthorizationFailed", "allow the user of producer.properties to write to t"),
-            ("InvalidRecord", "message.timestamp.before.max.ms"),
-            ("MessageTimedOut", "message.timeout.ms has passed, or retries is used up"),
-            ("PolicyViolation", "check the settings of t there"),
+            (InvalidRecord, "no record without a key"),
+            (InvalidTimestamp, "message.timestamp.before.max.ms"),
+            (TopicAuthorizationFailed, "allow the user of producer.properties to write to t"),
+            (InvalidRecord, "message.timestamp.before.max.ms"),
+            (MessageTimedOut, "message.timeout.ms has passed, or retries is used up"),
+            (PolicyViolation, "check the settings of t there"),
         ] {
             let message = refused(code, false);
             assert!(message.contains("t [1] at offset 7"), "{message}");
             assert!(message.contains(words), "no {words:?} in {message}");
         }
-        assert!(refused("InvalidRecord", false).contains("--abort.on.send.failure false"));
-        let in_transactions = refused("InvalidRecord", true);
+        assert!(refused(InvalidRecord, false).contains("--abort.on.send.failure false"));
+        let in_transactions = refused(InvalidRecord, true);
         assert!(!in_transactions.contains("--abort"), "it would be refused: {in_transactions}");
     }
 }
