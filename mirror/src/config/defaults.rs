@@ -286,18 +286,18 @@ mod tests {
         settings
     }
 
+    fn of_consumer(name: &str, entries: &[(&str, &str)]) -> Option<String> {
+        with(entries, consumer).get(name).map(str::to_owned)
+    }
+
     #[test]
     fn a_member_that_died_is_not_waited_for_where_the_client_decides_it() {
-        let session = |entries: &[(&str, &str)]| {
-            with(entries, consumer).get("session.timeout.ms").map(str::to_owned)
-        };
+        let session = |entries: &[(&str, &str)]| of_consumer("session.timeout.ms", entries);
         assert_eq!(session(&[]).as_deref(), Some("6000"));
         assert_eq!(session(&[("session.timeout.ms", "30000")]).as_deref(), Some("30000"));
         assert_eq!(session(&[("group.protocol", "classic")]).as_deref(), Some("6000"));
         assert_eq!(session(&[("group.protocol", "Consumer")]), None);
-        let heartbeat = |entries: &[(&str, &str)]| {
-            with(entries, consumer).get("heartbeat.interval.ms").map(str::to_owned)
-        };
+        let heartbeat = |entries: &[(&str, &str)]| of_consumer("heartbeat.interval.ms", entries);
         assert_eq!(heartbeat(&[]).as_deref(), Some("2000"));
         assert_eq!(heartbeat(&[("session.timeout.ms", "1500")]).as_deref(), Some("500"));
         assert_eq!(heartbeat(&[("session.timeout.ms", "45000")]).as_deref(), Some("3000"));
@@ -315,9 +315,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_small_but_large_enough_for_a_record() {
-        let most = |entries: &[(&str, &str)]| {
-            with(entries, consumer).get("fetch.max.bytes").map(str::to_owned)
-        };
+        let most = |entries: &[(&str, &str)]| of_consumer("fetch.max.bytes", entries);
         assert_eq!(most(&[]).as_deref(), Some("2097152"));
         assert_eq!(most(&[("fetch.max.bytes", "52428800")]).as_deref(), Some("52428800"));
         assert_eq!(most(&[("queued.max.messages.kbytes", "1024")]).as_deref(), Some("1048576"));
