@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::Totals;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::{Totals, client};
 use crate::{progress::Place, route::TooFewPartitions};
 
 /// Why a run cannot start or go on.
@@ -53,12 +55,12 @@ pub(crate) enum EngineError {
     TooFewPartitions(#[from] TooFewPartitions),
 
     #[error(
-        "send the record {}: the destination does not take it: {reason}; {}. It is not committed, so the next start \
+        "send the record {}: the destination does not take it: {}; {}. It is not committed, so the next start \
          tries it again{}",
-        show(place), hint(reason, place),
+        show(place), client::reason(refusal), hint(refusal, place),
         if *exactly_once { "" } else { "; --abort.on.send.failure false would drop it, and what is refused along with it" }
     )]
-    Send { place: Place, reason: String, exactly_once: bool },
+    Send { place: Place, refusal: Box<KafkaError>, exactly_once: bool },
 
     #[error(
         "send the record {}: with about {bytes} bytes it is larger than the destination takes ({reason}); raise \
@@ -211,26 +213,33 @@ impl Hindrance {
     }
 }
 
-/// What to look at, by librdkafka's name for why a record was refused.
-fn hint(reason: &str, place: &Place) -> String {
+/// What to look at, by why a record was refused.
+fn hint(refusal: &KafkaError, place: &Place) -> String {
+    use RDKafkaErrorCode::{
+        ClusterAuthorizationFailed, InvalidDifferentRecord, InvalidRecord, InvalidTimestamp,
+        MessageTimedOut, TopicAuthorizationFailed, TransactionalIdAuthorizationFailed,
+    };
     let Place { topic, .. } = place;
-    if reason.contains("InvalidRecord") || reason.contains("InvalidDifferentRecord") {
+    match refusal.rdkafka_error_code() {
         // Brokers say it of all records of a batch once several of them are refused, whatever for.
-        format!(
+        Some(InvalidRecord | InvalidDifferentRecord) => format!(
             "a compacted topic takes no record without a key, and each topic only timestamps within its limits: check \
              cleanup.policy, message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} there"
-        )
-    } else if reason.contains("InvalidTimestamp") {
-        format!(
+        ),
+        Some(InvalidTimestamp) => format!(
             "check message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} there"
-        )
-    } else if reason.contains("AuthorizationFailed") {
-        format!("allow the user of producer.properties to write to {topic}")
-    } else if reason.contains("MessageTimedOut") {
-        "message.timeout.ms has passed, or retries is used up; without them in producer.properties the mirror waits for \
-         the destination".to_owned()
-    } else {
-        format!("check the settings of {topic} there, and its brokers' log")
+        ),
+        Some(
+            TopicAuthorizationFailed
+            | ClusterAuthorizationFailed
+            | TransactionalIdAuthorizationFailed,
+        ) => format!("allow the user of producer.properties to write to {topic}"),
+        Some(MessageTimedOut) => {
+            "message.timeout.ms has passed, or retries is used up; without them in \
+             producer.properties the mirror waits for the destination"
+                .to_owned()
+        }
+        _ => format!("check the settings of {topic} there, and its brokers' log"),
     }
 }
 
@@ -241,15 +250,12 @@ pub(super) fn show(place: &Place) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-
     use super::*;
-    use crate::engine::client;
 
     fn refused(code: RDKafkaErrorCode, exactly_once: bool) -> String {
         let place = Place { topic: "t".to_owned(), partition: 1, offset: 7 };
-        let reason = client::reason(&KafkaError::MessageProduction(code));
-        EngineError::Send { place, reason, exactly_once }.to_string()
+        let refusal = Box::new(KafkaError::MessageProduction(code));
+        EngineError::Send { place, refusal, exactly_once }.to_string()
     }
 
     #[test]

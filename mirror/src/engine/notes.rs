@@ -183,8 +183,8 @@ impl Notes {
         } else if self.abort_on_send_failure {
             // One whose batch was refused for another's sake is not the one to name.
             let is_consequence = code == Some(InvalidDifferentRecord);
-            let exactly_once = self.exactly_once;
-            self.note_failure(EngineError::Send { place, reason, exactly_once }, is_consequence);
+            let (refusal, exactly_once) = (Box::new(error.clone()), self.exactly_once);
+            self.note_failure(EngineError::Send { place, refusal, exactly_once }, is_consequence);
         } else {
             let shown = super::error::show(&place);
             tracing::error!("dropped the record {shown}, about {bytes} bytes: {reason}");
