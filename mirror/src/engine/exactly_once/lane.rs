@@ -271,6 +271,11 @@ impl Lane {
         EngineError::Aborted { topic, partition, reason }
     }
 
+    /// Whether another mirror has made itself the only writer of its partition, and copies what was aborted here.
+    pub(super) fn is_fenced(&self) -> bool {
+        matches!(self.producer.client().fatal_error(), Some((RDKafkaErrorCode::Fenced, _)))
+    }
+
     /// The destination was silent for too long.
     pub(super) fn give_up(&mut self) {
         if !self.open {

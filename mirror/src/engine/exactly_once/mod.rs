@@ -318,7 +318,7 @@ impl Stream<'_> {
             partitions.add_partition(&topic, partition);
         }
         lanes.mended.set(Some(Instant::now()));
-        let cut_short = broken.first().map(Lane::aborted);
+        let cut_short = cut_short(&broken);
         end(broken);
         let opened = self.open_lanes(&partitions)?;
         let starts = match &opened {
@@ -334,9 +334,16 @@ impl Stream<'_> {
         self.begin_again(&places, &all)
     }
 
-    /// Why a transaction of ours was not committed in the end, if one was not.
+    /// Why a transaction of ours was not committed in the end, if one was not and no other mirror has its partition.
     pub(super) fn aborted(&self) -> Option<EngineError> {
-        self.lanes.as_ref()?.broken.borrow().first().map(Lane::aborted)
+        let broken = self.lanes.as_ref()?.broken.borrow();
+        for lane in broken.iter().filter(|lane| lane.is_fenced()) {
+            let (topic, partition) = lane.partition();
+            tracing::warn!(
+                "others write {topic} [{partition}] by now, the last transaction is theirs"
+            );
+        }
+        cut_short(&broken)
     }
 
     /// Does the group still take our commits? What is committed is what it has already.
@@ -357,6 +364,11 @@ impl Stream<'_> {
             Err(error) => !client::is_expulsion(&error),
         }
     }
+}
+
+/// What is lost with these lanes if they are not opened anew: nothing, where another mirror goes on.
+fn cut_short(broken: &[Lane]) -> Option<EngineError> {
+    broken.iter().find(|lane| !lane.is_fenced()).map(Lane::aborted)
 }
 
 /// Does something with all lanes side by side: each call waits for the destination.

@@ -151,6 +151,21 @@ fn a_stop_waits_once_for_a_destination_that_is_silent() {
 }
 
 #[test]
+fn a_stop_leaves_to_others_what_they_have_fenced() {
+    let mut world = World::new();
+    // The first commit of records is that of the stop.
+    world.settings.commit_interval = DEADLINE;
+    let fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+    world.destination.request_errors(RDKafkaApiKey::EndTxn, &[fenced]);
+    let ended = world.run(|| {
+        world.produce(10);
+        world.wait_for("record", || world.meters.snapshot().in_flight == 10);
+        world.stop.request();
+    });
+    assert_eq!(ended.expect("a clean stop").copied, 0);
+}
+
+#[test]
 fn records_of_an_aborted_transaction_are_not_in_flight_for_ever() {
     const RECORDS: u64 = 5000;
     let world = World::new();
