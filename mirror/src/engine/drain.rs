@@ -56,6 +56,7 @@ impl Stream<'_> {
         while self.notes.progress().in_flight() > held {
             self.read_reports();
             self.failure()?;
+            self.give_up_broken();
             if reported() != before {
                 (before, last) = (reported(), Instant::now());
             } else if last.elapsed() > patience {

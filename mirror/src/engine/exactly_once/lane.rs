@@ -47,7 +47,14 @@ pub(in super::super) struct Lane {
     /// The same, as of the last transaction that was committed.
     committed: Option<i64>,
     /// Why nothing of the open transaction can be committed any more.
-    broken: Option<String>,
+    broken: Option<Broken>,
+}
+
+/// Why nothing of an open transaction can be committed any more.
+struct Broken {
+    reason: String,
+    /// Another mirror has made itself the only writer of the partition, and copies what is aborted here.
+    is_fenced: bool,
 }
 
 /// Is it done (or will it never be), or must it be tried again?
@@ -163,7 +170,8 @@ impl Lane {
         if self.broken.is_none()
             && let Some((code, reason)) = self.producer.client().fatal_error()
         {
-            self.broken = Some(format!("{reason} ({code:?})"));
+            let reason = format!("{reason} ({code:?})");
+            self.broken = Some(Broken { reason, is_fenced: is_of_fencing(code) });
         }
     }
 
@@ -246,7 +254,7 @@ impl Lane {
 
     /// Why it is broken, if it is.
     pub(super) fn broken(&self) -> Option<&str> {
-        self.broken.as_deref()
+        self.broken.as_ref().map(|broken| broken.reason.as_str())
     }
 
     /// Its topic and partition.
@@ -267,13 +275,13 @@ impl Lane {
     /// That the open transaction was not committed.
     pub(super) fn aborted(&self) -> EngineError {
         let (topic, partition) = self.partition();
-        let reason = self.broken.clone().unwrap_or_default();
+        let reason = self.broken().unwrap_or_default().to_owned();
         EngineError::Aborted { topic, partition, reason }
     }
 
-    /// Whether another mirror has made itself the only writer of its partition, and copies what was aborted here.
+    /// Whether another mirror has made itself the only writer of its partition, and copies what is aborted here.
     pub(super) fn is_fenced(&self) -> bool {
-        matches!(self.producer.client().fatal_error(), Some((RDKafkaErrorCode::Fenced, _)))
+        self.broken.as_ref().is_some_and(|broken| broken.is_fenced)
     }
 
     /// The destination was silent for too long.
@@ -281,7 +289,8 @@ impl Lane {
         if !self.open {
             return;
         }
-        self.broken.get_or_insert_with(|| "the destination does not acknowledge it".to_owned());
+        let reason = "the destination does not acknowledge it".to_owned();
+        self.broken.get_or_insert(Broken { reason, is_fenced: false });
     }
 
     /// The key of its position.
@@ -304,8 +313,16 @@ impl Lane {
     }
 
     fn breaks(&mut self, error: &KafkaError) {
-        self.broken.get_or_insert_with(|| client::reason(error));
+        let is_fenced = error.rdkafka_error_code().is_some_and(is_of_fencing);
+        self.broken.get_or_insert_with(|| Broken { reason: client::reason(error), is_fenced });
     }
+}
+
+/// Does it say that another producer has the transactional id by now? A coordinator that is just about to fence one answers
+/// its commit with an unknown error (`TransactionMetadata.prepareTransitionTo` in 3.9 throws what nobody catches; seen).
+fn is_of_fencing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced, Unknown};
+    matches!(code, Fenced | InvalidProducerEpoch | ProducerFenced | Unknown)
 }
 
 /// A call that went on for too long, or that librdkafka says may be repeated.

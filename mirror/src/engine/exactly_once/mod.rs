@@ -217,7 +217,7 @@ impl Stream<'_> {
         }
         drop(open);
         drop(all);
-        self.give_up_broken(lanes);
+        self.give_up_broken();
         Ok(())
     }
 
@@ -273,8 +273,9 @@ impl Stream<'_> {
         }
     }
 
-    /// What was sent by a broken lane counts for nothing.
-    fn give_up_broken(&self, lanes: &Lanes) {
+    /// What was sent by a broken lane counts for nothing, and nobody waits for it.
+    pub(super) fn give_up_broken(&self) {
+        let Some(lanes) = &self.lanes else { return };
         let mut all = lanes.by_slot.borrow_mut();
         for (_, lane) in all.extract_if(|_, lane| lane.broken().is_some()) {
             lane.give_up_reports();
@@ -291,7 +292,7 @@ impl Stream<'_> {
     /// is ours: behind the last one that was.
     pub(super) fn mend_lanes(&self) -> Result<(), EngineError> {
         let Some(lanes) = &self.lanes else { return Ok(()) };
-        self.give_up_broken(lanes);
+        self.give_up_broken();
         let assigned = self.consumer.assignment().map_err(consume)?;
         let mut broken = lanes.broken.take();
         // The others have gone with a rebalance, and are begun by whoever has them now.

@@ -150,19 +150,35 @@ fn a_stop_waits_once_for_a_destination_that_is_silent() {
     assert!(took < Duration::from_secs(40), "it took {took:?}");
 }
 
-#[test]
-fn a_stop_leaves_to_others_what_they_have_fenced() {
+/// How a stop ends if a request of the last transaction is answered so.
+fn stopped(request: RDKafkaApiKey, answer: RDKafkaRespErr) -> Result<Totals, EngineError> {
     let mut world = World::new();
-    // The first commit of records is that of the stop.
+    // The first commit of records is that of the stop, which begins before anything is answered.
     world.settings.commit_interval = DEADLINE;
-    let fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
-    world.destination.request_errors(RDKafkaApiKey::EndTxn, &[fenced]);
-    let ended = world.run(|| {
+    world.destination.broker_round_trip_time(1, Duration::from_millis(300)).unwrap();
+    world.destination.request_errors(request, &[answer]);
+    world.run(|| {
         world.produce(10);
         world.wait_for("record", || world.meters.snapshot().in_flight == 10);
         world.stop.request();
-    });
-    assert_eq!(ended.expect("a clean stop").copied, 0);
+    })
+}
+
+#[test]
+fn a_stop_leaves_to_others_what_they_have_fenced() {
+    use RDKafkaApiKey::{AddPartitionsToTxn, EndTxn};
+    let fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+    let being_fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN;
+    for (request, answer) in
+        [(AddPartitionsToTxn, fenced), (EndTxn, fenced), (EndTxn, being_fenced)]
+    {
+        let ended = stopped(request, answer);
+        let copied = ended.as_ref().map(|totals| totals.copied);
+        assert!(matches!(copied, Ok(0)), "{request:?} {answer:?}: {ended:?}");
+    }
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_TXN_STATE;
+    let ended = stopped(EndTxn, refused);
+    assert!(matches!(ended, Err(EngineError::Aborted { .. })), "{ended:?}");
 }
 
 #[test]
