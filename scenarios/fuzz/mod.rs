@@ -112,8 +112,8 @@ impl Fuzz {
     ) {
         let started = Instant::now();
         let jobs = self.jobs.unwrap_or(match self.stage.pool.backend() {
-            // Of two cores: more take each other's time, and a plan that lasts longer asks its brokers more often.
-            Backend::Embedded => 7,
+            // Of two cores: fewer leave half of them idle, and more ask their brokers in vain.
+            Backend::Embedded => 11,
             Backend::Containers => 3,
         });
         let slow = match self.stage.pool.backend() {
