@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// One try to become the only writer, or to end a transaction; both go on where they were when called again.
-const TRY: Duration = Duration::from_secs(1);
+pub(super) const TRY: Duration = Duration::from_secs(1);
 /// Pause before it is looked again whether something is told.
 const AGAIN: Duration = Duration::from_millis(20);
 /// So many events are served at once: an error may lie behind lines of the log.
@@ -326,7 +326,7 @@ fn is_of_fencing(code: RDKafkaErrorCode) -> bool {
 }
 
 /// A call that went on for too long, or that librdkafka says may be repeated.
-fn may_be_tried_again(error: &KafkaError) -> bool {
+pub(super) fn may_be_tried_again(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => {
             error.is_retriable() && !error.txn_requires_abort() && !error.is_fatal()

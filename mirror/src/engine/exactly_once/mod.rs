@@ -156,7 +156,9 @@ impl Stream<'_> {
         &self,
         partitions: &TopicPartitionList,
     ) -> Result<Option<Opened>, EngineError> {
-        let Some(lanes) = &self.lanes else { return Ok(Some(Opened::default())) };
+        let Some(lanes) = self.lanes.as_ref().filter(|_| partitions.count() > 0) else {
+            return Ok(Some(Opened::default()));
+        };
         let new = |element: &TopicPartitionListElem<'_>| {
             Lane::new(self, &lanes.origin, element.topic(), element.partition())
         };

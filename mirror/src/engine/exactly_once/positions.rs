@@ -57,6 +57,14 @@ impl Origin {
         format!("mirror/{}/{}/{topic}/{partition}", self.cluster, self.group)
     }
 
+    /// The partition whose position has this key, if it is one of this mirror's.
+    pub(super) fn partition_of(&self, key: &[u8]) -> Option<(String, i32)> {
+        let (topic, partition) = serde_json::from_slice(key)
+            .map(|Place { topic, partition }| (topic, partition))
+            .ok()?;
+        (self.key(&topic, partition).as_bytes() == key).then_some((topic, partition))
+    }
+
     /// The key of a partition's position.
     pub(super) fn key(&self, topic: &str, partition: i32) -> String {
         let key = Key { group: &self.group, cluster: &self.cluster, topic, partition };
@@ -69,6 +77,13 @@ struct Key<'k> {
     group: &'k str,
     cluster: &'k str,
     topic: &'k str,
+    partition: i32,
+}
+
+/// What of a key tells the partition.
+#[derive(Deserialize)]
+struct Place {
+    topic: String,
     partition: i32,
 }
 
@@ -214,6 +229,11 @@ mod tests {
             origin.key("t\"", 3),
             r#"{"group":"g","cluster":"c","topic":"t\"","partition":3}"#
         );
+        let found = origin.partition_of(origin.key("t\"", 3).as_bytes());
+        assert_eq!(found, Some(("t\"".to_owned(), 3)));
+        let other = Origin { cluster: "d".to_owned(), ..origin.clone() };
+        assert_eq!(origin.partition_of(other.key("t", 3).as_bytes()), None);
+        assert_eq!(origin.partition_of(b"no key of ours"), None);
         assert_eq!(origin.transactional_id("t", 3), "mirror/c/g/t/3");
         assert_eq!(origin.topic(), "__mirror_positions.g");
         let note = Note::parse("witness/1 16=2a");

@@ -1,6 +1,9 @@
 //! Reads how far each partition is copied, once nobody else can move that any more.
 //!
-//! Others may write to the topic, too; only records with the keys of our partitions are looked at. What does not
+//! Others may write to the topic, too; only records with the keys of our partitions are looked at. A transaction of
+//! another partition hides ours while it is open. A mirror that lives ends its own at once: the position is the last that it
+//! writes. One that died may be found out by nobody for as long as we wait, because its partition has been given to a member
+//! of the group that is dead as well, and the group waits for us to find that out. So we end what stays open. What does not
 //! answer is asked again for as long as it takes, but not if it refuses us, or if the topic is gone for good.
 
 use std::{
@@ -13,6 +16,8 @@ use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
+    message::DeliveryResult,
+    producer::{BaseProducer, Producer, ProducerContext},
     types::RDKafkaRespErr,
 };
 
@@ -23,6 +28,7 @@ use super::{
         client::{self, Quiet},
         lifeline::{self, Connected},
     },
+    lane,
     positions::{self, Origin, Stored},
 };
 
@@ -32,7 +38,7 @@ const QUESTION: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 /// How often it is looked whether the transactions of others have ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// After how long it is said what is waited for.
+/// After how long an open transaction is that of a dead mirror.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many events of a client are served at once: the error that tells why may lie behind lines of its log.
 const EVENTS: usize = 32;
@@ -66,7 +72,8 @@ pub(super) fn read(
     let uncommitted = reader("read_uncommitted")?;
     let Some(end) = end(&uncommitted, &topic, go_on)? else { return Ok(None) };
     let committed = reader("read_committed")?;
-    if !others_have_ended(&committed, &topic, end, go_on)? {
+    let others = Others { settings, origin, uncommitted };
+    if !others.have_ended(&committed, &topic, end, go_on)? {
         return Ok(None);
     }
     let mut start = TopicPartitionList::new();
@@ -110,27 +117,97 @@ fn note(
     Ok(())
 }
 
-/// Waits until everything below `end` is decided; readers of committed records see no further than the first
-/// record of a transaction that is open.
-fn others_have_ended(
-    reader: &BaseConsumer<Quiet>,
-    topic: &str,
-    expected: i64,
-    go_on: GoOn<'_>,
-) -> Result<bool, EngineError> {
-    let (since, mut said) = (Instant::now(), false);
-    loop {
-        let Some(stable) = end(reader, topic, go_on)? else { return Ok(false) };
-        if stable >= expected {
-            return Ok(true);
+/// One that sends nothing, but ends the transaction of who had its id.
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+/// Those whose transactions hide ours.
+struct Others<'s> {
+    settings: &'s Settings,
+    origin: &'s Origin,
+    /// Sees what is open.
+    uncommitted: BaseConsumer<Quiet>,
+}
+
+impl Others<'_> {
+    /// Waits until everything below `expected` is decided; readers of committed records see no further than the first
+    /// record of a transaction that is open.
+    fn have_ended(
+        &self,
+        reader: &BaseConsumer<Quiet>,
+        topic: &str,
+        expected: i64,
+        go_on: GoOn<'_>,
+    ) -> Result<bool, EngineError> {
+        let (since, mut ended) = (Instant::now(), None);
+        loop {
+            let Some(stable) = end(reader, topic, go_on)? else { return Ok(false) };
+            if stable >= expected {
+                return Ok(true);
+            }
+            // All that is open below `expected` has been for as long as we wait.
+            if since.elapsed() > PATIENCE && ended != Some(stable) {
+                ended = Some(stable);
+                self.end_at(topic, stable, go_on)?;
+            }
+            thread::sleep(LOOK);
         }
-        if !said && since.elapsed() > PATIENCE {
-            said = true;
-            tracing::warn!(
-                "waiting for another mirror's transaction to end, to read the positions"
-            );
+    }
+
+    /// Ends the transaction whose first record is there. Its owner, should it live after all, begins anew with it.
+    fn end_at(&self, topic: &str, offset: i64, go_on: GoOn<'_>) -> Result<(), EngineError> {
+        let Some((source, partition)) = self.partition_at(topic, offset, go_on)? else {
+            tracing::warn!("waiting for a transaction in {topic} that is not of this mirror");
+            return Ok(());
+        };
+        tracing::warn!(
+            "ending the transaction of {source} [{partition}], which a mirror that died left open"
+        );
+        let id = self.origin.transactional_id(&source, partition);
+        let connection = positions::connection(&self.settings.producers[0]);
+        let more = [("transactional.id", id.as_str())];
+        let quiet = Quiet::new("destination");
+        let file = &self.settings.producer_file;
+        let producer: BaseProducer<Quiet> = client::make(&connection, &more, file, quiet)?;
+        while go_on()? {
+            match producer.init_transactions(lane::TRY) {
+                Err(error) if lane::may_be_tried_again(&error) => {}
+                Err(error) => {
+                    tracing::warn!("it is not ended: {}", client::reason(&error));
+                    break;
+                }
+                Ok(()) => break,
+            }
         }
-        thread::sleep(LOOK);
+        Ok(())
+    }
+
+    /// The partition whose position is written there; `None` if it is none of ours, or it is time to stop.
+    fn partition_at(
+        &self,
+        topic: &str,
+        offset: i64,
+        go_on: GoOn<'_>,
+    ) -> Result<Option<(String, i32)>, EngineError> {
+        let mut place = TopicPartitionList::new();
+        let unreadable = |error| unreadable(topic, &error);
+        place.add_partition_offset(topic, 0, Offset::Offset(offset)).map_err(unreadable)?;
+        self.uncommitted.assign(&place).map_err(unreadable)?;
+        let mut missed = None;
+        while go_on()? {
+            match self.uncommitted.poll(LOOK) {
+                None => denial(&self.uncommitted)?,
+                Some(Ok(message)) => {
+                    return Ok(message.key().and_then(|key| self.origin.partition_of(key)));
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(error)) => not_told(&self.uncommitted, topic, &error, &mut missed)?,
+            }
+        }
+        Ok(None)
     }
 }
 
