@@ -6,14 +6,16 @@
 //! damaged value is still that record's copy.
 
 mod account;
+mod cleaned;
 mod count;
 pub(crate) mod explanation;
+mod forgotten;
 mod identity;
 mod position;
 pub(crate) mod timeline;
 
 use crate::{
-    contract::Contract,
+    contract::{Contract, Isolation},
     history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
     likeness::agreement,
 };
@@ -71,6 +73,12 @@ pub(crate) struct Correspondence {
 }
 
 impl Correspondence {
+    /// Takes a record of the destination for the copy of a source record that has none.
+    pub(crate) fn take_for(&mut self, copy: u32, source: u32) {
+        self.recognised[copy as usize] = Recognition::Copy(source);
+        self.first[source as usize] = copy;
+    }
+
     /// The source record that destination record `index` is a copy of.
     pub(crate) fn source_of(&self, index: u32) -> Option<u32> {
         match self.recognised[index as usize] {
@@ -191,8 +199,19 @@ fn recognise(
     let outcomes = outcomes(history, absent);
     let forgetful = forgetful_topics(history);
     let aborted = Aborted::of(history);
+    let gaps = history.gaps();
     let stranger = |index: usize| {
         let record = &history.destination[index];
+        let topic = record.at.topic as usize;
+        // Found by its content, it may as well be of a record that was committed and is forgotten.
+        let may_be_forgotten = forgetful[topic]
+            && history.topics[topic].compacted
+            && gaps[topic] > 0
+            && record.content.ids().next().is_none()
+            && contract.isolation == Isolation::ReadCommitted;
+        if may_be_forgotten {
+            return Recognition::Forgotten;
+        }
         if let Some(aborted) = aborted.find(contract, record.at.topic, &record.content) {
             return Recognition::Aborted(aborted);
         }

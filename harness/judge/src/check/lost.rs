@@ -23,7 +23,6 @@
 
 use super::{Check, Observation, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
-    correspondence::NONE,
     history::Completion,
     verdict::{Anomaly, Circumstance, Evidence, Finding},
 };
@@ -40,10 +39,7 @@ struct Lost<'s> {
 impl Check for Lost<'_> {
     fn step(&mut self, observation: Observation) {
         let Observation::Source(source) = observation else { return };
-        if self.scene.correspondence.first[source as usize] == NONE
-            && self.scene.history.is_final(self.scene.source(source))
-            && !self.scene.may_have_expired(source)
-        {
+        if self.scene.is_lost(source) {
             self.tally.add(self.scene.absence(source), source);
         }
     }

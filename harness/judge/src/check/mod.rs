@@ -9,8 +9,10 @@
 mod borrowed;
 mod commit_ahead;
 mod commit_behind;
+mod compaction;
 mod config_drift;
 mod corrupted;
+mod damaged;
 mod evidence;
 mod expired;
 mod leaked;

@@ -16,7 +16,7 @@
 //! key, and nothing about that between keys.
 //!
 //! Of equal records that nothing tells apart some may be known to come too late whichever they are (see `span`). They are judged
-//! before the first event alone.
+//! where they are known to be no repeats.
 //!
 //! ```text
 //! source       x x y             no ids: both x are equal
@@ -73,6 +73,7 @@ pub(super) fn check<'s>(scene: &'s Scene<'s>) -> Box<dyn Check + 's> {
         scene,
         furthest: HashMap::new(),
         calm: HashMap::new(),
+        closed: HashMap::new(),
         late: BTreeMap::new(),
     })
 }
@@ -81,8 +82,10 @@ struct Reordered<'s> {
     scene: &'s Scene<'s>,
     /// For each shard the latest source record with a first copy, and that copy.
     furthest: HashMap<(TopicPartition, TopicPartition, Order), (u32, u32)>,
-    /// The same before the first event, of equal records without order, too.
+    /// The same of equal records without order, too, where their copies are no repeats.
     calm: HashMap<(TopicPartition, TopicPartition, Order), (u32, u32)>,
+    /// The same of the last of equal records, at the last copy of all of them.
+    closed: HashMap<(TopicPartition, TopicPartition, Order), (u32, u32)>,
     /// For each source record that came too late: its copy, and the one that came too early.
     late: BTreeMap<u32, (u32, u32)>,
 }
@@ -99,7 +102,7 @@ impl Reordered<'_> {
         }
     }
 
-    /// Before the first event nothing can be a repeat: there a copy of equal records without order came too late if all that
+    /// Where nothing can be a repeat a copy of equal records without order came too late if all that
     /// it may be of come before all that another may be of.
     fn step_calm(&mut self, destination: u32, source: u32) {
         let scene = self.scene;
@@ -111,29 +114,59 @@ impl Reordered<'_> {
         else {
             return;
         };
+        let is_repeat = !scene.correspondence.unordered.contains(&source)
+            && (scene.may_be_repeat(destination, source)
+                || may_repeat_unseen(scene, destination, source));
         let (to, from) = (scene.destination(destination).at, scene.source(source).at);
         for order in scene.orders(source) {
             let furthest = self.calm.entry((to, from, order)).or_insert((earliest, destination));
-            if latest < furthest.0 {
-                self.late.insert(source, (destination, furthest.1));
-            } else if earliest > furthest.0 {
-                *furthest = (earliest, destination);
+            let closed = self.closed.get(&(to, from, order)).filter(|closed| latest < closed.0);
+            let early = if latest < furthest.0 { Some(&*furthest) } else { closed };
+            match early {
+                Some((_, early)) if !is_repeat => {
+                    self.late.insert(source, (destination, *early));
+                }
+                Some(_) => {}
+                None if earliest > furthest.0 => *furthest = (earliest, destination),
+                None => {}
             }
         }
     }
 
+    /// Behind the last copy of equal records without order, all in one partition, the last of them has been copied, whichever
+    /// its copy is.
+    fn close(&mut self, destination: u32) {
+        let scene = self.scene;
+        let Some(source) = scene.closed_by(destination) else { return };
+        let (to, from) = (scene.destination(destination).at, scene.source(source).at);
+        for order in scene.orders(source) {
+            let closed = self.closed.entry((to, from, order)).or_insert((source, destination));
+            *closed = (*closed).max((source, destination));
+        }
+    }
+
+    /// A record as far as it can be told from others: itself, or the number of its equals.
+    fn known(&self, source: u32) -> (bool, u32) {
+        let correspondence = &self.scene.correspondence;
+        match correspondence.equal.get(&source) {
+            Some(set) if correspondence.unordered.contains(&source) => (true, *set),
+            _ => (false, source),
+        }
+    }
+
     /// For each record that came too early: where its copies are.
-    fn replays(&self) -> HashMap<u32, Vec<u32>> {
-        let mut replays = HashMap::<u32, Vec<u32>>::new();
+    fn replays(&self) -> HashMap<(bool, u32), Vec<u32>> {
+        let mut replays = HashMap::<_, Vec<u32>>::new();
         for (_, early) in self.late.values() {
             if let Some(early) = self.scene.correspondence.source_of(*early) {
-                replays.entry(early).or_default();
+                replays.entry(self.known(early)).or_default();
             }
         }
         if !replays.is_empty() {
             for index in &self.scene.correspondence.time {
                 let source = self.scene.correspondence.source_of(*index);
-                if let Some(copies) = source.and_then(|source| replays.get_mut(&source)) {
+                let copies = source.and_then(|source| replays.get_mut(&self.known(source)));
+                if let Some(copies) = copies {
                     copies.push(*index);
                 }
             }
@@ -141,19 +174,31 @@ impl Reordered<'_> {
         replays
     }
 
+    /// Whether a copy may be a repeat; of equal records without order some are known not to be.
+    fn may_be_repeat(&self, copy: u32) -> bool {
+        let source = self.scene.correspondence.source_of(copy);
+        source.is_some_and(|source| {
+            let span = self.scene.span(copy, source);
+            !self.scene.correspondence.unordered.contains(&source)
+                || span.is_none_or(|span| !span.is_calm)
+        })
+    }
+
     /// Whether the record that came too early was copied again behind the one that came too late, or may be yet.
     fn is_made_good(
         &self,
-        replays: &HashMap<u32, Vec<u32>>,
+        replays: &HashMap<(bool, u32), Vec<u32>>,
         source: u32,
         late: u32,
         early: u32,
     ) -> bool {
         let (late, early_copy) = (self.scene.destination(late), self.scene.destination(early));
         let early = self.scene.correspondence.source_of(early);
-        let copies = early.and_then(|early| replays.get(&early));
+        let copies = early.and_then(|early| replays.get(&self.known(early)));
         let is_there = copies.is_some_and(|copies| {
-            copies.iter().map(|copy| self.scene.destination(*copy)).any(|copy| {
+            let mut copies = copies.iter().filter(|copy| self.may_be_repeat(**copy));
+            copies.any(|copy| {
+                let copy = self.scene.destination(*copy);
                 let epochs = (self.scene.epoch(copy), self.scene.epoch(late));
                 let behind = copy.at != late.at || copy.offset > late.offset;
                 behind && epochs.0 >= epochs.1 && epochs.1 > 0
@@ -190,10 +235,12 @@ impl Check for Reordered<'_> {
         let Observation::Copy { destination, source, first } = observation else { return };
         if !first {
             self.excuse(destination, source);
+            self.close(destination);
             return;
         }
         let scene = self.scene;
         self.step_calm(destination, source);
+        self.close(destination);
         if scene.correspondence.unordered.contains(&source) {
             return;
         }

@@ -1,18 +1,22 @@
 //! What every checker looks at: the history, the correspondence, and a few questions about both
 //! that more than one checker asks.
 
-use super::span::{Span, Spans};
+use super::{
+    compaction::{ends, erased, forgotten},
+    damaged::damaged,
+    span::{Span, Spans},
+};
 use crate::{
-    contract::{Contract, Isolation, OrderScope, Partitioning, Start},
+    contract::{Contract, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        Completeness, DestinationBounds, DestinationOffset, DestinationRecord, History, Outcome,
-        Payload, SourceRecord, TopicPartition,
+        DestinationBounds, DestinationOffset, DestinationRecord, History, SourceRecord, TopicIndex,
+        TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An order that a source record belongs to within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,11 +33,13 @@ pub(crate) struct Scene<'h> {
     pub(crate) contract: &'h Contract,
     pub(crate) correspondence: Correspondence,
     /// On compacted topics: the last record of each source partition and key.
-    last_of_key: HashMap<(TopicPartition, u32), u32>,
+    pub(super) last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
-    copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
+    pub(super) copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
+    /// On compacted topics: the last record of each key in each destination partition.
+    pub(super) ends: HashMap<u32, BTreeMap<u32, u32>>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
-    forgotten: HashSet<u32>,
+    pub(super) forgotten: HashSet<u32>,
     /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
     /// which partition.
     pub(crate) erased: HashSet<u32>,
@@ -44,7 +50,23 @@ pub(crate) struct Scene<'h> {
 
 impl<'h> Scene<'h> {
     pub(crate) fn of(history: &'h History, contract: &'h Contract) -> Scene<'h> {
-        let correspondence = correspond(history, contract);
+        let scene = Scene::with(history, contract, correspond(history, contract));
+        let damaged = damaged(&scene);
+        if damaged.is_empty() {
+            return scene;
+        }
+        let mut correspondence = scene.correspondence;
+        for (copy, source) in damaged {
+            correspondence.take_for(copy, source);
+        }
+        Scene::with(history, contract, correspondence)
+    }
+
+    fn with(
+        history: &'h History,
+        contract: &'h Contract,
+        correspondence: Correspondence,
+    ) -> Scene<'h> {
         let (mut last_of_key, mut copied_from) =
             (HashMap::new(), HashMap::<u32, BTreeMap<_, _>>::new());
         for (index, record) in history.source.iter().enumerate() {
@@ -59,6 +81,7 @@ impl<'h> Scene<'h> {
                 }
             }
         }
+        let ends = ends(history, &correspondence);
         let forgotten = forgotten(history, contract, &correspondence);
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
@@ -70,6 +93,7 @@ impl<'h> Scene<'h> {
             correspondence,
             last_of_key,
             copied_from,
+            ends,
             forgotten,
             erased,
             expired,
@@ -93,6 +117,17 @@ impl<'h> Scene<'h> {
     /// Which source records a copy may be of that was taken for one of `source`; `None` if those lie in several partitions.
     pub(super) fn span(&self, copy: u32, source: u32) -> Option<Span> {
         self.spans.of_copy(self.history, &self.correspondence, copy, source)
+    }
+
+    /// Whether the source may have forgotten records of a topic.
+    pub(super) fn may_have_forgotten(&self, topic: TopicIndex) -> bool {
+        self.spans.may_have_forgotten(topic)
+    }
+
+    /// The last of a set of equal records, which must have a copy, if all copies of the set lie in one partition up to this
+    /// one.
+    pub(super) fn closed_by(&self, copy: u32) -> Option<u32> {
+        self.spans.closed_by(copy)
     }
 
     /// On compacted topics: the last record of a key in a source partition.
@@ -153,38 +188,18 @@ impl<'h> Scene<'h> {
         }
     }
 
+    /// Whether a source record has no copy, and can no longer have one.
+    pub(super) fn is_lost(&self, source: u32) -> bool {
+        self.correspondence.first[source as usize] == NONE
+            && self.history.is_final(self.source(source))
+            && !self.may_have_expired(source)
+    }
+
     /// Whether nothing excuses the absence of a source record, were it absent.
     pub(crate) fn had_to_arrive(&self, source: u32) -> bool {
         match self.absence(source) {
             Circumstance::BeforeReadiness => self.contract.start == Start::Earliest,
             absence => absence == Circumstance::Plain,
-        }
-    }
-
-    /// On a compacted topic: a later record of its key lies in its partition, or the destination
-    /// has a copy of its key from another source partition, be it of a record that the source has
-    /// forgotten since (between those there is no order, and the destination's compaction keeps
-    /// whichever came last), or that may be of another partition, or the latest copy has its value. A last
-    /// tombstone is superseded as well if the destination has no record of its key: compaction removes
-    /// tombstones in the end, and "no record" says the same to every reader.
-    pub(crate) fn is_superseded(&self, source: u32) -> bool {
-        let record = self.source(source);
-        if !self.history.topics[record.at.topic as usize].compacted {
-            return false;
-        }
-        let Some(key) = self.key(source) else { return false };
-        let is_missing = self.correspondence.first[source as usize] == NONE;
-        if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source)
-            || (is_missing && (self.forgotten.contains(&key) || self.erased.contains(&key)))
-        {
-            return true;
-        }
-        match self.copied_from.get(&key) {
-            Some(latest) => latest.iter().any(|(at, latest)| {
-                let same = self.source(*latest).content.value() == record.content.value();
-                *at != record.at || (*latest != source && same)
-            }),
-            None => record.content.value() == Payload::Null,
         }
     }
 
@@ -235,7 +250,7 @@ impl<'h> Scene<'h> {
 
     /// The destination partitions in which some copy of a record may lie by contract; `None` if in
     /// any.
-    fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
+    pub(super) fn places(&self, record: &SourceRecord) -> Option<Vec<u32>> {
         let topic = &self.history.topics[record.at.topic as usize];
         self.places_by(record, &topic.destination_partitions)
     }
@@ -297,83 +312,4 @@ impl<'h> Scene<'h> {
     pub(crate) fn recognised(&self, destination: u32) -> Recognition {
         self.correspondence.recognised[destination as usize]
     }
-}
-
-/// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older
-/// than what the source holds of the key: it was aborted, or may have been, or the key lies in several partitions. In the
-/// latter case the source has forgotten it for a newer one of its partition, which has a copy behind it once the run has ended.
-fn forgotten(
-    history: &History,
-    contract: &Contract,
-    correspondence: &Correspondence,
-) -> HashSet<u32> {
-    let reads_all = contract.isolation == Isolation::ReadUncommitted;
-    let is_aborted = |recognition: &Recognition| match recognition {
-        Recognition::Absent(Outcome::Failed) => reads_all.then_some(true),
-        Recognition::Forgotten | Recognition::Absent(Outcome::Indeterminate) => Some(reads_all),
-        Recognition::Absent(Outcome::Acknowledged) => Some(false),
-        Recognition::Prefilled
-        | Recognition::Unselected
-        | Recognition::Copy(_)
-        | Recognition::Aborted(_)
-        | Recognition::Stranger => None,
-    };
-    // For each key: its number, where it lies on the source, and whether the forgotten record was aborted.
-    let mut homes = HashMap::<_, (u32, BTreeSet<_>, bool)>::new();
-    for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
-        let key = record.content.key().map(|key| (record.at.topic, key));
-        if let (Some(key), Some(is_aborted)) = (key, is_aborted(recognition)) {
-            homes.entry(key).or_insert((NONE, BTreeSet::new(), false)).2 |= is_aborted;
-        }
-    }
-    for (record, number) in history.source.iter().zip(&correspondence.keys) {
-        let key = record.content.key().map(|key| (record.at.topic, key));
-        if let Some(home) = key.and_then(|key| homes.get_mut(&key)) {
-            home.0 = *number;
-            home.1.insert(record.at);
-        }
-    }
-    let may_be_superseded = history.completeness() != Completeness::Final;
-    let younger = homes
-        .into_values()
-        .filter(|(_, at, is_aborted)| *is_aborted || (may_be_superseded && at.len() > 1));
-    younger.map(|(number, ..)| number).collect()
-}
-
-/// Numbers of the keys whose last record in a destination partition is a tombstone that the source has forgotten. All that
-/// a partition of a compacted source held of a key is gone with its last tombstone: it may have been another partition
-/// than those that still hold the key. Where partition numbers are kept, and where what is held ends with another
-/// tombstone, nothing is in question.
-fn erased(
-    history: &History,
-    contract: &Contract,
-    correspondence: &Correspondence,
-    last_of_key: &HashMap<(TopicPartition, u32), u32>,
-) -> HashSet<u32> {
-    let is_in_question = |at: &TopicPartition| {
-        let topic = &history.topics[at.topic as usize];
-        topic.compacted
-            && topic.source_partitions.iter().any(|count| *count > 1)
-            && contract.partitioning != Partitioning::Preserve
-    };
-    let mut ends = HashMap::new();
-    for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
-        if let Some(key) = record.content.key().filter(|_| is_in_question(&record.at)) {
-            let is_forgotten = matches!(
-                recognition,
-                Recognition::Forgotten | Recognition::Absent(Outcome::Acknowledged)
-            );
-            let is_erased = is_forgotten && record.content.value() == Payload::Null;
-            ends.insert((record.at, key), is_erased);
-        }
-    }
-    ends.retain(|_, is_erased| *is_erased);
-    let ends: HashSet<_> = ends.into_keys().map(|(at, key)| (at.topic, key)).collect();
-    let is_held = |source: u32| {
-        let SourceRecord { at, content, .. } = &history.source[source as usize];
-        let is_end = |key| ends.contains(&(at.topic, key));
-        content.value() != Payload::Null && content.key().is_some_and(is_end)
-    };
-    let held = last_of_key.iter().filter(|(_, source)| is_held(**source));
-    held.map(|((_, number), _)| *number).collect()
 }

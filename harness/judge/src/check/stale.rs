@@ -46,7 +46,7 @@
 use super::{Check, Observation, evidence::in_sequence, scene::Scene, tally::Tally};
 use crate::{
     contract::Isolation,
-    correspondence::Recognition,
+    correspondence::{NONE, Recognition},
     history::{
         Completeness, DestinationRecord, Outcome, Payload, SourceRecord, TopicIndex, TopicPartition,
     },
@@ -159,7 +159,8 @@ impl Stale<'_> {
     fn judge(&self, key: u32, shard: &Shard) -> Option<(u32, Circumstance)> {
         let (scene, (last, copy)) = (self.scene, shard.last);
         let from = scene.source(last).at;
-        let latest = if shard.is_vague { self.newest(from, key, copy) } else { shard.latest }?;
+        let latest = if shard.is_vague { None } else { shard.latest };
+        let latest = latest.max(self.newest(from, key, copy))?;
         let (old, new) = (scene.source(last), scene.source(latest));
         if last >= latest || old.content.value() == new.content.value() {
             return None;
@@ -187,7 +188,10 @@ impl Stale<'_> {
         if epoch > 0 && elsewhere.is_some_and(|copies| copies.iter().any(again)) {
             return None;
         }
-        if scene.may_have_been_replayed(latest, record) {
+        let end = scene.last_of_key(from, key).unwrap_or(latest);
+        if scene.may_have_been_replayed(latest, record)
+            || (epoch > 0 && scene.may_have_been_erased(end, record))
+        {
             return None;
         }
         Some((latest, self.author(record)))
@@ -197,17 +201,24 @@ impl Stale<'_> {
     /// be of a record which the source has forgotten. Of tombstones nothing is certain, they are removed, too; nor where
     /// what was forgotten may have lain in another partition.
     fn newest(&self, from: TopicPartition, key: u32, copy: u32) -> Option<u32> {
+        let partitions = &self.scene.history.topics[from.topic as usize].source_partitions;
+        let is_one = partitions.iter().all(|count| *count <= 1);
+        if is_one { self.certain_last(from, key, copy) } else { None }
+    }
+
+    /// The same, if what was forgotten lay in the same partition.
+    fn certain_last(&self, from: TopicPartition, key: u32, copy: u32) -> Option<u32> {
         let scene = self.scene;
         let newest = scene.last_of_key(from, key)?;
         let content = &scene.source(newest).content;
-        let partitions = &scene.history.topics[from.topic as usize].source_partitions;
-        if content.value() == Payload::Null || partitions.iter().any(|count| *count > 1) {
+        if content.value() == Payload::Null {
             return None;
         }
         self.homes.get(&(from.topic, content.key()?))?;
         let places = self.place_of.get_or_init(|| place_of_content(scene));
         let place = places.get(&(from.topic, content.digest())).copied().flatten();
         let is_certain = place == Some(scene.destination(copy).at)
+            && scene.correspondence.first[newest as usize] != NONE
             && !scene.may_have_expired(newest)
             && scene.history.completeness() == Completeness::Final;
         is_certain.then_some(newest)
@@ -232,8 +243,21 @@ impl Stale<'_> {
         let excused = epoch > 0
             && (replayed || self.scene.history.completeness() == Completeness::Unknown)
             || self.scene.may_have_been_replayed(tail.latest, record);
-        let same = record.content.value() == self.scene.source(tail.latest).content.value();
+        // One that the source holds as well, and that is not older, may be what was copied.
+        let from = self.scene.source(tail.latest).at;
+        let held = self.last_of.get_or_init(|| last_of_content(self.scene));
+        let held = held.get(&(from, record.content.digest()));
+        let same = record.content.value() == self.scene.source(tail.latest).content.value()
+            || held.is_some_and(|held| *held >= tail.latest);
+        // What is held may be yet to come, or lie elsewhere, and what was copied be one of its equals that is forgotten.
+        let is_elsewhere = || {
+            self.scene.may_be_spread(tail.latest) && self.certain_last(from, key, copy).is_none()
+        };
+        let is_vague = self.scene.source(tail.latest).content.ids().next().is_none()
+            && self.scene.may_have_forgotten(record.at.topic)
+            && (self.scene.history.completeness() != Completeness::Final || is_elsewhere());
         let excused = excused
+            || is_vague
             || (record.content.value() == Payload::Null && self.scene.erased.contains(&key));
         (!excused && !same).then(|| (copy, tail.latest, self.author(record)))
     }

@@ -15,6 +15,27 @@ pub(super) fn count(
     timeline: &Timeline,
 ) -> Vec<u32> {
     let latest = members[members.len() - 1];
+    let explained = explained(history, members, further, timeline).into_iter();
+    explained.map(|source| source.unwrap_or(latest)).collect()
+}
+
+/// How many of the further copies no event explains.
+pub(super) fn unexplained(
+    history: &History,
+    members: &[u32],
+    further: &[u32],
+    timeline: &Timeline,
+) -> usize {
+    let explained = explained(history, members, further, timeline);
+    explained.iter().filter(|source| source.is_none()).count()
+}
+
+fn explained(
+    history: &History,
+    members: &[u32],
+    further: &[u32],
+    timeline: &Timeline,
+) -> Vec<Option<u32>> {
     let is_open = |event: &Event, member: &u32| {
         let source = &history.source[*member as usize];
         event.committed.get(&source.at).is_none_or(|at| source.offset >= *at)
@@ -43,7 +64,7 @@ pub(super) fn count(
             next.map(|next| members[next])
         });
         let retried = || retried[..begun].iter().copied().flatten().next();
-        once.or_else(retried).unwrap_or(latest)
+        once.or_else(retried)
     };
     further.iter().map(&mut source_of).collect()
 }

@@ -10,9 +10,11 @@
 //! subject change, is of those alone.
 
 use crate::{
-    contract::Contract,
-    history::{Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex},
-    likeness::{agreement, likeness, timeless_likeness},
+    contract::{Contract, Partitioning},
+    history::{
+        Content, DestinationRecord, History, RecordId, SourceRecord, TopicIndex, TopicPartition,
+    },
+    likeness::{agreement, is_like, likeness, timeless_likeness},
 };
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -85,6 +87,7 @@ pub(super) fn group(
         }
     }
     grouping.by_likeness(history, contract, &mut of_destination);
+    grouping.leave_unlike(history, contract, &mut of_destination);
     let aborted = aborted_on_source(history);
     let absent = grouping.absent(history, &aborted);
     let produced = absent_ids(history, &absent);
@@ -98,6 +101,11 @@ pub(super) fn group(
     }
     let (starts, members) = collect(grouping.pairs, grouping.groups);
     Groups { starts, members, of_destination, aborted, absent }
+}
+
+/// Whether compaction may have removed a record of which nothing but its content is known.
+pub(super) fn is_forgettable(content: &Content) -> bool {
+    content.key().is_some() && content.ids().next().is_none()
 }
 
 /// What a source record goes by.
@@ -243,6 +251,59 @@ impl Grouping {
                 *group = number.or_else(timeless).unwrap_or(*group);
             }
         }
+    }
+
+    /// A record without an id that is like none of those of its content may be of one that the source has forgotten, where it
+    /// may have forgotten any. So may one of other partitions than its own, where partition numbers are kept.
+    fn leave_unlike(&self, history: &History, contract: &Contract, of_destination: &mut [u32]) {
+        let (gaps, gaps_of) = (history.gaps(), history.gaps_of_partitions());
+        let may_forget = |topic: usize| gaps[topic] > 0 && history.topics[topic].compacted;
+        if !(0..history.topics.len()).any(may_forget) {
+            return;
+        }
+        let (mut members, mut is_of_one) = (HashMap::<u32, Vec<u32>>::new(), HashMap::new());
+        let alike = |(group, _): &&(u32, u32)| *group >= self.first.len() as u32;
+        for (group, source) in self.pairs.iter().filter(alike) {
+            members.entry(*group).or_default().push(*source);
+        }
+        let preserves = contract.partitioning == Partitioning::Preserve;
+        let is_of = |group: u32, copy: &DestinationRecord| {
+            let is_of = |source: &u32| {
+                let original = &history.source[*source as usize];
+                let is_there = !preserves || original.at == copy.at;
+                is_there && is_like(&original.content, &copy.content, contract)
+            };
+            match members.get(&group) {
+                Some(members) => members.iter().any(is_of),
+                // It is like none of those, or they are all the same.
+                None => {
+                    let first = &history.source[self.first[group as usize] as usize].content;
+                    !self.motley.contains(&group) && is_like(first, &copy.content, contract)
+                }
+            }
+        };
+        let homes = if preserves { self.homes(history) } else { HashSet::new() };
+        for (group, record) in of_destination.iter_mut().zip(&history.destination) {
+            let content = &record.content;
+            if *group == NONE || !may_forget(record.at.topic as usize) || !is_forgettable(content) {
+                continue;
+            }
+            let is_at_home = !preserves
+                || gaps_of.get(&record.at).is_none_or(|gaps| *gaps == 0)
+                || homes.contains(&(*group, record.at));
+            let place = if preserves { Some(record.at) } else { None };
+            let headers = content.headers().collect::<Vec<_>>();
+            let look = (*group, place, headers, content.timestamp());
+            if !is_at_home || !*is_of_one.entry(look).or_insert_with(|| is_of(*group, record)) {
+                *group = NONE;
+            }
+        }
+    }
+
+    /// In which source partitions each group has members.
+    fn homes(&self, history: &History) -> HashSet<(u32, TopicPartition)> {
+        let home = |(group, source): &(u32, u32)| (*group, history.source[*source as usize].at);
+        self.pairs.iter().map(home).collect()
     }
 
     /// Looks up records without a known id among all that have their content. These groups come on

@@ -14,7 +14,9 @@
 use super::{
     NONE,
     account::{Equals, Lane, account},
+    cleaned::{self, Holes, holes},
     count::count,
+    forgotten::Cleaned,
     identity::Groups,
     timeline::Timeline,
 };
@@ -25,7 +27,7 @@ use crate::{
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A source partition, and the number of a key or of nothing.
-type LaneId = (TopicPartition, u32);
+pub(super) type LaneId = (TopicPartition, u32);
 
 /// The lane of a source record: records that come to one destination partition in order, apart from
 /// those that go to others. `None` where nobody knows where they go.
@@ -61,6 +63,7 @@ pub(super) fn resolve(
         history,
         groups,
         contract,
+        cleaned: Cleaned::of(history, keys),
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
     };
@@ -83,7 +86,9 @@ pub(super) fn resolve(
     let vague: HashSet<LaneId> =
         vague.flat_map(|copies| members(copies)).filter_map(|source| lane(*source)).collect();
     let told = |copies: &Vec<u32>| lane(members(copies)[0]).filter(|lane| !vague.contains(lane));
-    let lanes: HashSet<LaneId> = equals.values().filter_map(told).collect();
+    let mut lanes: HashSet<LaneId> = equals.values().filter_map(told).collect();
+    let disordered = resolver.disordered(time, lane).into_iter().map(|(lane, _)| lane);
+    lanes.extend(disordered.filter(|lane| !vague.contains(lane)));
     let mut counted: Vec<_> =
         equals.into_values().filter(|copies| told(copies).is_none()).collect();
     // Those that can be of few records come first: there may be others that can be of more.
@@ -97,6 +102,17 @@ pub(super) fn resolve(
         unordered.extend(members);
         resolver.by_count(members, &copies, timeline);
     }
+    let is_told = |source| lane(source).is_some_and(|lane| !vague.contains(&lane));
+    resolver.forget_repeats(time, timeline, is_told);
+    resolver.forget_disordered(time, |source| {
+        let at = history.source[source as usize].at;
+        let number = match contract.order {
+            OrderScope::Partition => 0,
+            OrderScope::Key => keys[source as usize],
+        };
+        let is_sole = !unordered.contains(&source) && !is_told(source);
+        (is_sole && number != NONE).then_some((at, number))
+    });
     Resolved { copy_of: resolver.copy_of, equal, unordered }
 }
 
@@ -130,11 +146,12 @@ fn number<'g>(sets: impl Iterator<Item = &'g [u32]>) -> HashMap<u32, u32> {
     numbers
 }
 
-struct Resolver<'h> {
-    history: &'h History,
-    groups: &'h Groups,
-    contract: &'h Contract,
-    copy_of: Vec<u32>,
+pub(super) struct Resolver<'h> {
+    pub(super) history: &'h History,
+    pub(super) groups: &'h Groups,
+    pub(super) contract: &'h Contract,
+    pub(super) cleaned: Cleaned,
+    pub(super) copy_of: Vec<u32>,
     used: Vec<bool>,
 }
 
@@ -162,25 +179,39 @@ impl<'h> Resolver<'h> {
                 originals.entry(lane).or_default().push(source);
             }
         }
-        for (lane, copies) in copies {
-            let originals = &originals[&lane];
+        let mut holes_of = HashMap::<TopicPartition, Holes>::new();
+        for ((from, number), copies) in copies {
+            let originals = &originals[&(from, number)];
+            let is_compacted = self.history.topics[from.topic as usize].compacted;
             for (at, copies) in copies {
                 let lane = Lane { originals, copies: &copies, at };
                 let equals = |copy| Equals { group: self.group(copy), members: self.members(copy) };
-                for (copy, source) in account(self.history, lane, equals) {
-                    self.assign(copy, source);
+                let cleaned = is_compacted.then(|| {
+                    let holes = holes_of.entry(from).or_insert_with(|| holes(self.history, from));
+                    let elsewhere = self.forgotten_elsewhere(from);
+                    cleaned::account(self.history, self.contract, lane, holes, elsewhere, equals)
+                });
+                let found = cleaned.flatten().unwrap_or_else(|| {
+                    let whole = account(self.history, lane, equals).into_iter();
+                    whole.map(|(copy, source)| (copy, Some(source))).collect()
+                });
+                for (copy, source) in found {
+                    match source {
+                        Some(source) => self.assign(copy, source),
+                        None => self.copy_of[copy as usize] = NONE,
+                    }
                 }
             }
         }
     }
 
-    fn group(&self, index: u32) -> u32 {
+    pub(super) fn group(&self, index: u32) -> u32 {
         self.groups.of_destination[index as usize]
     }
 
     /// The source records that a destination record may be a copy of. Where partition numbers are
     /// kept, those of its own partition come first.
-    fn members(&self, index: u32) -> &'h [u32] {
+    pub(super) fn members(&self, index: u32) -> &'h [u32] {
         let members = self.groups.members(self.group(index));
         if self.contract.partitioning != Partitioning::Preserve {
             return members;
@@ -220,11 +251,16 @@ impl<'h> Resolver<'h> {
 
     /// Equal records without order: which is which cannot be told, only how many there are.
     fn by_count(&mut self, members: &[u32], copies: &[u32], timeline: &Timeline) {
+        let forgotten = self.forgotten(members, copies, timeline);
+        let copies: Vec<u32> =
+            copies.iter().copied().filter(|copy| !forgotten.contains(copy)).collect();
+        let copies = &copies[..];
         let unused = members.iter().copied().filter(|member| !self.used[*member as usize]);
         let (optional, required): (Vec<_>, Vec<_>) =
             unused.partition(|member| self.may_be_absent(*member));
         let (ahead, mut unused): (Vec<_>, Vec<_>) =
             required.into_iter().partition(|member| self.may_be_ahead(*member));
+        self.put_last_first(&mut unused, copies);
         unused.extend(ahead);
         unused.extend(optional.into_iter().rev());
         for (copy, source) in copies.iter().zip(&unused) {

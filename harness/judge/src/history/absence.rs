@@ -1,7 +1,8 @@
 //! What a history lets one say about a record of the source that has no copy: whether it can still come, and
 //! what its place excuses.
 
-use super::{Completion, History, SourceOffset, SourceRecord, TopicPartition};
+use super::{Completion, History, SourceBounds, SourceOffset, SourceRecord, TopicPartition};
+use std::collections::BTreeMap;
 
 /// How far the history can tell that something is absent for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,5 +58,36 @@ impl History {
     pub(crate) fn is_before_readiness(&self, at: TopicPartition, offset: SourceOffset) -> bool {
         let ready = self.ready.as_ref().and_then(|ready| ready.get(&at));
         ready.is_some_and(|ready| offset < *ready)
+    }
+
+    /// How many offsets of each source partition up to the cut show nothing, not even what was aborted: so many records it may have forgotten at most.
+    /// Nobody knows how many where some have expired: any number.
+    pub(crate) fn gaps_of_partitions(&self) -> BTreeMap<TopicPartition, u64> {
+        let gap = |(at, bounds): (&TopicPartition, &SourceBounds)| {
+            let length = (bounds.cut.0 - bounds.low.0).max(0) as u64;
+            (*at, if bounds.low > bounds.baseline { u64::MAX } else { length })
+        };
+        let mut gaps: BTreeMap<_, _> = self.source_bounds.iter().map(gap).collect();
+        let is_held = |aborted: &SourceRecord| {
+            let place = (aborted.at, aborted.offset);
+            self.source.binary_search_by_key(&place, |record| (record.at, record.offset)).is_ok()
+        };
+        let aborted = self.aborted.iter().filter(|aborted| !is_held(aborted));
+        for record in self.source.iter().chain(aborted).filter(|record| self.is_below_cut(record)) {
+            if let Some(gap) = gaps.get_mut(&record.at).filter(|gap| **gap < u64::MAX) {
+                *gap = gap.saturating_sub(1);
+            }
+        }
+        gaps
+    }
+
+    /// The same for each topic.
+    pub(crate) fn gaps(&self) -> Vec<u64> {
+        let mut gaps = vec![0_u64; self.topics.len()];
+        for (at, gap) in self.gaps_of_partitions() {
+            let gaps = &mut gaps[at.topic as usize];
+            *gaps = gaps.saturating_add(gap);
+        }
+        gaps
     }
 }

@@ -1,0 +1,231 @@
+//! Which of several equal source records a copy is of, on a compacted topic, where their order tells it.
+//!
+//! Compaction leaves holes on both sides. Any copy of a superseded record may be gone, so the first copies of a lane are some of
+//! its records, in order, up to the last. Told from the end, each copy is of the latest record that it can be of:
+//!
+//! ```text
+//! source       x y x
+//! destination    y x             the x is the third record, which had to stay; not the first, come late
+//! ```
+//!
+//! Behind an event the lane may have begun again, so what lies behind is told from the end once more. And where an offset of the
+//! source shows nothing, there may have been a record that a copy without an id is of:
+//!
+//! ```text
+//! source       . x y
+//! destination  y x y             the first y is of a record that the source has forgotten
+//! ```
+//!
+//! What does not come out lawful in one of these ways is left to `account`.
+
+use super::{
+    account::{Equals, Lane},
+    explanation::Explanations,
+    identity::is_forgettable,
+};
+use crate::{
+    contract::Contract,
+    history::{Event, EventKind, History, TopicPartition},
+    likeness::is_like,
+};
+use std::collections::HashMap;
+
+/// The offsets of a source partition that show nothing: where each stretch of them begins, and where it ends.
+pub(super) type Holes = Vec<(i64, i64)>;
+
+/// The holes of a source partition.
+pub(super) fn holes(history: &History, at: TopicPartition) -> Holes {
+    let mut next = history.source_bounds.get(&at).map_or(0, |bounds| bounds.low.0);
+    let begin = history.source.partition_point(|record| record.at < at);
+    let mut holes = Holes::new();
+    for record in history.source[begin..].iter().take_while(|record| record.at == at) {
+        if record.offset.0 > next {
+            holes.push((next, record.offset.0));
+        }
+        next = record.offset.0 + 1;
+    }
+    holes
+}
+
+/// What is tried.
+#[derive(Clone, Copy)]
+struct Way {
+    forgets: Forgets,
+    begins: Begins,
+}
+
+/// Where the lane begins again behind an event, told from the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// Where there is no record left that goes before.
+    Late,
+    /// At a record that no event explains.
+    Early,
+    /// Where the event began.
+    AtTheEvent,
+}
+
+/// Whether copies may be of records that the source has forgotten.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Forgets {
+    Nothing,
+    /// If there is no other.
+    AtNeed,
+    /// If there is no other, unless the lane begins again.
+    Before,
+    /// Wherever that leaves more records for what lies before.
+    Freely,
+}
+
+/// What a copy is of.
+#[derive(Clone, Copy)]
+enum Was {
+    /// A record that the source holds, and its offset.
+    Held(u32, i64),
+    /// One that it has forgotten, at this offset.
+    Forgotten(i64),
+    /// One that another partition has forgotten.
+    ForgottenElsewhere,
+}
+
+/// A copy, and the source record that it is a copy of; `None` for one that the source has forgotten.
+type Account = Vec<(u32, Option<u32>)>;
+
+/// A lawful account of a lane, if one is found. `elsewhere`: how many records other partitions of the source may have forgotten,
+/// between which and the lane's there is no order.
+pub(super) fn account<'g>(
+    history: &History,
+    contract: &Contract,
+    lane: Lane<'_>,
+    holes: &Holes,
+    elsewhere: u64,
+    equals: impl Fn(u32) -> Equals<'g>,
+) -> Option<Account> {
+    let forgets = [Forgets::Nothing, Forgets::AtNeed, Forgets::Before, Forgets::Freely];
+    let forgets = forgets.into_iter().take(if holes.is_empty() && elsewhere == 0 { 1 } else { 4 });
+    let begins = [Begins::Late, Begins::Early, Begins::AtTheEvent];
+    let begins = &begins[..if history.events.is_empty() { 1 } else { 3 }];
+    let mut ways = forgets
+        .flat_map(|forgets| begins.iter().map(move |begins| Way { forgets, begins: *begins }));
+    ways.find_map(|way| {
+        let account = from_the_end(history, contract, lane, holes, elsewhere, way, &equals)?;
+        is_lawful(history, lane, &account, &equals).then_some(account)
+    })
+}
+
+fn from_the_end<'g>(
+    history: &History,
+    contract: &Contract,
+    lane: Lane<'_>,
+    holes: &Holes,
+    mut left_elsewhere: u64,
+    way: Way,
+    equals: impl Fn(u32) -> Equals<'g>,
+) -> Option<Account> {
+    let offset = |source: u32| history.source[source as usize].offset.0;
+    let end = offset(*lane.originals.last()?) + 1;
+    let mut account = Account::with_capacity(lane.copies.len());
+    let repeats = history.events.iter().any(|event| event.kind == EventKind::ProduceFault);
+    let mut begins_left = if repeats { usize::MAX } else { history.events.len() };
+    let (mut bound, mut may_begin) = (end, false);
+    for copy in lane.copies.iter().rev() {
+        let members = equals(*copy).members;
+        let record = &history.destination[*copy as usize];
+        let latest = |bound: i64| {
+            let before = &members[..members.partition_point(|member| offset(*member) < bound)];
+            let is_here = |member: &&u32| lane.originals.binary_search(member).is_ok();
+            let is_like = |member: &&u32| {
+                is_like(&history.source[**member as usize].content, &record.content, contract)
+            };
+            let mut here = before.iter().rev().filter(is_here);
+            here.clone().find(is_like).or_else(|| here.next()).copied()
+        };
+        let may_be_forgotten = is_forgettable(&record.content) && way.forgets != Forgets::Nothing;
+        let hole = holes[..holes.partition_point(|(begin, _)| *begin < bound)].last();
+        let hole = hole.map(|(_, hole)| Was::Forgotten((*hole).min(bound) - 1));
+        let elsewhere = (left_elsewhere > 0).then_some(Was::ForgottenElsewhere);
+        let is_open = |source: u32| {
+            let original = &history.source[source as usize];
+            history.events.iter().any(|event| event.explains(record, original))
+        };
+        let had_begun = history.events.iter().any(|event| event.precedes(record));
+        let again = || if may_begin && begins_left > 0 { latest(end) } else { None };
+        let next = latest(bound);
+        let is_last = bound == end;
+        let is_settled = next.is_some_and(|next| match way.begins {
+            Begins::Late => true,
+            Begins::Early => !had_begun || is_open(next),
+            Begins::AtTheEvent => had_begun || !may_begin,
+        });
+        let again = if is_settled { None } else { again() };
+        begins_left -= usize::from(again.is_some());
+        let held = again.or(next);
+        let held = held.map(|source| Was::Held(source, offset(source)));
+        let is_later = match (hole, next) {
+            (Some(Was::Forgotten(hole)), Some(next)) => hole > offset(next),
+            (_, next) => next.is_none(),
+        };
+        let comes_first = match way.forgets {
+            Forgets::Nothing | Forgets::AtNeed => false,
+            Forgets::Before => next.is_none() && !is_last,
+            Forgets::Freely => is_later && !is_last,
+        };
+        let forgotten = if may_be_forgotten { hole.or(elsewhere) } else { None };
+        let was = if comes_first { forgotten.or(held) } else { held.or(forgotten) };
+        let source = match was? {
+            Was::Held(source, place) => {
+                bound = place;
+                Some(source)
+            }
+            Was::Forgotten(place) => {
+                bound = place;
+                None
+            }
+            Was::ForgottenElsewhere => {
+                left_elsewhere -= 1;
+                None
+            }
+        };
+        account.push((*copy, source));
+        may_begin = had_begun;
+    }
+    account.reverse();
+    Some(account)
+}
+
+/// Whether events explain each further copy, and each first one that comes late (it may be a further one, too), and nothing is
+/// left out that compaction does not remove.
+fn is_lawful<'g>(
+    history: &History,
+    lane: Lane<'_>,
+    account: &Account,
+    equals: impl Fn(u32) -> Equals<'g>,
+) -> bool {
+    let (mut explanations, mut furthest) = (Explanations::default(), 0);
+    let mut there = HashMap::<u32, u32>::new();
+    let mut told = account.iter().filter_map(|(copy, source)| Some((*copy, (*source)?)));
+    let is_explained = told.all(|(copy, source)| {
+        let record = &history.destination[copy as usize];
+        let original = &history.source[source as usize];
+        let explains = |event: &Event| event.explains(record, original);
+        let is_late = source < furthest;
+        furthest = source.max(furthest);
+        let Some(first) = there.get(&source).copied() else {
+            there.insert(source, copy);
+            return !is_late || history.events.iter().any(explains);
+        };
+        // Of equal records nobody saw which was copied first.
+        let first = Some(first).filter(|_| equals(copy).members.len() == 1);
+        explanations.take(history, copy, source, first).is_some()
+    });
+    // Compaction removes no record without a key.
+    let mut before = lane.originals.iter().take_while(|source| **source <= furthest);
+    is_explained
+        && before.all(|source| {
+            let record = &history.source[*source as usize];
+            record.content.key().is_some()
+                || there.contains_key(source)
+                || history.is_announced(record)
+                || history.is_before_readiness(record.at, record.offset)
+        })
+}

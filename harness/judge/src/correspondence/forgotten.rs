@@ -1,0 +1,206 @@
+//! Copies that may be of records which a compacted source has forgotten, though it holds others of the same content.
+//!
+//! A record without an id is its content, and where an offset of the source shows nothing, there may have been one like it:
+//!
+//! ```text
+//! source       . x               one offset shows nothing
+//! destination  x x               the first x may be of what lay there: it is no repeat for certain
+//! destination  x x x             one of them is
+//! ```
+
+use super::{
+    NONE,
+    account::{Equals, Lane},
+    cleaned::{self, holes},
+    count::unexplained,
+    explanation::Explanations,
+    identity::is_forgettable,
+    position::{LaneId, Resolver},
+    timeline::Timeline,
+};
+use crate::{
+    contract::Partitioning,
+    history::{History, TopicPartition},
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What compaction leaves of each key of compacted topics.
+#[derive(Default)]
+pub(super) struct Cleaned {
+    /// The last record of each key in each source partition.
+    last_of_key: HashSet<u32>,
+    /// The last record of each key in each destination partition.
+    ends: HashSet<u32>,
+    /// How many records the source may have forgotten of each topic; none where it is not compacted.
+    gaps: Vec<u64>,
+}
+
+impl Cleaned {
+    pub(super) fn of(history: &History, keys: &[u32]) -> Cleaned {
+        let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
+        let (mut last_of_key, mut ends) = (HashMap::new(), HashMap::new());
+        for (index, record) in (0..).zip(&history.source).filter(|(_, one)| is_compacted(one.at)) {
+            last_of_key.insert((record.at, keys[index as usize]), index);
+        }
+        for (index, record) in (0..).zip(&history.destination) {
+            if let Some(key) = record.content.key().filter(|_| is_compacted(record.at)) {
+                ends.insert((record.at, key), index);
+            }
+        }
+        let last_of_key = last_of_key.into_iter().filter(|((_, key), _)| *key != NONE);
+        let gaps = history.gaps().into_iter();
+        Cleaned {
+            last_of_key: last_of_key.map(|(_, source)| source).collect(),
+            ends: ends.into_values().collect(),
+            gaps: gaps
+                .zip(&history.topics)
+                .map(|(gaps, topic)| if topic.compacted { gaps } else { 0 })
+                .collect(),
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// How many records other partitions of a topic may have forgotten.
+    pub(super) fn forgotten_elsewhere(&self, from: TopicPartition) -> u64 {
+        let mut bounds = self.history.source_bounds.keys().filter(|at| at.topic == from.topic);
+        let is_possible = self.contract.partitioning != Partitioning::Preserve;
+        if is_possible && bounds.any(|at| *at != from) {
+            self.cleaned.gaps[from.topic as usize]
+        } else {
+            0
+        }
+    }
+
+    /// Lanes of compacted topics whose copies, each told by its content alone, are not in order, though some may be of records
+    /// that the source has forgotten.
+    pub(super) fn disordered(
+        &self,
+        time: &[u32],
+        lane: impl Fn(u32) -> Option<LaneId>,
+    ) -> HashSet<(LaneId, TopicPartition)> {
+        let (mut last, mut disordered) = (HashMap::new(), HashSet::new());
+        for index in time {
+            let record = &self.history.destination[*index as usize];
+            let source = self.copy_of[*index as usize];
+            if source == NONE
+                || self.cleaned.gaps[record.at.topic as usize] == 0
+                || !is_forgettable(&record.content)
+            {
+                continue;
+            }
+            if let Some(lane) = lane(source)
+                && last.insert((lane, record.at), source).is_some_and(|last| last >= source)
+            {
+                disordered.insert((lane, record.at));
+            }
+        }
+        disordered
+    }
+
+    /// Of records that may lie anywhere, and of which each is told by its content alone, those copies in a partition that are not in
+    /// order may be of records that the source has forgotten.
+    pub(super) fn forget_disordered(&mut self, time: &[u32], lane: impl Fn(u32) -> Option<LaneId>) {
+        let disordered = self.disordered(time, &lane);
+        let mut copies = BTreeMap::<_, Vec<u32>>::new();
+        for index in time.iter().filter(|_| !disordered.is_empty()) {
+            let at = self.history.destination[*index as usize].at;
+            let source = self.copy_of[*index as usize];
+            let lane = if source == NONE { None } else { lane(source) };
+            if let Some(shard) = lane.map(|lane| (lane, at)).filter(|one| disordered.contains(one))
+            {
+                copies.entry(shard).or_default().push(*index);
+            }
+        }
+        for ((lane, at), copies) in copies {
+            let mut originals: Vec<u32> =
+                copies.iter().map(|copy| self.copy_of[*copy as usize]).collect();
+            originals.sort_unstable();
+            originals.dedup();
+            let shard = Lane { originals: &originals, copies: &copies, at };
+            let equals = |copy| Equals { group: self.group(copy), members: self.members(copy) };
+            let (holes, elsewhere) =
+                (holes(self.history, lane.0), self.forgotten_elsewhere(lane.0));
+            let account =
+                cleaned::account(self.history, self.contract, shard, &holes, elsewhere, equals);
+            for (copy, source) in account.into_iter().flatten() {
+                if source.is_none() {
+                    self.copy_of[copy as usize] = NONE;
+                }
+            }
+        }
+    }
+
+    /// Of a key of a compacted topic the last record must have stayed: if a copy may be of it, one is. It may be if nothing of
+    /// its key lies behind it.
+    pub(super) fn put_last_first(&self, unused: &mut [u32], copies: &[u32]) {
+        let Cleaned { last_of_key, ends, .. } = &self.cleaned;
+        let is_end = |copy: &u32| ends.contains(copy);
+        if copies.iter().any(is_end) {
+            unused.sort_by_key(|source| !last_of_key.contains(source));
+        }
+    }
+
+    /// Copies that nothing explains, of records that the source holds, while it has forgotten others: that many may be of
+    /// those. A key's last copy in its partition is the last to be taken for one.
+    pub(super) fn forgotten(
+        &self,
+        members: &[u32],
+        copies: &[u32],
+        timeline: &Timeline,
+    ) -> Vec<u32> {
+        let topic = self.history.source[members[0] as usize].at.topic as usize;
+        let content = &self.history.destination[copies[0] as usize].content;
+        let is_possible = self.cleaned.gaps[topic] > 0 && copies.len() > members.len();
+        if !is_possible || !is_forgettable(content) {
+            return Vec::new();
+        }
+        let most = usize::try_from(self.cleaned.gaps[topic]).unwrap_or(usize::MAX);
+        let mut forgotten = copies.to_vec();
+        forgotten.sort_by_key(|copy| self.cleaned.ends.contains(copy));
+        let number = match *members {
+            [source] => (0..copies.len())
+                .find(|number| self.are_explained(source, copies, &forgotten[..*number])),
+            _ => {
+                let further = &copies[members.len()..];
+                Some(unexplained(self.history, members, further, timeline))
+            }
+        };
+        forgotten.truncate(number.unwrap_or(copies.len()).min(most));
+        forgotten
+    }
+
+    /// Whether events explain the copies of a record behind its first, but for those that are of others.
+    fn are_explained(&self, source: u32, copies: &[u32], others: &[u32]) -> bool {
+        let mut explanations = Explanations::default();
+        let mut copies = copies.iter().copied().filter(|copy| !others.contains(copy));
+        let first = copies.next();
+        copies.all(|copy| explanations.take(self.history, copy, source, first).is_some())
+    }
+
+    /// The same for copies of records without equals that have no order.
+    pub(super) fn forget_repeats(
+        &mut self,
+        time: &[u32],
+        timeline: &Timeline,
+        is_told: impl Fn(u32) -> bool,
+    ) {
+        let mut copies = BTreeMap::<u32, Vec<u32>>::new();
+        for index in time {
+            let source = self.copy_of[*index as usize];
+            let topic = self.history.destination[*index as usize].at.topic as usize;
+            if source != NONE
+                && self.cleaned.gaps[topic] > 0
+                && self.members(*index).len() == 1
+                && !is_told(source)
+            {
+                copies.entry(source).or_default().push(*index);
+            }
+        }
+        for (source, copies) in copies {
+            for copy in self.forgotten(&[source], &copies, timeline) {
+                self.copy_of[copy as usize] = NONE;
+            }
+        }
+    }
+}
