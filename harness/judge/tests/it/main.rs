@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the message")]
 
+mod exhaustive;
 mod faults;
 mod format;
 mod generate;
