@@ -37,7 +37,7 @@ pub(crate) struct Shape {
     pub(crate) ids: bool,
     /// Whether some of those contents carry an id in their header all the same.
     pub(crate) mixed: bool,
-    /// Without ids the source forgets nothing.
+    /// Whether both sides may have forgotten records that were superseded.
     pub(crate) compacted: bool,
     pub(crate) growth: bool,
     /// Whether the source has aborted transactions, and whether the mirror copies them.
@@ -96,7 +96,7 @@ pub(crate) struct Lawful {
 pub(crate) fn lawful(shape: &Shape) -> Lawful {
     let mut model = Model::of(shape);
     model.produce();
-    if shape.compacted && shape.ids && model.chance(50) {
+    if shape.compacted && model.chance(50) {
         model.compact_source();
     }
     model.mirror();
@@ -548,7 +548,7 @@ impl Model<'_> {
     fn finish(mut self) -> Lawful {
         if self.shape.compacted {
             self.compact();
-            if self.shape.ids && self.chance(50) {
+            if self.chance(50) {
                 self.compact_source();
             }
         }
