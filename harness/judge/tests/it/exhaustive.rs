@@ -146,6 +146,7 @@ fn weakness(seen: &Seen, says: &str) -> Option<&'static str> {
     });
     let is_spread = destination.iter().filter(|log| !log.is_empty()).count() > 1;
     let ends_erased = destination.iter().any(|log| log.last().is_some_and(|end| end.1.is_none()));
+    let holds_tombstone = source.iter().flatten().any(|record| record.1.is_none());
     let has_room = seen.destination.iter().flatten().any(Option::is_none);
     match says {
         "holds" if seen.compacted && !has_room => Some("no room for what is not there"),
@@ -153,7 +154,10 @@ fn weakness(seen: &Seen, says: &str) -> Option<&'static str> {
             Some("equals of two source partitions")
         }
         "holds" if has_equals && is_spread => Some("equals told by two partitions together"),
-        "lost" if seen.compacted && source.len() > 1 && ends_erased => {
+        "holds" if has_equals && seen.compacted && destination.len() > 1 => {
+            Some("equals in one of several partitions of a compacted topic")
+        }
+        "lost" if seen.compacted && source.len() > 1 && (ends_erased || holds_tombstone) => {
             Some("a tombstone that may be of a partition without its key")
         }
         _ => None,
