@@ -159,23 +159,33 @@ impl Resolver<'_> {
         let mut forgotten = copies.to_vec();
         forgotten.sort_by_key(|copy| self.cleaned.ends.contains(copy));
         let number = match *members {
-            [source] => (0..copies.len())
-                .find(|number| self.are_explained(source, copies, &forgotten[..*number])),
-            _ => {
-                let further = &copies[members.len()..];
-                Some(unexplained(self.history, members, further, timeline))
-            }
+            [source] => self.fewest_of_others(source, copies, &forgotten),
+            _ => unexplained(self.history, members, &copies[members.len()..], timeline),
         };
-        forgotten.truncate(number.unwrap_or(copies.len()).min(most));
+        forgotten.truncate(number.min(most));
         forgotten
     }
 
-    /// Whether events explain the copies of a record behind its first, but for those that are of others.
-    fn are_explained(&self, source: u32, copies: &[u32], others: &[u32]) -> bool {
-        let mut explanations = Explanations::default();
-        let mut copies = copies.iter().copied().filter(|copy| !others.contains(copy));
-        let first = copies.next();
-        copies.all(|copy| explanations.take(self.history, copy, source, first).is_some())
+    /// How many of the copies of a record must be of others, the first of `others` first, so that events explain those behind
+    /// its first.
+    fn fewest_of_others(&self, source: u32, copies: &[u32], others: &[u32]) -> usize {
+        let place: HashMap<u32, usize> = others.iter().copied().zip(0..).collect();
+        let are_explained = |number: usize| {
+            let mut explanations = Explanations::default();
+            let mut copies = copies.iter().copied().filter(|copy| place[copy] >= number);
+            let first = copies.next();
+            copies.all(|copy| explanations.take(self.history, copy, source, first).is_some())
+        };
+        let (mut fewest, mut enough) = (0, others.len());
+        while fewest < enough {
+            let middle = usize::midpoint(fewest, enough);
+            if are_explained(middle) {
+                enough = middle;
+            } else {
+                fewest = middle + 1;
+            }
+        }
+        enough
     }
 
     /// The same for copies of records without equals that have no order.

@@ -251,10 +251,10 @@ impl<'h> Resolver<'h> {
 
     /// Equal records without order: which is which cannot be told, only how many there are.
     fn by_count(&mut self, members: &[u32], copies: &[u32], timeline: &Timeline) {
-        let forgotten = self.forgotten(members, copies, timeline);
-        let copies: Vec<u32> =
-            copies.iter().copied().filter(|copy| !forgotten.contains(copy)).collect();
-        let copies = &copies[..];
+        let forgotten: HashSet<u32> =
+            self.forgotten(members, copies, timeline).into_iter().collect();
+        let is_held = |copy: &u32| !forgotten.contains(copy);
+        let copies = &copies.iter().copied().filter(is_held).collect::<Vec<_>>()[..];
         let unused = members.iter().copied().filter(|member| !self.used[*member as usize]);
         let (optional, required): (Vec<_>, Vec<_>) =
             unused.partition(|member| self.may_be_absent(*member));

@@ -2,7 +2,7 @@
 
 use crate::format::{RUN, generated};
 use judge::{
-    contract::Contract,
+    contract::{Contract, Partitioning},
     history::*,
     judge,
     partition::java_partition,
@@ -72,6 +72,52 @@ fn a_large_history_of_equal_records_that_all_come_again_is_judged_exactly() {
             assert_eq!(judgement.verdict == Verdict::Holds, explained == half);
         }
     }
+}
+
+#[test]
+fn a_large_history_of_equal_records_that_a_compacted_source_forgot_is_judged() {
+    let anywhere = Contract { partitioning: Partitioning::Any, ..Contract::default() };
+    for (contract, partitions) in
+        [(Contract::default(), 1), (Contract::default(), 2), (anywhere, 2)]
+    {
+        for (held, is_timed) in
+            [1, records() / 2, records() - 1].into_iter().zip([true, false, true])
+        {
+            let history = compacted(records(), held, is_timed, partitions);
+            let begin = Instant::now();
+            let judgement = judge(&history, &contract);
+            let (all, took) = (records(), begin.elapsed());
+            println!("{all} equal records, {held} held, in {partitions}, judged in {took:?}");
+            assert_ne!(judgement.verdict, Verdict::Violated, "{:?}", judgement.violations);
+        }
+    }
+}
+
+/// Equal records of a compacted topic, all copied, of which the source still holds the last.
+fn compacted(records: u32, held: u32, is_timed: bool, partitions: u32) -> History {
+    let mut history = History { run: RUN, ..History::default() };
+    history.topics.push(Topic { compacted: true, ..topic(partitions) });
+    let mut ends = Ends::new();
+    let mut committed = Positions::new();
+    for partition in 0..partitions {
+        let at = TopicPartition { topic: 0, partition };
+        for number in 0..records {
+            let time = if is_timed { Timestamp::Create(number.into()) } else { Timestamp::None };
+            let content = Content::of(Some(b"k"), Some(b"x"), Vec::new(), time);
+            let record = SourceRecord { at, offset: SourceOffset(number.into()), content };
+            let home = TopicPartition { partition: java_partition(b"k", partitions), ..at };
+            copy(&mut history, &mut ends, &SourceRecord { at: home, ..record.clone() });
+            if number >= records - held {
+                history.source.push(record);
+            }
+        }
+        let (low, cut) = (SourceOffset(0), SourceOffset(records.into()));
+        history.source_bounds.insert(at, SourceBounds { baseline: low, low, cut });
+        committed.insert(at, cut);
+    }
+    history.final_commit = FinalCommit { committed: Some(committed), graceful: true };
+    history.completion = Some(Completion::Completed);
+    history
 }
 
 /// Records that are all alike, an event, and all of them again.
