@@ -59,9 +59,7 @@ impl Origin {
 
     /// The partition whose position has this key, if it is one of this mirror's.
     pub(super) fn partition_of(&self, key: &[u8]) -> Option<(String, i32)> {
-        let (topic, partition) = serde_json::from_slice(key)
-            .map(|Place { topic, partition }| (topic, partition))
-            .ok()?;
+        let Place { topic, partition } = serde_json::from_slice(key).ok()?;
         (self.key(&topic, partition).as_bytes() == key).then_some((topic, partition))
     }
 
