@@ -52,8 +52,8 @@ impl Scene<'_> {
             || (is_tombstone && is_missing && ends.is_some_and(is_empty))
     }
 
-    /// The partitions in which a copy of a record of a compacted topic may lie, each with the last record of its key there;
-    /// `None` if nobody knows how many there are.
+    /// The partitions in which a copy of a record of a compacted topic may have lain, each with the last record of its key there.
+    /// Where each offset shows a record nothing was removed. `None` if nobody knows how many there are.
     fn ends_where_it_may_lie(&self, source: u32) -> Option<Vec<(u32, Option<u32>)>> {
         let record = self.source(source);
         let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
@@ -61,7 +61,20 @@ impl Scene<'_> {
         let places = self.places(record).unwrap_or_else(|| (0..most).collect());
         let ends = self.key(source).and_then(|key| self.ends.get(&key));
         let end = |place: u32| ends.and_then(|ends| ends.get(&place)).copied();
-        Some(places.into_iter().map(|place| (place, end(place))).collect())
+        let has_room = |place: &u32| {
+            end(*place).is_some()
+                || self.has_holes(TopicPartition { partition: *place, ..record.at })
+        };
+        Some(places.into_iter().filter(has_room).map(|place| (place, end(place))).collect())
+    }
+
+    /// Whether some offset of a destination partition shows no record.
+    fn has_holes(&self, at: TopicPartition) -> bool {
+        self.history.destination_bounds.get(&at).is_none_or(|bounds| {
+            let first = bounds.baseline.max(bounds.low);
+            let shown = self.shown.get(&at).copied().unwrap_or_default();
+            bounds.end.0 - first.0 > shown
+        })
     }
 
     /// Whether a tombstone may have been copied again to another partition than `copy`, where compaction has removed it
@@ -97,6 +110,19 @@ pub(super) fn ends(
         }
     }
     ends
+}
+
+/// How many records each destination partition of a compacted topic shows of this run.
+pub(super) fn shown(history: &History) -> HashMap<TopicPartition, i64> {
+    let mut shown = HashMap::new();
+    let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
+    for record in history.destination.iter().filter(|record| is_compacted(record.at)) {
+        let first = history.destination_bounds.get(&record.at).map(|b| b.baseline.max(b.low));
+        if first.is_none_or(|first| record.offset >= first) {
+            *shown.entry(record.at).or_default() += 1;
+        }
+    }
+    shown
 }
 
 /// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older

@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use super::{
-    compaction::{ends, erased, forgotten},
+    compaction::{ends, erased, forgotten, shown},
     damaged::damaged,
     span::{Span, Spans},
 };
@@ -38,6 +38,8 @@ pub(crate) struct Scene<'h> {
     pub(super) copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
     /// On compacted topics: the last record of each key in each destination partition.
     pub(super) ends: HashMap<u32, BTreeMap<u32, u32>>,
+    /// On compacted topics: how many records each destination partition shows of this run.
+    pub(super) shown: HashMap<TopicPartition, i64>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
     pub(super) forgotten: HashSet<u32>,
     /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
@@ -94,6 +96,7 @@ impl<'h> Scene<'h> {
             last_of_key,
             copied_from,
             ends,
+            shown: shown(history),
             forgotten,
             erased,
             expired,

@@ -55,7 +55,7 @@ type Account = Vec<(u32, u32)>;
 /// and an end for lanes of millions.
 const ATTEMPTS: usize = 1_000;
 /// How many of the following copies tell what a copy is of.
-const LOOK_AHEAD: usize = 32;
+pub(super) const LOOK_AHEAD: usize = 32;
 
 /// The account of a lane; a lawful one, if there is any.
 pub(super) fn account<'g>(

@@ -19,7 +19,7 @@
 //! What does not come out lawful in one of these ways is left to `account`.
 
 use super::{
-    account::{Equals, Lane},
+    account::{Equals, LOOK_AHEAD, Lane},
     explanation::Explanations,
     identity::is_forgettable,
 };
@@ -138,7 +138,7 @@ fn from_the_end<'g>(
                 is_like(&history.source[**member as usize].content, &record.content, contract)
             };
             let mut here = before.iter().rev().filter(is_here);
-            here.clone().find(is_like).or_else(|| here.next()).copied()
+            here.clone().take(LOOK_AHEAD).find(is_like).or_else(|| here.next()).copied()
         };
         let may_be_forgotten = is_forgettable(&record.content) && way.forgets != Forgets::Nothing;
         let hole = holes[..holes.partition_point(|(begin, _)| *begin < bound)].last();
@@ -158,7 +158,6 @@ fn from_the_end<'g>(
             Begins::AtTheEvent => had_begun || !may_begin,
         });
         let again = if is_settled { None } else { again() };
-        begins_left -= usize::from(again.is_some());
         let held = again.or(next);
         let held = held.map(|source| Was::Held(source, offset(source)));
         let is_later = match (hole, next) {
@@ -172,7 +171,9 @@ fn from_the_end<'g>(
         };
         let forgotten = if may_be_forgotten { hole.or(elsewhere) } else { None };
         let was = if comes_first { forgotten.or(held) } else { held.or(forgotten) };
-        let source = match was? {
+        let was = was?;
+        begins_left -= usize::from(again.is_some() && matches!(was, Was::Held(..)));
+        let source = match was {
             Was::Held(source, place) => {
                 bound = place;
                 Some(source)
