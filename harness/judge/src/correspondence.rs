@@ -16,7 +16,7 @@ pub(crate) mod timeline;
 
 use crate::{
     contract::{Contract, Isolation},
-    history::{Content, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
+    history::{Content, EventKind, History, Outcome, Payload, RecordId, Timestamp, TopicIndex},
     likeness::agreement,
 };
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -104,6 +104,43 @@ pub(crate) fn same_record(left: &Content, right: &Content) -> bool {
 /// Finds the correspondence. The contract says within what order is promised, which is what tells
 /// equal records apart.
 pub(crate) fn correspond(history: &History, contract: &Contract) -> Correspondence {
+    let mut room = room_for_forgotten(history);
+    let found = correspond_within(history, contract, &room);
+    if !exceed(history, &found, &mut room) {
+        return found;
+    }
+    correspond_within(history, contract, &room)
+}
+
+/// How many records each topic's compacted source may have forgotten.
+fn room_for_forgotten(history: &History) -> Vec<u64> {
+    let topics = history.gaps().into_iter().zip(&history.topics);
+    topics.map(|(gaps, topic)| if topic.compacted { gaps } else { 0 }).collect()
+}
+
+/// Whether more copies of some topic were taken for ones of forgotten records than these and the events explain. Such a topic's
+/// copies are then told as if it had forgotten nothing: `room` has none for it any more.
+fn exceed(history: &History, found: &Correspondence, room: &mut [u64]) -> bool {
+    if history.events.iter().any(|event| event.kind == EventKind::ProduceFault) {
+        // It explains any number of repeats.
+        return false;
+    }
+    let mut forgotten = vec![0_u64; room.len()];
+    for (record, recognition) in history.destination.iter().zip(&found.recognised) {
+        forgotten[record.at.topic as usize] += u64::from(*recognition == Recognition::Forgotten);
+    }
+    let times = 1 + history.events.len() as u64;
+    let mut is_too_much = false;
+    for (room, forgotten) in room.iter_mut().zip(forgotten) {
+        if *room > 0 && forgotten > room.saturating_mul(times) {
+            (*room, is_too_much) = (0, true);
+        }
+    }
+    is_too_much
+}
+
+/// The same, if each topic may have forgotten so many records.
+fn correspond_within(history: &History, contract: &Contract, room: &[u64]) -> Correspondence {
     let timeline = Timeline::of(history);
     let standing: Vec<Standing> =
         (0..history.destination.len()).map(|index| standing(history, index)).collect();
@@ -116,9 +153,11 @@ pub(crate) fn correspond(history: &History, contract: &Contract) -> Corresponden
         .map(|mark| time.partition_point(|index| rank(index) <= mark))
         .collect();
     let keys = number_keys(history);
-    let groups = identity::group(history, contract, |index| standing[index] == Standing::Judged);
-    let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline);
-    let mut recognised = recognise(history, contract, &standing, &resolved.copy_of, &groups.absent);
+    let groups =
+        identity::group(history, contract, room, |index| standing[index] == Standing::Judged);
+    let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline, room);
+    let mut recognised =
+        recognise(history, contract, &standing, &resolved.copy_of, &groups.absent, room);
     pair_leftovers(history, &time, &mut recognised);
     let mut first = vec![NONE; history.source.len()];
     for index in &time {
@@ -195,18 +234,17 @@ fn recognise(
     standing: &[Standing],
     copy_of: &[u32],
     absent: &[u32],
+    room: &[u64],
 ) -> Vec<Recognition> {
     let outcomes = outcomes(history, absent);
     let forgetful = forgetful_topics(history);
     let aborted = Aborted::of(history);
-    let gaps = history.gaps();
     let stranger = |index: usize| {
         let record = &history.destination[index];
         let topic = record.at.topic as usize;
         // Found by its content, it may as well be of a record that was committed and is forgotten.
         let may_be_forgotten = forgetful[topic]
-            && history.topics[topic].compacted
-            && gaps[topic] > 0
+            && room[topic] > 0
             && record.content.ids().next().is_none()
             && contract.isolation == Isolation::ReadCommitted;
         if may_be_forgotten {

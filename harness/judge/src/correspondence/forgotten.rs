@@ -36,7 +36,7 @@ pub(super) struct Cleaned {
 }
 
 impl Cleaned {
-    pub(super) fn of(history: &History, keys: &[u32]) -> Cleaned {
+    pub(super) fn of(history: &History, keys: &[u32], room: &[u64]) -> Cleaned {
         let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
         let (mut last_of_key, mut ends) = (HashMap::new(), HashMap::new());
         for (index, record) in (0..).zip(&history.source).filter(|(_, one)| is_compacted(one.at)) {
@@ -48,14 +48,10 @@ impl Cleaned {
             }
         }
         let last_of_key = last_of_key.into_iter().filter(|((_, key), _)| *key != NONE);
-        let gaps = history.gaps().into_iter();
         Cleaned {
             last_of_key: last_of_key.map(|(_, source)| source).collect(),
             ends: ends.into_values().collect(),
-            gaps: gaps
-                .zip(&history.topics)
-                .map(|(gaps, topic)| if topic.compacted { gaps } else { 0 })
-                .collect(),
+            gaps: room.to_vec(),
         }
     }
 }

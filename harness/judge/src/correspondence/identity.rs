@@ -73,6 +73,7 @@ impl Identity {
 pub(super) fn group(
     history: &History,
     contract: &Contract,
+    room: &[u64],
     wanted: impl Fn(usize) -> bool,
 ) -> Groups {
     let mut grouping = Grouping::of_source(history);
@@ -87,7 +88,7 @@ pub(super) fn group(
         }
     }
     grouping.by_likeness(history, contract, &mut of_destination);
-    grouping.leave_unlike(history, contract, &mut of_destination);
+    grouping.leave_unlike(history, contract, room, &mut of_destination);
     let aborted = aborted_on_source(history);
     let absent = grouping.absent(history, &aborted);
     let produced = absent_ids(history, &absent);
@@ -255,9 +256,15 @@ impl Grouping {
 
     /// A record without an id that is like none of those of its content may be of one that the source has forgotten, where it
     /// may have forgotten any. So may one of other partitions than its own, where partition numbers are kept.
-    fn leave_unlike(&self, history: &History, contract: &Contract, of_destination: &mut [u32]) {
-        let (gaps, gaps_of) = (history.gaps(), history.gaps_of_partitions());
-        let may_forget = |topic: usize| gaps[topic] > 0 && history.topics[topic].compacted;
+    fn leave_unlike(
+        &self,
+        history: &History,
+        contract: &Contract,
+        room: &[u64],
+        of_destination: &mut [u32],
+    ) {
+        let gaps_of = history.gaps_of_partitions();
+        let may_forget = |topic: usize| room[topic] > 0;
         if !(0..history.topics.len()).any(may_forget) {
             return;
         }

@@ -58,12 +58,13 @@ pub(super) fn resolve(
     keys: &[u32],
     time: &[u32],
     timeline: &Timeline,
+    room: &[u64],
 ) -> Resolved {
     let mut resolver = Resolver {
         history,
         groups,
         contract,
-        cleaned: Cleaned::of(history, keys),
+        cleaned: Cleaned::of(history, keys, room),
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
     };
