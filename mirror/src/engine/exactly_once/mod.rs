@@ -112,7 +112,10 @@ impl Lanes {
         } else {
             lane.begin_at(start.place.offset);
         }
-        self.by_slot.borrow_mut().insert(slot, lane);
+        // A partition may be assigned again without having been taken away. Its reports wait for the progress, which is locked.
+        let former: Vec<Lane> = self.by_slot.borrow_mut().insert(slot, lane).into_iter().collect();
+        former.iter().for_each(Lane::give_up_reports);
+        end(former);
     }
 
     /// A partition is followed anew, from this offset on.
