@@ -13,7 +13,7 @@ use crate::{
         Completeness, DestinationRecord, History, Outcome, Payload, SourceRecord, TopicPartition,
     },
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Scene<'_> {
     /// On a compacted topic: a later record of its key lies in its partition, or the destination's compaction may have
@@ -46,54 +46,47 @@ impl Scene<'_> {
         let is_tombstone = record.content.value() == Payload::Null;
         let Some(latest) = self.copied_from.get(&key) else { return is_tombstone };
         let is_missing = self.correspondence.first[source as usize] == NONE;
-        let ends = self.ends_where_it_may_lie(source);
-        let is_empty = |ends: Vec<(u32, Option<u32>)>| ends.iter().any(|(_, end)| end.is_none());
         latest.keys().any(|at| *at != record.at)
-            || (is_tombstone && is_missing && ends.is_some_and(is_empty))
+            || (is_tombstone && is_missing && self.is_erased_in(source, |_| true))
     }
 
-    /// The partitions in which a copy of a record of a compacted topic may have lain, each with the last record of its key there.
-    /// Where each offset shows a record nothing was removed. `None` if nobody knows how many there are.
-    fn ends_where_it_may_lie(&self, source: u32) -> Option<Vec<(u32, Option<u32>)>> {
+    /// Whether a copy of a record may have lain in a partition that has no record of its key, among these. Where each offset
+    /// shows a record nothing was removed.
+    fn is_erased_in(&self, source: u32, among: impl Fn(u32) -> bool) -> bool {
         let record = self.source(source);
         let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
-        let most = counts.iter().max().copied().filter(|most| *most > 0)?;
-        let places = self.places(record).unwrap_or_else(|| (0..most).collect());
-        let ends = self.key(source).and_then(|key| self.ends.get(&key));
-        let end = |place: u32| ends.and_then(|ends| ends.get(&place)).copied();
-        let has_room = |place: &u32| {
-            end(*place).is_some()
-                || self.has_holes(TopicPartition { partition: *place, ..record.at })
+        let most = counts.iter().max().copied().unwrap_or_default();
+        if most == 0 {
+            // Nobody knows how many there are.
+            return false;
+        }
+        let holders = self.key(source).and_then(|key| self.holders.get(&key));
+        let is_erased = |place: u32| {
+            among(place)
+                && !holders.is_some_and(|holders| holders.contains(&place))
+                && !self.full.contains(&TopicPartition { partition: place, ..record.at })
         };
-        Some(places.into_iter().filter(has_room).map(|place| (place, end(place))).collect())
-    }
-
-    /// Whether some offset of a destination partition shows no record.
-    fn has_holes(&self, at: TopicPartition) -> bool {
-        self.history.destination_bounds.get(&at).is_none_or(|bounds| {
-            let first = bounds.baseline.max(bounds.low);
-            let shown = self.shown.get(&at).copied().unwrap_or_default();
-            bounds.end.0 - first.0 > shown
-        })
+        match self.places(record) {
+            Some(places) => places.into_iter().any(is_erased),
+            None => (0..most).any(is_erased),
+        }
     }
 
     /// Whether a tombstone may have been copied again to another partition than `copy`, where compaction has removed it
     /// since with all that lay there of its key.
     pub(crate) fn may_have_been_erased(&self, source: u32, copy: &DestinationRecord) -> bool {
         let SourceRecord { at, content, .. } = self.source(source);
-        let is_erased =
-            |(place, end): &(u32, Option<u32>)| *place != copy.at.partition && end.is_none();
         self.history.topics[at.topic as usize].compacted
             && content.value() == Payload::Null
-            && self.ends_where_it_may_lie(source).is_some_and(|ends| ends.iter().any(is_erased))
+            && self.is_erased_in(source, |place| place != copy.at.partition)
     }
 }
 
-/// The last record of each key of a compacted topic in each destination partition, by the key's number.
-pub(super) fn ends(
+/// The destination partitions that have a record of a key of a compacted topic, by the key's number.
+pub(super) fn holders(
     history: &History,
     correspondence: &Correspondence,
-) -> HashMap<u32, BTreeMap<u32, u32>> {
+) -> HashMap<u32, BTreeSet<u32>> {
     let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
     let mut numbers = HashMap::new();
     for (record, number) in history.source.iter().zip(&correspondence.keys) {
@@ -101,28 +94,35 @@ pub(super) fn ends(
             numbers.insert((record.at.topic, key), *number);
         }
     }
-    let mut ends = HashMap::<u32, BTreeMap<u32, u32>>::new();
+    let mut holders = HashMap::<u32, BTreeSet<u32>>::new();
     for index in correspondence.time.iter().filter(|_| !numbers.is_empty()) {
         let DestinationRecord { at, content, .. } = &history.destination[*index as usize];
         let number = content.key().and_then(|key| numbers.get(&(at.topic, key)));
         if let Some(number) = number {
-            ends.entry(*number).or_default().insert(at.partition, *index);
+            holders.entry(*number).or_default().insert(at.partition);
         }
     }
-    ends
+    holders
 }
 
-/// How many records each destination partition of a compacted topic shows of this run.
-pub(super) fn shown(history: &History) -> HashMap<TopicPartition, i64> {
-    let mut shown = HashMap::new();
-    let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
-    for record in history.destination.iter().filter(|record| is_compacted(record.at)) {
-        let first = history.destination_bounds.get(&record.at).map(|b| b.baseline.max(b.low));
-        if first.is_none_or(|first| record.offset >= first) {
-            *shown.entry(record.at).or_default() += 1;
+/// The destination partitions of compacted topics of which each offset of this run shows a record.
+pub(super) fn full(history: &History) -> HashSet<TopicPartition> {
+    let bounds = history.destination_bounds.iter();
+    let compacted = bounds.filter(|(at, _)| history.topics[at.topic as usize].compacted);
+    let mut left: HashMap<_, _> = compacted
+        .map(|(at, bounds)| {
+            let first = bounds.baseline.max(bounds.low);
+            (*at, (first, bounds.end.0 - first.0))
+        })
+        .collect();
+    for record in &history.destination {
+        if let Some((first, left)) = left.get_mut(&record.at)
+            && record.offset >= *first
+        {
+            *left -= 1;
         }
     }
-    shown
+    left.into_iter().filter(|(_, (_, left))| *left <= 0).map(|(at, _)| at).collect()
 }
 
 /// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older

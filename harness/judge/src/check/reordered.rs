@@ -175,7 +175,7 @@ impl Reordered<'_> {
     }
 
     /// Whether a copy may be a repeat; of equal records without order some are known not to be.
-    fn may_be_repeat(&self, copy: u32) -> bool {
+    fn may_be_replay(&self, copy: u32) -> bool {
         let source = self.scene.correspondence.source_of(copy);
         source.is_some_and(|source| {
             let span = self.scene.span(copy, source);
@@ -196,7 +196,7 @@ impl Reordered<'_> {
         let early = self.scene.correspondence.source_of(early);
         let copies = early.and_then(|early| replays.get(&self.known(early)));
         let is_there = copies.is_some_and(|copies| {
-            let mut copies = copies.iter().filter(|copy| self.may_be_repeat(**copy));
+            let mut copies = copies.iter().filter(|copy| self.may_be_replay(**copy));
             copies.any(|copy| {
                 let copy = self.scene.destination(*copy);
                 let epochs = (self.scene.epoch(copy), self.scene.epoch(late));

@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use super::{
-    compaction::{ends, erased, forgotten, shown},
+    compaction::{erased, forgotten, full, holders},
     damaged::damaged,
     span::{Span, Spans},
 };
@@ -16,7 +16,7 @@ use crate::{
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// An order that a source record belongs to within its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,10 +36,10 @@ pub(crate) struct Scene<'h> {
     pub(super) last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     pub(super) copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
-    /// On compacted topics: the last record of each key in each destination partition.
-    pub(super) ends: HashMap<u32, BTreeMap<u32, u32>>,
-    /// On compacted topics: how many records each destination partition shows of this run.
-    pub(super) shown: HashMap<TopicPartition, i64>,
+    /// On compacted topics: the destination partitions that have a record of each key.
+    pub(super) holders: HashMap<u32, BTreeSet<u32>>,
+    /// On compacted topics: the destination partitions of which each offset shows a record.
+    pub(super) full: HashSet<TopicPartition>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
     pub(super) forgotten: HashSet<u32>,
     /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
@@ -83,7 +83,7 @@ impl<'h> Scene<'h> {
                 }
             }
         }
-        let ends = ends(history, &correspondence);
+        let holders = holders(history, &correspondence);
         let forgotten = forgotten(history, contract, &correspondence);
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
@@ -95,8 +95,8 @@ impl<'h> Scene<'h> {
             correspondence,
             last_of_key,
             copied_from,
-            ends,
-            shown: shown(history),
+            holders,
+            full: full(history),
             forgotten,
             erased,
             expired,

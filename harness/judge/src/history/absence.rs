@@ -60,8 +60,8 @@ impl History {
         ready.is_some_and(|ready| offset < *ready)
     }
 
-    /// How many offsets of each source partition up to the cut show nothing, not even what was aborted: so many records it may have forgotten at most.
-    /// Nobody knows how many where some have expired: any number.
+    /// How many offsets of each source partition up to the cut show nothing, not even what was aborted: so many records it may
+    /// have forgotten at most. Nobody knows how many where some have expired: any number.
     pub(crate) fn gaps_of_partitions(&self) -> BTreeMap<TopicPartition, u64> {
         let gap = |(at, bounds): (&TopicPartition, &SourceBounds)| {
             let length = (bounds.cut.0 - bounds.low.0).max(0) as u64;

@@ -114,7 +114,6 @@ impl Lanes {
         }
         // A partition may be assigned again without having been taken away. Its reports wait for the progress, which is locked.
         let former: Vec<Lane> = self.by_slot.borrow_mut().insert(slot, lane).into_iter().collect();
-        former.iter().for_each(Lane::give_up_reports);
         end(former);
     }
 
@@ -131,7 +130,6 @@ impl Lanes {
     pub(super) fn close(&self, is_ours: impl Fn(Slot) -> bool) {
         let mut lanes = self.by_slot.borrow_mut();
         let closed: Vec<Lane> = lanes.extract_if(|slot, _| !is_ours(*slot)).map(|l| l.1).collect();
-        closed.iter().for_each(Lane::give_up_reports);
         end(closed);
     }
 }
@@ -392,8 +390,9 @@ fn at_once<T: Send>(lanes: &mut [&mut Lane], of: impl Fn(&mut Lane) -> T + Sync)
     })
 }
 
-/// The end of a producer takes a moment, and nobody needs to wait for it.
+/// What they have on its way is nobody's business any more. The end of a producer takes a moment, and nobody needs to wait for it.
 fn end(lanes: Vec<Lane>) {
+    lanes.iter().for_each(Lane::give_up_reports);
     if !lanes.is_empty() {
         thread::spawn(move || lanes.iter().for_each(Lane::forget_unsent));
     }
