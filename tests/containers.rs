@@ -1,4 +1,5 @@
-//! The promises on real Kafka in containers, ten random plans on leased pairs, and our mirror with TLS and SASL.
+//! The promises on real Kafka in containers, ten random plans on leased pairs, our mirror with TLS and SASL, and what it does about a
+//! transaction that is left open.
 //! Without a Docker engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
 #![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
 
@@ -10,7 +11,11 @@ mod secured {
     pub(crate) mod runs;
 }
 mod support {
+    pub(crate) mod mirroring;
     pub(crate) mod shim;
+}
+mod transactions {
+    pub(crate) mod left_open;
 }
 
 use futures::{StreamExt, stream};
@@ -18,6 +23,7 @@ use harness::{
     cluster::{
         Backend,
         containers::{Engine, RunLabel},
+        pool::Needs,
     },
     testbed::Settings,
 };
@@ -39,7 +45,11 @@ fn main() -> ExitCode {
     let trials = match engine() {
         Ok(()) => {
             let scenarios = call.scenarios(Backend::Containers).into_iter();
-            scenarios.chain(random_plans(&call)).chain(secured(&call)).collect()
+            scenarios
+                .chain(random_plans(&call))
+                .chain(secured(&call))
+                .chain([left_open(&call)])
+                .collect()
         }
         Err(reason) => {
             println!("skipped: no Docker engine ({reason})");
@@ -81,6 +91,20 @@ fn secured(call: &Call) -> Vec<Trial> {
     let folder = call.settings("secured").run_dir.path().to_owned();
     let run = format!("{:08x}", call.seed.wrapping_add(2) as u32);
     secured::runs::trials(runtime(), folder, run)
+}
+
+/// A transaction that a dead mirror left open, on clusters of its own: it hides what others commit.
+fn left_open(call: &Call) -> Trial {
+    let folder = call.settings("left-open").run_dir.path().to_owned();
+    let seed = call.seed.wrapping_add(3);
+    Trial::test("transactions::one that a dead mirror left open is ended", move || {
+        let pool = runtime().block_on(pool(Backend::Containers, seed))?;
+        let lease = runtime().block_on(pool.lease(&Needs::default()))?;
+        let outcome = transactions::left_open::is_ended(runtime(), &lease.pair(), &folder);
+        drop(lease);
+        runtime().block_on(pool.close())?;
+        Ok(outcome?)
+    })
 }
 
 type Outcome = Result<(), String>;

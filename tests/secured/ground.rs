@@ -4,31 +4,25 @@ use super::{
     certificates::Authority,
     logins::{LEAVER, SCRAMMER, STORE_PASSWORD, add, forget, properties},
 };
+use crate::support::mirroring::{Ended, Running, contents};
 use harness::{
     cluster::{
         Cluster,
-        client::Isolation,
         containers::{self, Engine, Listeners, Node, Pair, RunLabel, Topology},
     },
-    observe::read::read_topic,
     workload::{generate::generate, pace::Pace, produce::Producers},
 };
 use judge::plan::{Headers, TimestampStyle, Workload};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
-    process::{Child, Command},
     sync::atomic::{AtomicUsize, Ordering},
-    thread,
-    time::{Duration, Instant},
 };
 use tokio::runtime::Handle;
 
 /// No output may have it.
 const SECRET: &str = "s3cret";
-
-const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The clusters, and the files that clients are given.
 pub(crate) struct Ground {
@@ -39,22 +33,6 @@ pub(crate) struct Ground {
     /// Lines of keys, which no output may have either.
     keys: Vec<String>,
     next: AtomicUsize,
-}
-
-/// A run of the mirror.
-struct Running {
-    child: Child,
-    began: Instant,
-    log: PathBuf,
-    report: PathBuf,
-}
-
-/// How a run of the mirror ended.
-pub(crate) struct Ended {
-    pub(crate) code: Option<i32>,
-    pub(crate) output: String,
-    pub(crate) report: String,
-    pub(crate) took: Duration,
 }
 
 impl Ground {
@@ -195,7 +173,7 @@ impl Ground {
             Producers::to(source.bootstrap()).produce(&topic, &records, None, Pace::AtOnce);
         produced.map_err(|error| failed(&error))?;
         let arguments = ["--once", "--json", "--include", &topic];
-        let ended = self.wait(self.start_mirror(number, &arguments, consumer, producer)?)?;
+        let ended = self.ended(self.start_mirror(number, &arguments, consumer, producer)?)?;
         if ended.code == Some(0) {
             let (there, here) = (contents(&source, &topic)?, contents(&destination, &topic)?);
             if there.len() != 300 || there != here {
@@ -229,49 +207,24 @@ impl Ground {
         consumer: &str,
         producer: &str,
     ) -> Result<Running, String> {
-        let file = |name: &str| self.folder.join(format!("{number}-{name}"));
-        let write = |name, text: String| fs::write(file(name), text).map_err(text_of);
-        write(
-            "consumer.properties",
-            format!("group.id=g{number}\nsession.timeout.ms=10000\ndebug=all\n{consumer}\n"),
-        )?;
-        write("producer.properties", format!("debug=security,broker,conf\n{producer}\n"))?;
-        let create = |name| File::create(file(name)).map_err(text_of);
-        let child = Command::new(env!("CARGO_BIN_EXE_mirrorproof"))
-            .arg("mirror")
-            .args(arguments)
-            .arg("--consumer.config")
-            .arg(file("consumer.properties"))
-            .arg("--producer.config")
-            .arg(file("producer.properties"))
-            .env("RUST_LOG", "trace")
-            .stdout(create("report.json")?)
-            .stderr(create("mirror.log")?)
-            .spawn()
-            .map_err(text_of)?;
-        let (log, report) = (file("mirror.log"), file("report.json"));
-        Ok(Running { child, began: Instant::now(), log, report })
+        let consumer =
+            format!("group.id=g{number}\nsession.timeout.ms=10000\ndebug=all\n{consumer}\n");
+        let producer = format!("debug=security,broker,conf\n{producer}\n");
+        Running::start(
+            &self.folder.join(number.to_string()),
+            arguments,
+            &consumer,
+            &producer,
+            "trace",
+        )
     }
 
     /// Waits for a mirror's end; none of what it wrote may show a secret.
-    fn wait(&self, mut running: Running) -> Result<Ended, String> {
-        let code = loop {
-            if let Some(status) = running.child.try_wait().map_err(text_of)? {
-                break status.code();
-            }
-            if running.began.elapsed() > DEADLINE {
-                // It is this test's own child; its log is what explains it.
-                let _ = running.child.kill();
-                let _ = running.child.wait();
-                break None;
-            }
-            thread::sleep(Duration::from_millis(50));
-        };
-        let took = running.began.elapsed();
-        let (output, report) = (lossy(&running.log)?, lossy(&running.report)?);
-        self.check_no_secrets(&output)?;
-        self.check_no_secrets(&report)?;
-        Ok(Ended { code, output, report, took })
+    fn ended(&self, running: Running) -> Result<Ended, String> {
+        let ended = running.wait()?;
+        self.check_no_secrets(&ended.output)?;
+        self.check_no_secrets(&ended.report)?;
+        Ok(ended)
     }
 
     /// Runs a mirror until it reads; then the destination forgets who it is.
@@ -283,14 +236,11 @@ impl Ground {
     ) -> Result<Ended, String> {
         let (number, topic) = self.new_topic(runtime)?;
         let running = self.start_mirror(number, &["--include", &topic], consumer, producer)?;
-        while !lossy(&running.log)?.contains("stream 0 reads") {
-            if running.began.elapsed() > DEADLINE / 2 {
-                return Err(format!("nothing was read:\n{}", self.wait(running)?.output));
-            }
-            thread::sleep(Duration::from_millis(50));
+        if !running.comes_to("stream 0 reads")? {
+            return Err(format!("nothing was read:\n{}", self.ended(running)?.output));
         }
         runtime.block_on(forget(&self.pair.destination, LEAVER))?;
-        self.wait(running)
+        self.ended(running)
     }
 
     pub(crate) fn check_no_secrets(&self, text: &str) -> Result<(), String> {
@@ -324,27 +274,6 @@ fn address(cluster: &containers::Cluster, listener: &str) -> String {
         "PLAIN" => cluster.bootstrap(),
         listener => cluster.listener(listener).expect("a listener of the test's own"),
     }
-}
-
-fn text_of(error: std::io::Error) -> String {
-    error.to_string()
-}
-
-fn lossy(path: &Path) -> Result<String, String> {
-    Ok(String::from_utf8_lossy(&fs::read(path).map_err(text_of)?).into_owned())
-}
-
-/// Everything of each record but its place, in an order of their own.
-fn contents(cluster: &Cluster, topic: &str) -> Result<Vec<String>, String> {
-    let read = read_topic(cluster.bootstrap(), topic, Isolation::ReadCommitted, DEADLINE);
-    let read = read.map_err(|error| format!("failed to {error}"))?;
-    let mut all: Vec<String> = read
-        .records
-        .iter()
-        .map(|(_, _, content)| format!("{content:?} {}", content.digest()))
-        .collect();
-    all.sort();
-    Ok(all)
 }
 
 fn lines(text: &str) -> Vec<&str> {

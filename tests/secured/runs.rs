@@ -5,9 +5,10 @@
 
 use super::{
     cases::{Case, End, copied, refused, scram, side},
-    ground::{Ended, Ground},
+    ground::Ground,
     logins::{LEAVER, SCRAMMER, STORE_PASSWORD},
 };
+use crate::support::mirroring::Ended;
 use harness::cluster::containers::RunLabel;
 use libtest_mimic::Trial;
 use std::{
