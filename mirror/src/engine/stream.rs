@@ -214,7 +214,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Notes the record as received. A record of a partition that is no longer ours is nobody's business.
-    fn receive<'c>(&self, message: BorrowedMessage<'c>) -> Option<Held<'c>> {
+    pub(super) fn receive<'c>(&self, message: BorrowedMessage<'c>) -> Option<Held<'c>> {
         if self.settings.once {
             return self.receive_towards_goal(message);
         }

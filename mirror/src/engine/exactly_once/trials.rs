@@ -3,20 +3,20 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, TopicPartitionList,
     mocking::MockCluster,
     producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
     types::{RDKafkaApiKey, RDKafkaRespErr},
 };
 
 use super::{
-    super::{EngineError, Shared, Subscription, Totals, leave, publish},
+    super::{EngineError, Shared, Subscription, Totals, client::Rebalance, leave, publish},
     Lanes, Origin, Stream,
 };
 use crate::{cli, config::Config, engine, meters::Meters, shutdown::Stop, topics::TopicFilter};
@@ -74,13 +74,17 @@ impl World {
         producer.flush(DEADLINE).unwrap();
     }
 
-    /// Runs a stream, and meanwhile this; how it ended.
-    fn run(&self, meanwhile: impl FnOnce()) -> Result<Totals, EngineError> {
-        let shared = Shared::default();
+    fn stream(&self) -> Stream<'_> {
         let meters = self.meters.stream(0);
-        let mut stream = Stream::new(&self.settings, 0, meters, &shared, None).unwrap();
+        let mut stream = Stream::new(&self.settings, 0, meters, &Shared::default(), None).unwrap();
         stream.write_in(Lanes::new(origin(), self.stop.clone()));
         stream.begin(&Arc::new(BTreeSet::from(["t".to_owned()])), None);
+        stream
+    }
+
+    /// Runs a stream, and meanwhile this; how it ended.
+    fn run(&self, meanwhile: impl FnOnce()) -> Result<Totals, EngineError> {
+        let stream = self.stream();
         let subscription = Subscription::default();
         publish(&self.settings, &subscription, &["t".to_owned()]);
         let stop = &self.stop;
@@ -195,4 +199,36 @@ fn records_of_an_aborted_transaction_are_not_in_flight_for_ever() {
         world.stop.request();
     });
     assert!(ended.is_ok(), "{ended:?}");
+}
+
+/// A group may do so that has lost a member's answer (seen when a topic grew while partitions were revoked).
+#[test]
+fn a_partition_that_is_assigned_again_without_having_been_taken_away_stops_nothing() {
+    let (done, is_done) = mpsc::channel();
+    // On a thread of its own, since what is stopped would never end.
+    thread::spawn(move || {
+        let world = World::new();
+        let stream = world.stream();
+        let assign = || {
+            let mut partitions = TopicPartitionList::new();
+            partitions.add_partition("t", 0);
+            stream.rebalance(Rebalance::Assign(partitions), &world.stop).unwrap();
+        };
+        assign();
+        world.destination.broker_round_trip_time(1, Duration::from_millis(500)).unwrap();
+        world.produce(10);
+        for _ in 0..10 {
+            let message = stream.consumer.poll(DEADLINE).unwrap().unwrap();
+            assert!(stream.receive(message).and_then(|held| stream.send(held)).is_none());
+        }
+        let in_flight = stream.notes.progress().in_flight();
+        assign();
+        let since = Instant::now();
+        while stream.lanes.as_ref().unwrap().has_transaction() && since.elapsed() < DEADLINE {
+            stream.complete(None).unwrap();
+        }
+        done.send((in_flight, world.meters.snapshot().in_flight)).unwrap();
+    });
+    let (before, after) = is_done.recv_timeout(DEADLINE).unwrap();
+    assert_eq!((before, after), (10, 0), "in flight");
 }
