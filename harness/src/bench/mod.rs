@@ -232,9 +232,8 @@ impl Bench {
     /// Creates the topics of the source and fills them; what they hold then.
     async fn fill(&self, source: &cluster::Cluster) -> Result<digest::Digest, BenchError> {
         let topics = topics::names(self.topics);
-        for topic in &topics {
-            source.create_topic(topic, self.source_partitions).await?;
-        }
+        topics::with_each(&topics, |topic| source.create_topic(topic, self.source_partitions))
+            .await?;
         let (bootstrap, load) = (source.bootstrap().to_owned(), self.load);
         let producer = limit::producer(&self.compression);
         let fill = move || {

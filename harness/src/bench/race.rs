@@ -41,10 +41,9 @@ impl Bench {
     ) -> Result<Measured, BenchError> {
         let destination = &ground.clusters.destination;
         let names = topics::names(self.topics);
-        for topic in &names {
-            // That of the run before may not be gone yet.
-            destination.recreate_topic(topic, self.destination_partitions).await?;
-        }
+        // That of the run before may not be gone yet.
+        let partitions = self.destination_partitions;
+        topics::with_each(&names, |topic| destination.recreate_topic(topic, partitions)).await?;
         let folder = self.folder.join(format!("{number}-{}", contender.name()));
         std::fs::create_dir_all(&folder)
             .map_err(|source| BenchError::Folder { path: folder.clone(), source })?;
@@ -54,9 +53,7 @@ impl Bench {
         };
         // What went wrong in the run says more than what its broken clusters refuse afterwards.
         let measured = measured?;
-        for topic in &names {
-            destination.delete_topic(topic).await?;
-        }
+        topics::with_each(&names, |topic| destination.delete_topic(topic)).await?;
         Ok(measured)
     }
 

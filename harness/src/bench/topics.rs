@@ -1,5 +1,11 @@
 //! The topics that are copied: their names, and how every mirror is asked for them.
 
+use crate::cluster::ClusterError;
+use futures::{StreamExt, TryStreamExt, stream};
+
+/// So many are made or removed at once: a cluster takes a second for each, most of which is waiting.
+const AT_ONCE: usize = 10;
+
 /// Their names. One alone has no number.
 pub(super) fn names(topics: u32) -> Vec<String> {
     match topics {
@@ -19,6 +25,14 @@ pub(super) fn pattern(topics: u32) -> &'static str {
 /// The topic of the record with this number: each in turn, so that all hold as many, but for one.
 pub(super) fn of_record(names: &[String], number: u64) -> &str {
     &names[(number % names.len() as u64) as usize]
+}
+
+/// Does something to each topic.
+pub(super) async fn with_each<'t, Done: Future<Output = Result<(), ClusterError>>>(
+    names: &'t [String],
+    of: impl FnMut(&'t str) -> Done,
+) -> Result<(), ClusterError> {
+    stream::iter(names).map(String::as_str).map(of).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 #[cfg(test)]
