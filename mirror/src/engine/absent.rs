@@ -15,10 +15,9 @@ use rdkafka::{
     Message,
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, OwnedMessage},
-    producer::BaseRecord,
 };
 
-use super::{EngineError, client::lock, notes::Notes, stream::Stream};
+use super::{EngineError, client::lock, notes::Notes, stream::Stream, writer::Record};
 use crate::{
     progress::{Place, Token},
     shutdown::Stop,
@@ -160,7 +159,7 @@ impl Stream<'_> {
                 waiting.pop_front();
                 continue;
             };
-            let record = BaseRecord {
+            let record = Record {
                 topic: message.topic(),
                 partition: self.settings.partitioning.of(place.partition),
                 payload: message.payload(),

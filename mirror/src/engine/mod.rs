@@ -34,6 +34,7 @@ mod room;
 mod stream;
 mod supervise;
 mod troubles;
+mod writer;
 
 use std::{
     fmt,

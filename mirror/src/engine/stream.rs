@@ -17,7 +17,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage},
-    producer::{BaseProducer, BaseRecord, Producer},
+    producer::Producer,
 };
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
     limits,
     notes::Notes,
     once,
+    writer::{Record, Writer},
 };
 use crate::{
     config::{self, Origin, Setting},
@@ -59,7 +60,7 @@ pub(super) struct Stream<'a> {
     /// A commit on its way.
     pub(super) committing: RefCell<Option<JoinHandle<()>>>,
     /// With `--exactly-once` it writes nothing; the lanes do.
-    pub(super) producer: RefCell<BaseProducer<Destination>>,
+    pub(super) producer: RefCell<Writer>,
     /// With `--exactly-once`.
     pub(super) lanes: Option<Lanes>,
     /// What the consumer said while nobody could attend to it.
@@ -230,7 +231,7 @@ impl<'a> Stream<'a> {
     /// Hands the record to the producer, which copies it; gives it back if there is no room.
     pub(super) fn send<'c>(&self, held: Held<'c>) -> Option<Held<'c>> {
         let message = &held.message;
-        let record = BaseRecord {
+        let record = Record {
             topic: message.topic(),
             partition: self.settings.partitioning.of(message.partition()),
             payload: message.payload(),
@@ -240,7 +241,7 @@ impl<'a> Stream<'a> {
             delivery_opaque: held.token.to_word(),
         };
         let sent = match &self.lanes {
-            None => self.producer.borrow().send(record).map(|()| true).map_err(|(error, _)| error),
+            None => self.producer.borrow().send(record).map(|()| true),
             Some(lanes) => lanes.send(held.token, message.offset(), record),
         };
         match sent {
@@ -356,9 +357,9 @@ pub(super) fn make_producer(
     settings: &Settings,
     producer_settings: &config::Settings,
     notes: &Arc<Notes>,
-) -> Result<BaseProducer<Destination>, EngineError> {
+) -> Result<Writer, EngineError> {
     let destination = Destination::new(Arc::clone(notes));
-    client::make(producer_settings, &[], &settings.producer_file, destination)
+    client::make(producer_settings, &[], &settings.producer_file, destination).map(Writer::new)
 }
 
 /// What the chores remember between two rounds.

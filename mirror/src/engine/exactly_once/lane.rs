@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseProducer, BaseRecord, Producer, PurgeConfig},
+    producer::{Producer, PurgeConfig},
 };
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
         client::{self, Destination},
         lifeline,
         stream::Stream,
+        writer::{Record, Writer},
     },
     positions::{self, Origin},
     uncommitted::Uncommitted,
@@ -39,7 +40,7 @@ pub(in super::super) struct Lane {
     partition: i32,
     key: String,
     positions: String,
-    producer: BaseProducer<Destination>,
+    producer: Writer,
     /// Is a transaction open?
     open: bool,
     /// The source offset after the last record sent.
@@ -90,7 +91,7 @@ impl Lane {
             partition,
             key,
             positions,
-            producer,
+            producer: Writer::new(producer),
             open: false,
             next: 0,
             committed: None,
@@ -134,11 +135,7 @@ impl Lane {
 
     /// Hands a record over; false if it is not sent. An error that is not of this record breaks the lane, and is no
     /// error here.
-    pub(super) fn send(
-        &mut self,
-        offset: i64,
-        record: BaseRecord<'_, [u8], [u8], usize>,
-    ) -> Result<bool, KafkaError> {
+    pub(super) fn send(&mut self, offset: i64, record: Record<'_>) -> Result<bool, KafkaError> {
         self.begin();
         if self.broken.is_some() {
             return Ok(false);
@@ -149,11 +146,11 @@ impl Lane {
                 self.uncommitted(Uncommitted::sent);
                 Ok(true)
             }
-            Err((error, _)) if is_of_the_transaction(error.rdkafka_error_code()) => {
+            Err(error) if is_of_the_transaction(error.rdkafka_error_code()) => {
                 self.breaks(&error);
                 Ok(false)
             }
-            Err((error, _)) => {
+            Err(error) => {
                 if absent::is_missing(&error) {
                     // Nothing behind it may be committed. Whether it is waited for is decided by who gets the error.
                     self.breaks(&error);
@@ -199,19 +196,19 @@ impl Lane {
     /// Writes the position into the open transaction.
     pub(super) fn send_position(&mut self, note: &Note) -> Tried {
         let value = positions::value(self.next, note);
-        let position = BaseRecord {
+        let position = Record {
             topic: self.positions.as_str(),
             partition: Some(0),
-            payload: Some(value.as_str()),
-            key: Some(self.key.as_str()),
+            payload: Some(value.as_bytes()),
+            key: Some(self.key.as_bytes()),
             timestamp: None,
             headers: None,
             delivery_opaque: Token::NONE.to_word(),
         };
         match self.producer.send(position) {
             Ok(()) => Tried::Done,
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Tried::Again,
-            Err((error, _)) => {
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => Tried::Again,
+            Err(error) => {
                 self.breaks(&error);
                 Tried::Done
             }

@@ -31,7 +31,6 @@ use rdkafka::{
     TopicPartitionList,
     consumer::{CommitMode, Consumer},
     error::KafkaError,
-    producer::BaseRecord,
     topic_partition_list::TopicPartitionListElem,
 };
 
@@ -43,6 +42,7 @@ use super::{
     assignment::Start,
     client,
     stream::{LAST_TRANSACTION, Stream, consume},
+    writer::Record,
 };
 use crate::{
     progress::{Place, Slot, Token},
@@ -87,7 +87,7 @@ impl Lanes {
         &self,
         token: Token,
         offset: i64,
-        record: BaseRecord<'_, [u8], [u8], usize>,
+        record: Record<'_>,
     ) -> Result<bool, KafkaError> {
         let mut lanes = self.by_slot.borrow_mut();
         // Without a lane it is a record of an assignment that is gone.
