@@ -105,12 +105,24 @@ pub(super) fn account<'g>(
     let forgets = forgets.into_iter().take(if holes.is_empty() && elsewhere == 0 { 1 } else { 4 });
     let begins = [Begins::Late, Begins::Early, Begins::AtTheEvent];
     let begins = &begins[..if history.events.is_empty() { 1 } else { 3 }];
-    let mut ways = forgets
+    let ways = forgets
         .flat_map(|forgets| begins.iter().map(move |begins| Way { forgets, begins: *begins }));
-    ways.find_map(|way| {
+    let mut lawful = ways.filter_map(|way| {
         let account = from_the_end(history, contract, lane, holes, elsewhere, way, &equals)?;
         is_lawful(history, lane, &account, &equals).then_some(account)
-    })
+    });
+    let first = lawful.next()?;
+    let are_alike = |account: &Account| {
+        account.iter().all(|(copy, source)| {
+            source.is_none_or(|source| is_copy_like(history, contract, *copy, source))
+        })
+    };
+    if are_alike(&first) { Some(first) } else { lawful.find(are_alike).or(Some(first)) }
+}
+
+fn is_copy_like(history: &History, contract: &Contract, copy: u32, source: u32) -> bool {
+    let (original, copy) = (&history.source[source as usize], &history.destination[copy as usize]);
+    is_like(&original.content, &copy.content, contract)
 }
 
 fn from_the_end<'g>(
@@ -134,9 +146,7 @@ fn from_the_end<'g>(
         let latest = |bound: i64| {
             let before = &members[..members.partition_point(|member| offset(*member) < bound)];
             let is_here = |member: &&u32| lane.originals.binary_search(member).is_ok();
-            let is_like = |member: &&u32| {
-                is_like(&history.source[**member as usize].content, &record.content, contract)
-            };
+            let is_like = |member: &&u32| is_copy_like(history, contract, *copy, **member);
             let mut here = before.iter().rev().filter(is_here);
             here.clone().take(LOOK_AHEAD).find(is_like).or_else(|| here.next()).copied()
         };
@@ -159,15 +169,16 @@ fn from_the_end<'g>(
         });
         let again = if is_settled { None } else { again() };
         let held = again.or(next);
+        let is_odd = held.is_some_and(|source| !is_copy_like(history, contract, *copy, source));
         let held = held.map(|source| Was::Held(source, offset(source)));
         let is_later = match (hole, next) {
             (Some(Was::Forgotten(hole)), Some(next)) => hole > offset(next),
             (_, next) => next.is_none(),
         };
         let comes_first = match way.forgets {
-            Forgets::Nothing | Forgets::AtNeed => false,
-            Forgets::Before => next.is_none() && !is_last,
-            Forgets::Freely => is_later && !is_last,
+            Forgets::Nothing | Forgets::AtNeed => is_odd,
+            Forgets::Before => is_odd || (next.is_none() && !is_last),
+            Forgets::Freely => is_odd || (is_later && !is_last),
         };
         let forgotten = if may_be_forgotten { hole.or(elsewhere) } else { None };
         let was = if comes_first { forgotten.or(held) } else { held.or(forgotten) };
