@@ -137,6 +137,7 @@ fn must_be_there(history: &History, correspondence: &Correspondence, members: &[
     let is_required = |member: &u32| {
         let record = &history.source[*member as usize];
         history.is_final(record)
+            && history.is_below_cut(record)
             && !history.is_announced(record)
             && !history.is_before_readiness(record.at, record.offset)
             && !correspondence.aborted.contains(member)
