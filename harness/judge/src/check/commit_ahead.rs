@@ -108,7 +108,8 @@ impl CommitAhead<'_> {
                         equals.entry(set).or_default().push((source, *position));
                     }
                 } else if !self.delivered[source as usize] {
-                    self.tally.add(self.scene.absence(source), Ahead::Record(source, *position));
+                    let absence = self.scene.absence_by_then(source);
+                    self.tally.add(absence, Ahead::Record(source, *position));
                 }
             }
         }

@@ -38,38 +38,68 @@ impl Scene<'_> {
         latest.is_some_and(same) || self.may_have_been_removed(source, key)
     }
 
-    /// Whether compaction of the destination may have removed the copy of a key's last record: there are copies of the key from
-    /// another source partition, between which there is no order. Or it is a tombstone, and a partition where its copy may have
-    /// lain has no record of its key: compaction removes tombstones in the end, and "no record" says the same to every reader.
+    /// Whether compaction of the destination may have removed the copy of a key's last record, for one of another source
+    /// partition: between those there is no order. Or it is a tombstone, and a partition where its copy may have lain has no
+    /// record of its key: compaction removes tombstones in the end, and "no record" says the same to every reader.
     fn may_have_been_removed(&self, source: u32, key: u32) -> bool {
         let record = self.source(source);
         let is_tombstone = record.content.value() == Payload::Null;
         let Some(latest) = self.copied_from.get(&key) else { return is_tombstone };
         let is_missing = self.correspondence.first[source as usize] == NONE;
-        latest.keys().any(|at| *at != record.at)
-            || (is_tombstone && is_missing && self.is_erased_in(source, |_| true))
+        let has_rivals = self.contract.partitioning != Partitioning::Preserve
+            && latest.keys().any(|at| *at != record.at);
+        let gave_way = |place: u32| self.gave_way_in(source, key, place);
+        (is_missing && is_tombstone && self.is_erased_in(source, |_| true))
+            || (has_rivals && (!is_missing || self.places_within(record).any(gave_way)))
+    }
+
+    /// Whether the copy of a key's last record may have lain in a partition, and been removed for what lies behind it there: it
+    /// lay behind all of its own source partition, and at an offset that shows nothing.
+    fn gave_way_in(&self, source: u32, key: u32, place: u32) -> bool {
+        let from = self.source(source).at;
+        let at = TopicPartition { partition: place, ..from };
+        let Some(end) = self.ends.all.get(&(at, key)) else {
+            return !self.full.contains(&at) && self.may_have_been_erased_from_elsewhere(key, from);
+        };
+        let Some(bounds) = self.history.destination_bounds.get(&at) else { return true };
+        let destination = &self.history.destination;
+        let (begin, offset) = match self.ends.own.get(&(at, from, key)) {
+            Some(own) => (*own as usize, self.destination(*own).offset),
+            None => {
+                let offset = bounds.baseline.max(bounds.low);
+                let begin =
+                    destination.partition_point(|record| (record.at, record.offset) < (at, offset));
+                (begin, offset)
+            }
+        };
+        let shown = *end as usize - begin;
+        self.destination(*end).offset.0 - offset.0 > shown as i64
+    }
+
+    /// Whether a tombstone of a key may have come from another source partition than this one, and have been removed since.
+    fn may_have_been_erased_from_elsewhere(&self, key: u32, from: TopicPartition) -> bool {
+        let tombstones = self.tombstones.get(&key);
+        self.may_have_forgotten(from.topic)
+            || tombstones.is_some_and(|homes| homes.iter().any(|home| *home != from))
+    }
+
+    /// The destination partitions in which some copy of a record may lie. None where nobody knows how many there are.
+    fn places_within(&self, record: &SourceRecord) -> impl Iterator<Item = u32> {
+        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
+        let most = counts.iter().max().copied().unwrap_or_default();
+        self.places(record).unwrap_or_else(|| (0..most).collect()).into_iter()
     }
 
     /// Whether a copy of a record may have lain in a partition that has no record of its key, among these. Where each offset
     /// shows a record nothing was removed.
     fn is_erased_in(&self, source: u32, among: impl Fn(u32) -> bool) -> bool {
         let record = self.source(source);
-        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
-        let most = counts.iter().max().copied().unwrap_or_default();
-        if most == 0 {
-            // Nobody knows how many there are.
-            return false;
-        }
-        let holders = self.key(source).and_then(|key| self.holders.get(&key));
-        let is_erased = |place: u32| {
-            among(place)
-                && !holders.is_some_and(|holders| holders.contains(&place))
-                && !self.full.contains(&TopicPartition { partition: place, ..record.at })
+        let is_erased = |partition: u32| {
+            let at = TopicPartition { partition, ..record.at };
+            let holds = self.key(source).is_some_and(|key| self.ends.all.contains_key(&(at, key)));
+            among(partition) && !holds && !self.full.contains(&at)
         };
-        match self.places(record) {
-            Some(places) => places.into_iter().any(is_erased),
-            None => (0..most).any(is_erased),
-        }
+        self.places_within(record).any(is_erased)
     }
 
     /// Whether a tombstone may have been copied again to another partition than `copy`, where compaction has removed it
@@ -82,27 +112,58 @@ impl Scene<'_> {
     }
 }
 
-/// The destination partitions that have a record of a key of a compacted topic, by the key's number.
-pub(super) fn holders(
-    history: &History,
-    correspondence: &Correspondence,
-) -> HashMap<u32, BTreeSet<u32>> {
-    let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
-    let mut numbers = HashMap::new();
-    for (record, number) in history.source.iter().zip(&correspondence.keys) {
-        if let Some(key) = record.content.key().filter(|_| is_compacted(record.at)) {
-            numbers.insert((record.at.topic, key), *number);
+/// The last records of keys in destination partitions of compacted topics.
+#[derive(Default)]
+pub(super) struct Ends {
+    /// Of each partition and number of a key.
+    pub(super) all: HashMap<(TopicPartition, u32), u32>,
+    /// Of each partition, source partition and number of a key: the last first copy that is of a record of there for certain.
+    pub(super) own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
+}
+
+impl Ends {
+    pub(super) fn of(history: &History, correspondence: &Correspondence) -> Ends {
+        let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
+        let mut numbers = HashMap::new();
+        for (record, number) in history.source.iter().zip(&correspondence.keys) {
+            if let Some(key) = record.content.key().filter(|_| is_compacted(record.at)) {
+                numbers.insert((record.at.topic, key), *number);
+            }
         }
-    }
-    let mut holders = HashMap::<u32, BTreeSet<u32>>::new();
-    for index in correspondence.time.iter().filter(|_| !numbers.is_empty()) {
-        let DestinationRecord { at, content, .. } = &history.destination[*index as usize];
-        let number = content.key().and_then(|key| numbers.get(&(at.topic, key)));
-        if let Some(number) = number {
-            holders.entry(*number).or_default().insert(at.partition);
+        let spread = spread(history, correspondence);
+        let gaps = history.gaps();
+        let home = |copy: &DestinationRecord, source: u32| {
+            let original = &history.source[source as usize];
+            let set = correspondence.equal.get(&source);
+            let may_be_of_another = set.is_some_and(|set| spread.contains(set))
+                || (gaps[copy.at.topic as usize] > 0 && copy.content.ids().next().is_none());
+            let is_repeat = || history.events.iter().any(|event| event.explains(copy, original));
+            (!may_be_of_another && !is_repeat()).then_some(original.at)
+        };
+        let mut ends = Ends::default();
+        for index in correspondence.time.iter().filter(|_| !numbers.is_empty()) {
+            let copy = &history.destination[*index as usize];
+            let number = copy.content.key().and_then(|key| numbers.get(&(copy.at.topic, key)));
+            let Some(number) = number else { continue };
+            ends.all.insert((copy.at, *number), *index);
+            let source = correspondence.source_of(*index);
+            let is_first = |source: &u32| correspondence.first[*source as usize] == *index;
+            let source = source.filter(is_first);
+            if let Some(from) = source.and_then(|source| home(copy, source)) {
+                ends.own.insert((copy.at, from, *number), *index);
+            }
         }
+        ends
     }
-    holders
+}
+/// Sets of equal records that lie in several source partitions.
+fn spread(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
+    let mut homes = HashMap::new();
+    let from = |source: &u32| history.source[*source as usize].at;
+    let is_elsewhere = |(source, set): &(&u32, &u32)| {
+        *homes.entry(**set).or_insert_with(|| from(source)) != from(source)
+    };
+    correspondence.equal.iter().filter(is_elsewhere).map(|(_, set)| *set).collect()
 }
 
 /// The destination partitions of compacted topics of which each offset of this run shows a record.

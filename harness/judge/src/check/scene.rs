@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use super::{
-    compaction::{erased, forgotten, full, holders},
+    compaction::{Ends, erased, forgotten, full},
     damaged::damaged,
     span::{Span, Spans},
 };
@@ -10,8 +10,8 @@ use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
     correspondence::{Correspondence, NONE, Recognition, correspond},
     history::{
-        DestinationBounds, DestinationOffset, DestinationRecord, History, SourceRecord, TopicIndex,
-        TopicPartition,
+        DestinationBounds, DestinationOffset, DestinationRecord, History, Payload, SourceRecord,
+        TopicIndex, TopicPartition,
     },
     partition::{crc32_partition, java_partition},
     verdict::Circumstance,
@@ -36,8 +36,9 @@ pub(crate) struct Scene<'h> {
     pub(super) last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     pub(super) copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
-    /// On compacted topics: the destination partitions that have a record of each key.
-    pub(super) holders: HashMap<u32, BTreeSet<u32>>,
+    /// On compacted topics: the source partitions that hold a tombstone of each key.
+    pub(super) tombstones: HashMap<u32, BTreeSet<TopicPartition>>,
+    pub(super) ends: Ends,
     /// On compacted topics: the destination partitions of which each offset shows a record.
     pub(super) full: HashSet<TopicPartition>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
@@ -71,6 +72,7 @@ impl<'h> Scene<'h> {
     ) -> Scene<'h> {
         let (mut last_of_key, mut copied_from) =
             (HashMap::new(), HashMap::<u32, BTreeMap<_, _>>::new());
+        let mut tombstones = HashMap::<u32, BTreeSet<_>>::new();
         for (index, record) in history.source.iter().enumerate() {
             // What was aborted and not copied supersedes nothing.
             let is_there = correspondence.first[index] != NONE
@@ -78,12 +80,15 @@ impl<'h> Scene<'h> {
             if history.topics[record.at.topic as usize].compacted && is_there {
                 let shard = (record.at, correspondence.keys[index]);
                 last_of_key.insert(shard, index as u32);
+                if record.content.value() == Payload::Null {
+                    tombstones.entry(shard.1).or_default().insert(record.at);
+                }
                 if correspondence.first[index] != NONE {
                     copied_from.entry(shard.1).or_default().insert(record.at, index as u32);
                 }
             }
         }
-        let holders = holders(history, &correspondence);
+        let ends = Ends::of(history, &correspondence);
         let forgotten = forgotten(history, contract, &correspondence);
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
@@ -95,7 +100,8 @@ impl<'h> Scene<'h> {
             correspondence,
             last_of_key,
             copied_from,
-            holders,
+            tombstones,
+            ends,
             full: full(history),
             forgotten,
             erased,
@@ -177,6 +183,18 @@ impl<'h> Scene<'h> {
         } else {
             self.absence_by_place(source)
         }
+    }
+
+    /// The same of a record without a copy by then, whatever came later: on a compacted topic that may be of an equal which the
+    /// source has forgotten, and for which the record's own was removed.
+    pub(crate) fn absence_by_then(&self, source: u32) -> Circumstance {
+        let SourceRecord { at, content, .. } = self.source(source);
+        let may_be_of_another = self.correspondence.first[source as usize] != NONE
+            && content.key().is_some()
+            && content.ids().next().is_none()
+            && self.history.topics[at.topic as usize].compacted
+            && self.may_have_forgotten(at.topic);
+        if may_be_of_another { Circumstance::Superseded } else { self.absence(source) }
     }
 
     /// The same, whatever became of the other records of its key.

@@ -140,6 +140,19 @@ impl Bench {
         !is_compacted || record.content.key().is_none() || !of_key.any(supersedes)
     }
 
+    /// Whether a copy may be why another is gone: that of a record of its key in another source partition of a compacted topic.
+    fn has_rivals(&self, copy: usize) -> bool {
+        let (place, record) = (self.original(copy), &self.history.destination[copy]);
+        let is_rival = |other: &SourceRecord| {
+            other.at.topic == record.at.topic
+                && other.at != place.0
+                && other.content.key() == record.content.key()
+        };
+        self.history.topics[record.at.topic as usize].compacted
+            && record.content.key().is_some()
+            && self.history.source.iter().any(is_rival)
+    }
+
     /// How many source records have no copy, where no record lies there twice.
     fn missing(&self) -> Option<usize> {
         let (source, copies) = (self.history.source.iter(), self.history.destination.iter());

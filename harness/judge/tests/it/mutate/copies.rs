@@ -58,6 +58,8 @@ pub(crate) fn reorder(bench: &mut Bench) -> Option<Victim> {
             let between = |index: usize| bench.original(index).0 == bench.original(*left).0;
             one.at == other.at
                 && same_lane
+                && !bench.has_rivals(*left)
+                && !bench.has_rivals(*right)
                 && between(*right)
                 && !(left + 1..*right).any(|index| bench.history.destination[index].at == one.at)
         })
@@ -131,6 +133,7 @@ pub(crate) fn misplace(bench: &mut Bench) -> Option<Victim> {
         || unplaced
         || topic.destination_partitions.len() > 1
         || topic.destination_partitions[0] < 2
+        || bench.has_rivals(index)
     {
         return None;
     }
@@ -184,6 +187,9 @@ pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<Victim> {
 pub(crate) fn corrupt(bench: &mut Bench) -> Option<Victim> {
     let index = bench.pick()?;
     let how = bench.random.random_range(0..7);
+    if how == 4 && bench.has_rivals(index) {
+        return None;
+    }
     let victim = bench.on_source(index);
     let copy = &mut bench.history.destination[index];
     let (at, offset) = (copy.at, copy.offset);

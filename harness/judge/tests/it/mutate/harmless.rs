@@ -57,6 +57,7 @@ pub(crate) fn swap_unordered(bench: &mut Bench) -> Option<()> {
         pair[0] + 1 == pair[1]
             && one.at == other.at
             && one.content.key() != other.content.key()
+            && !pair.iter().any(|copy| bench.has_rivals(*copy))
             && bench.are_seen_together(one.at, [one.offset, other.offset])
     });
     let neighbours: Vec<_> = neighbours.map(|pair| (pair[0], pair[1])).collect();
