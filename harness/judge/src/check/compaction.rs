@@ -47,7 +47,11 @@ impl Scene<'_> {
         let Some(latest) = self.copied_from.get(&key) else { return is_tombstone };
         let is_missing = self.correspondence.first[source as usize] == NONE;
         let has_rivals = self.contract.partitioning != Partitioning::Preserve
-            && latest.keys().any(|at| *at != record.at);
+            && latest.iter().any(|(at, latest)| {
+                let ends = &self.ends;
+                *at != record.at
+                    || (is_missing && ends.may_be_of_another(&self.correspondence, *latest))
+            });
         let gave_way = |place: u32| self.gave_way_in(source, key, place);
         (is_missing && is_tombstone && self.is_erased_in(source, |_| true))
             || (has_rivals && (!is_missing || self.places_within(record).any(gave_way)))
@@ -119,9 +123,16 @@ pub(super) struct Ends {
     pub(super) all: HashMap<(TopicPartition, u32), u32>,
     /// Of each partition, source partition and number of a key: the last first copy that is of a record of there for certain.
     pub(super) own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
+    /// Sets of equal records that lie in several source partitions.
+    spread: HashSet<u32>,
 }
 
 impl Ends {
+    /// Whether a copy that was taken for one of a record may be of an equal in another source partition.
+    fn may_be_of_another(&self, correspondence: &Correspondence, source: u32) -> bool {
+        correspondence.equal.get(&source).is_some_and(|set| self.spread.contains(set))
+    }
+
     pub(super) fn of(history: &History, correspondence: &Correspondence) -> Ends {
         let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
         let mut numbers = HashMap::new();
@@ -130,17 +141,15 @@ impl Ends {
                 numbers.insert((record.at.topic, key), *number);
             }
         }
-        let spread = spread(history, correspondence);
+        let mut ends = Ends { spread: spread(history, correspondence), ..Ends::default() };
         let gaps = history.gaps();
-        let home = |copy: &DestinationRecord, source: u32| {
+        let home = |ends: &Ends, copy: &DestinationRecord, source: u32| {
             let original = &history.source[source as usize];
-            let set = correspondence.equal.get(&source);
-            let may_be_of_another = set.is_some_and(|set| spread.contains(set))
+            let may_be_of_another = ends.may_be_of_another(correspondence, source)
                 || (gaps[copy.at.topic as usize] > 0 && copy.content.ids().next().is_none());
             let is_repeat = || history.events.iter().any(|event| event.explains(copy, original));
             (!may_be_of_another && !is_repeat()).then_some(original.at)
         };
-        let mut ends = Ends::default();
         for index in correspondence.time.iter().filter(|_| !numbers.is_empty()) {
             let copy = &history.destination[*index as usize];
             let number = copy.content.key().and_then(|key| numbers.get(&(copy.at.topic, key)));
@@ -149,7 +158,7 @@ impl Ends {
             let source = correspondence.source_of(*index);
             let is_first = |source: &u32| correspondence.first[*source as usize] == *index;
             let source = source.filter(is_first);
-            if let Some(from) = source.and_then(|source| home(copy, source)) {
+            if let Some(from) = source.and_then(|source| home(&ends, copy, source)) {
                 ends.own.insert((copy.at, from, *number), *index);
             }
         }
