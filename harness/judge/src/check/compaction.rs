@@ -10,7 +10,8 @@ use crate::{
     contract::{Contract, Isolation, Partitioning},
     correspondence::{Correspondence, NONE, Recognition},
     history::{
-        Completeness, DestinationRecord, History, Outcome, Payload, SourceRecord, TopicPartition,
+        Completeness, DestinationRecord, History, Outcome, Payload, SourceRecord, TopicIndex,
+        TopicPartition,
     },
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -80,6 +81,12 @@ impl Scene<'_> {
         self.destination(*end).offset.0 - offset.0 > shown as i64
     }
 
+    /// Whether compaction of the destination may have removed anything of a topic.
+    pub(super) fn may_have_removed(&self, topic: TopicIndex) -> bool {
+        let mut partitions = self.history.destination_bounds.keys().filter(|at| at.topic == topic);
+        partitions.any(|at| !self.full.contains(at))
+    }
+
     /// Whether a tombstone of a key may have come from another source partition than this one, and have been removed since.
     fn may_have_been_erased_from_elsewhere(&self, key: u32, from: TopicPartition) -> bool {
         let tombstones = self.tombstones.get(&key);
@@ -141,6 +148,9 @@ impl Ends {
                 numbers.insert((record.at.topic, key), *number);
             }
         }
+        if numbers.is_empty() {
+            return Ends::default();
+        }
         let mut ends = Ends { spread: spread(history, correspondence), ..Ends::default() };
         let gaps = history.gaps();
         let home = |ends: &Ends, copy: &DestinationRecord, source: u32| {
@@ -150,7 +160,7 @@ impl Ends {
             let is_repeat = || history.events.iter().any(|event| event.explains(copy, original));
             (!may_be_of_another && !is_repeat()).then_some(original.at)
         };
-        for index in correspondence.time.iter().filter(|_| !numbers.is_empty()) {
+        for index in &correspondence.time {
             let copy = &history.destination[*index as usize];
             let number = copy.content.key().and_then(|key| numbers.get(&(copy.at.topic, key)));
             let Some(number) = number else { continue };
@@ -165,6 +175,7 @@ impl Ends {
         ends
     }
 }
+
 /// Sets of equal records that lie in several source partitions.
 fn spread(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
     let mut homes = HashMap::new();

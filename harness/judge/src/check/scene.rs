@@ -186,14 +186,15 @@ impl<'h> Scene<'h> {
     }
 
     /// The same of a record without a copy by then, whatever came later: on a compacted topic that may be of an equal which the
-    /// source has forgotten, and for which the record's own was removed.
+    /// source has forgotten, and for which the record's own was removed, if the destination has removed anything.
     pub(crate) fn absence_by_then(&self, source: u32) -> Circumstance {
         let SourceRecord { at, content, .. } = self.source(source);
         let may_be_of_another = self.correspondence.first[source as usize] != NONE
             && content.key().is_some()
             && content.ids().next().is_none()
             && self.history.topics[at.topic as usize].compacted
-            && self.may_have_forgotten(at.topic);
+            && self.may_have_forgotten(at.topic)
+            && self.may_have_removed(at.topic);
         if may_be_of_another { Circumstance::Superseded } else { self.absence(source) }
     }
 
