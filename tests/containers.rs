@@ -102,8 +102,9 @@ fn left_open(call: &Call) -> Trial {
         let lease = runtime().block_on(pool.lease(&Needs::default()))?;
         let outcome = transactions::left_open::is_ended(runtime(), &lease.pair(), &folder);
         drop(lease);
-        runtime().block_on(pool.close())?;
-        Ok(outcome?)
+        let closed = runtime().block_on(pool.close());
+        outcome?;
+        Ok(closed?)
     })
 }
 

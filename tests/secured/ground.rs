@@ -235,7 +235,7 @@ impl Ground {
         producer: &str,
     ) -> Result<Ended, String> {
         let (number, topic) = self.new_topic(runtime)?;
-        let running = self.start_mirror(number, &["--include", &topic], consumer, producer)?;
+        let mut running = self.start_mirror(number, &["--include", &topic], consumer, producer)?;
         if !running.comes_to("stream 0 reads")? {
             return Err(format!("nothing was read:\n{}", self.ended(running)?.output));
         }

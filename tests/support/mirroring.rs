@@ -63,10 +63,11 @@ impl Running {
         Ok(Running { child, began: Instant::now(), log, report })
     }
 
-    /// Waits until the log has these words; `false` if that takes half of all the time it has.
-    pub(crate) fn comes_to(&self, words: &str) -> Result<bool, String> {
+    /// Waits until the log has these words; `false` if it ends before, or that takes half of all the time it has.
+    pub(crate) fn comes_to(&mut self, words: &str) -> Result<bool, String> {
         while !lossy(&self.log)?.contains(words) {
-            if self.began.elapsed() > DEADLINE / 2 {
+            let has_ended = self.child.try_wait().map_err(text_of)?.is_some();
+            if has_ended || self.began.elapsed() > DEADLINE / 2 {
                 return Ok(false);
             }
             thread::sleep(LOOK);
@@ -81,15 +82,22 @@ impl Running {
                 break status.code();
             }
             if self.began.elapsed() > DEADLINE {
-                // It is this test's own child; its log is what explains it.
-                let _ = self.child.kill();
-                let _ = self.child.wait();
+                // Its log is what explains it.
                 break None;
             }
             thread::sleep(LOOK);
         };
         let took = self.began.elapsed();
         Ok(Ended { code, output: lossy(&self.log)?, report: lossy(&self.report)?, took })
+    }
+}
+
+/// One that still runs ends with its test.
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended has no need of either.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
