@@ -27,7 +27,7 @@
 
 use super::{Check, Observation, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
-    history::{Completeness, Positions, SourceOffset, TopicPartition},
+    history::{Completeness, Ends, Positions, SourceOffset, TopicPartition},
     verdict::{Anomaly, Circumstance, Evidence, Finding, Place},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -84,7 +84,8 @@ fn beyond_the_end(scene: &Scene<'_>) -> Positions {
 }
 
 impl CommitAhead<'_> {
-    fn sample(&mut self, committed: &Positions) {
+    /// Takes positions in, and where the destination ended when they were read; `None` at the end of the run.
+    fn sample(&mut self, committed: &Positions, ends: Option<&Ends>) {
         let records = &self.scene.history.source;
         let mut equals = BTreeMap::<u32, Vec<(u32, SourceOffset)>>::new();
         for (at, position) in committed {
@@ -108,7 +109,7 @@ impl CommitAhead<'_> {
                         equals.entry(set).or_default().push((source, *position));
                     }
                 } else if !self.delivered[source as usize] {
-                    let absence = self.scene.absence_by_then(source);
+                    let absence = self.scene.absence_by_then(source, ends);
                     self.tally.add(absence, Ahead::Record(source, *position));
                 }
             }
@@ -149,7 +150,8 @@ impl Check for CommitAhead<'_> {
                 }
             }
             Observation::Commit(index) => {
-                self.sample(&self.scene.history.commits[index].committed);
+                let sample = &self.scene.history.commits[index];
+                self.sample(&sample.committed, Some(&sample.destination_ends));
             }
             Observation::Source(_) | Observation::Other(..) => {}
         }
@@ -159,7 +161,7 @@ impl Check for CommitAhead<'_> {
         if self.scene.history.completeness() == Completeness::Unknown
             && let Some(committed) = &self.scene.history.final_commit.committed
         {
-            self.sample(committed);
+            self.sample(committed, None);
         }
         let scene = self.scene;
         for (at, position) in beyond_the_end(scene) {

@@ -10,9 +10,10 @@ use crate::{
     contract::{Contract, Isolation, Partitioning},
     correspondence::{Correspondence, NONE, Recognition},
     history::{
-        Completeness, DestinationRecord, History, Outcome, Payload, SourceRecord, TopicIndex,
-        TopicPartition,
+        Completeness, DestinationOffset, DestinationRecord, Ends, History, Outcome, Payload,
+        SourceRecord, TopicPartition,
     },
+    verdict::Circumstance,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -45,17 +46,20 @@ impl Scene<'_> {
     fn may_have_been_removed(&self, source: u32, key: u32) -> bool {
         let record = self.source(source);
         let is_tombstone = record.content.value() == Payload::Null;
-        let Some(latest) = self.copied_from.get(&key) else { return is_tombstone };
         let is_missing = self.correspondence.first[source as usize] == NONE;
+        let is_rival = |(at, latest): (&TopicPartition, &u32)| {
+            let copies = &self.last_copies;
+            *at != record.at
+                || (is_missing && copies.may_be_of_another(&self.correspondence, *latest))
+        };
         let has_rivals = self.contract.partitioning != Partitioning::Preserve
-            && latest.iter().any(|(at, latest)| {
-                let ends = &self.ends;
-                *at != record.at
-                    || (is_missing && ends.may_be_of_another(&self.correspondence, *latest))
-            });
+            && (self.copied_from.get(&key).is_some_and(|latest| latest.iter().any(is_rival))
+                || (is_missing && self.has_tombstones_elsewhere(key, record.at)));
         let gave_way = |place: u32| self.gave_way_in(source, key, place);
+        let places = || self.places_within(record);
         (is_missing && is_tombstone && self.is_erased_in(source, |_| true))
-            || (has_rivals && (!is_missing || self.places_within(record).any(gave_way)))
+            || (has_rivals
+                && (!is_missing || places().is_none_or(|all| all.into_iter().any(gave_way))))
     }
 
     /// Whether the copy of a key's last record may have lain in a partition, and been removed for what lies behind it there: it
@@ -63,42 +67,74 @@ impl Scene<'_> {
     fn gave_way_in(&self, source: u32, key: u32, place: u32) -> bool {
         let from = self.source(source).at;
         let at = TopicPartition { partition: place, ..from };
-        let Some(end) = self.ends.all.get(&(at, key)) else {
-            return !self.full.contains(&at) && self.may_have_been_erased_from_elsewhere(key, from);
+        let Some(end) = self.last_copies.all.get(&(at, key)) else {
+            let may_be_erased =
+                self.may_have_forgotten(from.topic) || self.has_tombstones_elsewhere(key, from);
+            return !self.full.contains(&at) && may_be_erased;
         };
+        let own = self.last_copies.own.get(&(at, from, key));
+        let begin = own.map(|own| self.destination(*own).offset);
+        self.has_holes(at, begin, Some(self.destination(*end).offset))
+    }
+
+    /// Whether an offset of a destination partition shows nothing, of those that this run has written between these.
+    fn has_holes(
+        &self,
+        at: TopicPartition,
+        begin: Option<DestinationOffset>,
+        end: Option<DestinationOffset>,
+    ) -> bool {
         let Some(bounds) = self.history.destination_bounds.get(&at) else { return true };
+        let first = bounds.baseline.max(bounds.low);
+        let begin = begin.map_or(first, |begin| begin.max(first));
+        let end = end.map_or(bounds.end, |end| end.min(bounds.end));
         let destination = &self.history.destination;
-        let (begin, offset) = match self.ends.own.get(&(at, from, key)) {
-            Some(own) => (*own as usize, self.destination(*own).offset),
-            None => {
-                let offset = bounds.baseline.max(bounds.low);
-                let begin =
-                    destination.partition_point(|record| (record.at, record.offset) < (at, offset));
-                (begin, offset)
-            }
+        let index = |offset: DestinationOffset| {
+            destination.partition_point(|record| (record.at, record.offset) < (at, offset))
         };
-        let shown = *end as usize - begin;
-        self.destination(*end).offset.0 - offset.0 > shown as i64
+        begin < end && end.0 - begin.0 > (index(end) - index(begin)) as i64
     }
 
-    /// Whether compaction of the destination may have removed anything of a topic.
-    pub(super) fn may_have_removed(&self, topic: TopicIndex) -> bool {
-        let mut partitions = self.history.destination_bounds.keys().filter(|at| at.topic == topic);
-        partitions.any(|at| !self.full.contains(at))
+    /// Under which circumstance a record had no copy when the destination ended there, whatever came later; `None` at the end of
+    /// the run. On a compacted topic the copy that came later may be of an equal which the source has forgotten, and for which
+    /// the record's own was removed: that lay where nothing is shown now.
+    pub(crate) fn absence_by_then(&self, source: u32, ends: Option<&Ends>) -> Circumstance {
+        let record = self.source(source);
+        let is_missing = self.correspondence.first[source as usize] == NONE;
+        let is_told = record.content.key().is_none() || record.content.ids().next().is_some();
+        if is_missing || is_told || !self.may_have_forgotten_equals(record.at) {
+            return self.absence(source);
+        }
+        let was_removed = |partition: u32| {
+            let at = TopicPartition { partition, ..record.at };
+            self.has_holes(at, None, ends.and_then(|ends| ends.get(&at)).copied())
+        };
+        if self.places_within(record).is_none_or(|places| places.into_iter().any(was_removed)) {
+            Circumstance::Superseded
+        } else {
+            self.absence(source)
+        }
     }
 
-    /// Whether a tombstone of a key may have come from another source partition than this one, and have been removed since.
-    fn may_have_been_erased_from_elsewhere(&self, key: u32, from: TopicPartition) -> bool {
-        let tombstones = self.tombstones.get(&key);
-        self.may_have_forgotten(from.topic)
-            || tombstones.is_some_and(|homes| homes.iter().any(|home| *home != from))
+    /// Whether records of a compacted topic may have been forgotten whose copies lie among those of this source partition.
+    fn may_have_forgotten_equals(&self, from: TopicPartition) -> bool {
+        self.history.topics[from.topic as usize].compacted
+            && match self.contract.partitioning {
+                Partitioning::Preserve => self.hollow.contains(&from),
+                _ => self.may_have_forgotten(from.topic),
+            }
     }
 
-    /// The destination partitions in which some copy of a record may lie. None where nobody knows how many there are.
-    fn places_within(&self, record: &SourceRecord) -> impl Iterator<Item = u32> {
+    /// Whether another source partition than this one has a tombstone of a key which may be gone on the destination.
+    fn has_tombstones_elsewhere(&self, key: u32, from: TopicPartition) -> bool {
+        self.tombstones.get(&key).is_some_and(|homes| homes.iter().any(|home| *home != from))
+    }
+
+    /// The destination partitions in which some copy of a record may lie; `None` where nobody knows how many there are.
+    fn places_within(&self, record: &SourceRecord) -> Option<Vec<u32>> {
         let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
         let most = counts.iter().max().copied().unwrap_or_default();
-        self.places(record).unwrap_or_else(|| (0..most).collect()).into_iter()
+        self.places(record).or_else(|| (most > 0).then(|| (0..most).collect()))
     }
 
     /// Whether a copy of a record may have lain in a partition that has no record of its key, among these. Where each offset
@@ -107,10 +143,11 @@ impl Scene<'_> {
         let record = self.source(source);
         let is_erased = |partition: u32| {
             let at = TopicPartition { partition, ..record.at };
-            let holds = self.key(source).is_some_and(|key| self.ends.all.contains_key(&(at, key)));
+            let holds =
+                self.key(source).is_some_and(|key| self.last_copies.all.contains_key(&(at, key)));
             among(partition) && !holds && !self.full.contains(&at)
         };
-        self.places_within(record).any(is_erased)
+        self.places_within(record).is_some_and(|places| places.into_iter().any(is_erased))
     }
 
     /// Whether a tombstone may have been copied again to another partition than `copy`, where compaction has removed it
@@ -125,7 +162,7 @@ impl Scene<'_> {
 
 /// The last records of keys in destination partitions of compacted topics.
 #[derive(Default)]
-pub(super) struct Ends {
+pub(super) struct LastCopies {
     /// Of each partition and number of a key.
     pub(super) all: HashMap<(TopicPartition, u32), u32>,
     /// Of each partition, source partition and number of a key: the last first copy that is of a record of there for certain.
@@ -134,13 +171,13 @@ pub(super) struct Ends {
     spread: HashSet<u32>,
 }
 
-impl Ends {
+impl LastCopies {
     /// Whether a copy that was taken for one of a record may be of an equal in another source partition.
     fn may_be_of_another(&self, correspondence: &Correspondence, source: u32) -> bool {
         correspondence.equal.get(&source).is_some_and(|set| self.spread.contains(set))
     }
 
-    pub(super) fn of(history: &History, correspondence: &Correspondence) -> Ends {
+    pub(super) fn of(history: &History, correspondence: &Correspondence) -> LastCopies {
         let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
         let mut numbers = HashMap::new();
         for (record, number) in history.source.iter().zip(&correspondence.keys) {
@@ -149,13 +186,14 @@ impl Ends {
             }
         }
         if numbers.is_empty() {
-            return Ends::default();
+            return LastCopies::default();
         }
-        let mut ends = Ends { spread: spread(history, correspondence), ..Ends::default() };
+        let mut copies =
+            LastCopies { spread: spread(history, correspondence), ..LastCopies::default() };
         let gaps = history.gaps();
-        let home = |ends: &Ends, copy: &DestinationRecord, source: u32| {
+        let home = |copies: &LastCopies, copy: &DestinationRecord, source: u32| {
             let original = &history.source[source as usize];
-            let may_be_of_another = ends.may_be_of_another(correspondence, source)
+            let may_be_of_another = copies.may_be_of_another(correspondence, source)
                 || (gaps[copy.at.topic as usize] > 0 && copy.content.ids().next().is_none());
             let is_repeat = || history.events.iter().any(|event| event.explains(copy, original));
             (!may_be_of_another && !is_repeat()).then_some(original.at)
@@ -164,15 +202,15 @@ impl Ends {
             let copy = &history.destination[*index as usize];
             let number = copy.content.key().and_then(|key| numbers.get(&(copy.at.topic, key)));
             let Some(number) = number else { continue };
-            ends.all.insert((copy.at, *number), *index);
+            copies.all.insert((copy.at, *number), *index);
             let source = correspondence.source_of(*index);
             let is_first = |source: &u32| correspondence.first[*source as usize] == *index;
             let source = source.filter(is_first);
-            if let Some(from) = source.and_then(|source| home(&ends, copy, source)) {
-                ends.own.insert((copy.at, from, *number), *index);
+            if let Some(from) = source.and_then(|source| home(&copies, copy, source)) {
+                copies.own.insert((copy.at, from, *number), *index);
             }
         }
-        ends
+        copies
     }
 }
 

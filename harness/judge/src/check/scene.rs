@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use super::{
-    compaction::{Ends, erased, forgotten, full},
+    compaction::{LastCopies, erased, forgotten, full},
     damaged::damaged,
     span::{Span, Spans},
 };
@@ -36,9 +36,11 @@ pub(crate) struct Scene<'h> {
     pub(super) last_of_key: HashMap<(TopicPartition, u32), u32>,
     /// Of which source partitions each key of a compacted topic has copies, and the latest.
     pub(super) copied_from: HashMap<u32, BTreeMap<TopicPartition, u32>>,
-    /// On compacted topics: the source partitions that hold a tombstone of each key.
+    /// On compacted topics: the source partitions that hold a tombstone of each key whose copy may be gone.
     pub(super) tombstones: HashMap<u32, BTreeSet<TopicPartition>>,
-    pub(super) ends: Ends,
+    pub(super) last_copies: LastCopies,
+    /// Source partitions of which an offset shows nothing.
+    pub(super) hollow: BTreeSet<TopicPartition>,
     /// On compacted topics: the destination partitions of which each offset shows a record.
     pub(super) full: HashSet<TopicPartition>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
@@ -80,7 +82,8 @@ impl<'h> Scene<'h> {
             if history.topics[record.at.topic as usize].compacted && is_there {
                 let shard = (record.at, correspondence.keys[index]);
                 last_of_key.insert(shard, index as u32);
-                if record.content.value() == Payload::Null {
+                let may_be_gone = correspondence.first[index] == NONE || !history.events.is_empty();
+                if may_be_gone && record.content.value() == Payload::Null {
                     tombstones.entry(shard.1).or_default().insert(record.at);
                 }
                 if correspondence.first[index] != NONE {
@@ -88,7 +91,9 @@ impl<'h> Scene<'h> {
                 }
             }
         }
-        let ends = Ends::of(history, &correspondence);
+        let last_copies = LastCopies::of(history, &correspondence);
+        let gaps = history.gaps_of_partitions().into_iter();
+        let hollow = gaps.filter(|(_, gaps)| *gaps > 0).map(|(at, _)| at).collect();
         let forgotten = forgotten(history, contract, &correspondence);
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
@@ -101,7 +106,8 @@ impl<'h> Scene<'h> {
             last_of_key,
             copied_from,
             tombstones,
-            ends,
+            last_copies,
+            hollow,
             full: full(history),
             forgotten,
             erased,
@@ -183,19 +189,6 @@ impl<'h> Scene<'h> {
         } else {
             self.absence_by_place(source)
         }
-    }
-
-    /// The same of a record without a copy by then, whatever came later: on a compacted topic that may be of an equal which the
-    /// source has forgotten, and for which the record's own was removed, if the destination has removed anything.
-    pub(crate) fn absence_by_then(&self, source: u32) -> Circumstance {
-        let SourceRecord { at, content, .. } = self.source(source);
-        let may_be_of_another = self.correspondence.first[source as usize] != NONE
-            && content.key().is_some()
-            && content.ids().next().is_none()
-            && self.history.topics[at.topic as usize].compacted
-            && self.may_have_forgotten(at.topic)
-            && self.may_have_removed(at.topic);
-        if may_be_of_another { Circumstance::Superseded } else { self.absence(source) }
     }
 
     /// The same, whatever became of the other records of its key.
