@@ -11,22 +11,29 @@ use crate::{
     correspondence::{Correspondence, NONE, Recognition},
     history::{
         Completeness, DestinationOffset, DestinationRecord, Ends, History, Outcome, Payload,
-        SourceRecord, TopicPartition,
+        SourceRecord, TopicIndex, TopicPartition,
     },
     verdict::Circumstance,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Scene<'_> {
-    /// On a compacted topic: a later record of its key lies in its partition, or the destination's compaction may have
-    /// removed its copy (see `may_have_been_removed`), or a record that the source has forgotten may be a later one, or the
-    /// latest copy has its value.
+    /// On a compacted topic: a later record of its key lies in its partition, or a record that the source has forgotten may be
+    /// a later one, or the latest copy has its value, or the destination's compaction may have removed its copy (see
+    /// `may_have_been_removed`) and has removed as many.
     pub(crate) fn is_superseded(&self, source: u32) -> bool {
         let record = self.source(source);
         if !self.history.topics[record.at.topic as usize].compacted {
             return false;
         }
         let Some(key) = self.key(source) else { return false };
+        self.is_superseded_for_certain(source, key)
+            || (self.may_have_been_removed(source, key) && !self.overdrawn.contains(&source))
+    }
+
+    /// The same, whatever the destination has removed.
+    fn is_superseded_for_certain(&self, source: u32, key: u32) -> bool {
+        let record = self.source(source);
         let is_missing = self.correspondence.first[source as usize] == NONE;
         if self.last_of_key.get(&(record.at, key)).is_some_and(|last| *last != source)
             || (is_missing && (self.forgotten.contains(&key) || self.erased.contains(&key)))
@@ -37,7 +44,36 @@ impl Scene<'_> {
         let same = |latest: &u32| {
             *latest != source && self.source(*latest).content.value() == record.content.value()
         };
-        latest.is_some_and(same) || self.may_have_been_removed(source, key)
+        latest.is_some_and(same)
+    }
+
+    /// Records without a copy, each of which the destination may have removed, that are too many for the offsets that show nothing
+    /// there: the last of them, since nobody knows which.
+    pub(super) fn overdrawn(&self) -> HashSet<u32> {
+        let mut left = HashMap::<TopicIndex, i64>::new();
+        for (at, bounds) in &self.history.destination_bounds {
+            *left.entry(at.topic).or_default() += bounds.end.0 - bounds.baseline.0;
+        }
+        for index in &self.correspondence.time {
+            *left.entry(self.destination(*index).at.topic).or_default() -= 1;
+        }
+        let mut overdrawn = HashSet::new();
+        for (source, record) in (0..).zip(&self.history.source) {
+            if self.correspondence.first[source as usize] == NONE
+                && self.history.topics[record.at.topic as usize].compacted
+                && self.is_judged(source)
+                && let Some(key) = self.key(source)
+                && let Some(left) = left.get_mut(&record.at.topic)
+                && !self.is_superseded_for_certain(source, key)
+                && self.may_have_been_removed(source, key)
+            {
+                *left -= 1;
+                if *left < 0 {
+                    overdrawn.insert(source);
+                }
+            }
+        }
+        overdrawn
     }
 
     /// Whether compaction of the destination may have removed the copy of a key's last record, for one of another source

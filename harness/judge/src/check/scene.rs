@@ -43,6 +43,8 @@ pub(crate) struct Scene<'h> {
     pub(super) hollow: BTreeSet<TopicPartition>,
     /// On compacted topics: the destination partitions of which each offset shows a record.
     pub(super) full: HashSet<TopicPartition>,
+    /// Records that are gone, and too many for what the destination has removed.
+    pub(super) overdrawn: HashSet<u32>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
     pub(super) forgotten: HashSet<u32>,
     /// Keys whose last record in a destination partition is a tombstone that the source has forgotten, nobody knows of
@@ -99,7 +101,7 @@ impl<'h> Scene<'h> {
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
         let expired = bounds.filter(|(_, bounds)| bounds.have_copies_expired()).collect();
         let spans = Spans::of(history, &correspondence);
-        Scene {
+        let mut scene = Scene {
             history,
             contract,
             correspondence,
@@ -111,9 +113,12 @@ impl<'h> Scene<'h> {
             full: full(history),
             forgotten,
             erased,
+            overdrawn: HashSet::new(),
             expired,
             spans,
-        }
+        };
+        scene.overdrawn = scene.overdrawn();
+        scene
     }
 
     pub(crate) fn source(&self, index: u32) -> &'h SourceRecord {

@@ -10,8 +10,8 @@
 //! ids, null keys, the order of a whole partition, other events, growth, transactions, what has expired, positions.
 //!
 //! After a kill more is tolerated than a mirror can do, since each repeat is explained by itself. There a history that is not lawful may
-//! hold if it does so with ids, for some account of which record each copy is of. And what may have superseded a record of another source
-//! partition is asked for each record alone, not whether the destination has room for all that it does not show.
+//! hold if it does so with ids, for some account of which record each copy is of. And whether the destination has room for
+//! what it does not show is asked of a topic as a whole, and only of the last records of keys.
 //!
 //! What fails is listed by name, and how often: the list can only become shorter. `MIRRORPROOF_SCOPE=1` tries
 //! one more record on each side, and wants an optimised build.

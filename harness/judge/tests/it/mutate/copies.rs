@@ -150,12 +150,13 @@ pub(crate) fn misplace(bench: &mut Bench) -> Option<Victim> {
 pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<Victim> {
     let index = bench.pick()?;
     let copy = bench.history.destination[index].clone();
-    let topic = &mut bench.history.topics[copy.at.topic as usize];
+    let topic = &bench.history.topics[copy.at.topic as usize];
     let [count] = topic.destination_partitions[..] else { return None };
     let key = copy.content.key()?;
     let grown = count + 2;
     if bench.contract.partitioning != Partitioning::Murmur2
         || java_partition(key, grown) == copy.at.partition
+        || bench.has_rivals(index)
     {
         return None;
     }
@@ -172,7 +173,7 @@ pub(crate) fn misplace_after_growth(bench: &mut Bench) -> Option<Victim> {
     }) {
         return None;
     }
-    topic.destination_partitions.push(grown);
+    bench.history.topics[copy.at.topic as usize].destination_partitions.push(grown);
     // It grew behind all copies, and one more comes to where it came before.
     let bounds = bench.history.destination_bounds.iter();
     let settled = bounds.map(|(at, bounds)| (*at, bounds.end)).collect();
