@@ -51,16 +51,14 @@ impl Scene<'_> {
     /// there: the last of them, since nobody knows which.
     pub(super) fn overdrawn(&self) -> HashSet<u32> {
         let mut left = HashMap::<TopicIndex, i64>::new();
-        for (at, bounds) in &self.history.destination_bounds {
-            *left.entry(at.topic).or_default() += bounds.end.0 - bounds.baseline.0;
-        }
-        for index in &self.correspondence.time {
-            *left.entry(self.destination(*index).at.topic).or_default() -= 1;
+        for (at, hidden) in &self.hidden {
+            let bounds = self.history.destination_bounds[at];
+            let expired = (bounds.low.0 - bounds.baseline.0).max(0);
+            *left.entry(at.topic).or_default() += hidden + expired;
         }
         let mut overdrawn = HashSet::new();
         for (source, record) in (0..).zip(&self.history.source) {
             if self.correspondence.first[source as usize] == NONE
-                && self.history.topics[record.at.topic as usize].compacted
                 && self.is_judged(source)
                 && let Some(key) = self.key(source)
                 && let Some(left) = left.get_mut(&record.at.topic)
@@ -106,11 +104,16 @@ impl Scene<'_> {
         let Some(end) = self.last_copies.all.get(&(at, key)) else {
             let may_be_erased =
                 self.may_have_forgotten(from.topic) || self.has_tombstones_elsewhere(key, from);
-            return !self.full.contains(&at) && may_be_erased;
+            return may_be_erased && !self.is_full(at);
         };
         let own = self.last_copies.own.get(&(at, from, key));
         let begin = own.map(|own| self.destination(*own).offset);
         self.has_holes(at, begin, Some(self.destination(*end).offset))
+    }
+
+    /// Whether each offset of a destination partition shows a record.
+    fn is_full(&self, at: TopicPartition) -> bool {
+        self.hidden.get(&at).is_some_and(|hidden| *hidden <= 0)
     }
 
     /// Whether an offset of a destination partition shows nothing, of those that this run has written between these.
@@ -181,7 +184,7 @@ impl Scene<'_> {
             let at = TopicPartition { partition, ..record.at };
             let holds =
                 self.key(source).is_some_and(|key| self.last_copies.all.contains_key(&(at, key)));
-            among(partition) && !holds && !self.full.contains(&at)
+            among(partition) && !holds && !self.is_full(at)
         };
         self.places_within(record).is_some_and(|places| places.into_iter().any(is_erased))
     }
@@ -200,9 +203,9 @@ impl Scene<'_> {
 #[derive(Default)]
 pub(super) struct LastCopies {
     /// Of each partition and number of a key.
-    pub(super) all: HashMap<(TopicPartition, u32), u32>,
+    all: HashMap<(TopicPartition, u32), u32>,
     /// Of each partition, source partition and number of a key: the last first copy that is of a record of there for certain.
-    pub(super) own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
+    own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
     /// Sets of equal records that lie in several source partitions.
     spread: HashSet<u32>,
 }
@@ -260,8 +263,8 @@ fn spread(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
     correspondence.equal.iter().filter(is_elsewhere).map(|(_, set)| *set).collect()
 }
 
-/// The destination partitions of compacted topics of which each offset of this run shows a record.
-pub(super) fn full(history: &History) -> HashSet<TopicPartition> {
+/// Of how many offsets that this run wrote to each destination partition of a compacted topic nothing is shown.
+pub(super) fn hidden(history: &History) -> HashMap<TopicPartition, i64> {
     let bounds = history.destination_bounds.iter();
     let compacted = bounds.filter(|(at, _)| history.topics[at.topic as usize].compacted);
     let mut left: HashMap<_, _> = compacted
@@ -277,7 +280,7 @@ pub(super) fn full(history: &History) -> HashSet<TopicPartition> {
             *left -= 1;
         }
     }
-    left.into_iter().filter(|(_, (_, left))| *left <= 0).map(|(at, _)| at).collect()
+    left.into_iter().map(|(at, (_, left))| (at, left)).collect()
 }
 
 /// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older

@@ -2,7 +2,7 @@
 //! that more than one checker asks.
 
 use super::{
-    compaction::{LastCopies, erased, forgotten, full},
+    compaction::{LastCopies, erased, forgotten, hidden},
     damaged::damaged,
     span::{Span, Spans},
 };
@@ -41,8 +41,8 @@ pub(crate) struct Scene<'h> {
     pub(super) last_copies: LastCopies,
     /// Source partitions of which an offset shows nothing.
     pub(super) hollow: BTreeSet<TopicPartition>,
-    /// On compacted topics: the destination partitions of which each offset shows a record.
-    pub(super) full: HashSet<TopicPartition>,
+    /// On compacted topics: of how many offsets of each destination partition nothing is shown.
+    pub(super) hidden: HashMap<TopicPartition, i64>,
     /// Records that are gone, and too many for what the destination has removed.
     pub(super) overdrawn: HashSet<u32>,
     /// Keys of which the destination has a record that the source has forgotten, and that may be a later one.
@@ -110,7 +110,7 @@ impl<'h> Scene<'h> {
             tombstones,
             last_copies,
             hollow,
-            full: full(history),
+            hidden: hidden(history),
             forgotten,
             erased,
             overdrawn: HashSet::new(),
