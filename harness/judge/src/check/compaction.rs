@@ -216,7 +216,12 @@ impl LastCopies {
         correspondence.equal.get(&source).is_some_and(|set| self.spread.contains(set))
     }
 
-    pub(super) fn of(history: &History, correspondence: &Correspondence) -> LastCopies {
+    /// `hollow` are the source partitions of which an offset shows nothing.
+    pub(super) fn of(
+        history: &History,
+        correspondence: &Correspondence,
+        hollow: &BTreeSet<TopicPartition>,
+    ) -> LastCopies {
         let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
         let mut numbers = HashMap::new();
         for (record, number) in history.source.iter().zip(&correspondence.keys) {
@@ -229,11 +234,11 @@ impl LastCopies {
         }
         let mut copies =
             LastCopies { spread: spread(history, correspondence), ..LastCopies::default() };
-        let gaps = history.gaps();
+        let forgetful: HashSet<TopicIndex> = hollow.iter().map(|at| at.topic).collect();
         let home = |copies: &LastCopies, copy: &DestinationRecord, source: u32| {
             let original = &history.source[source as usize];
             let may_be_of_another = copies.may_be_of_another(correspondence, source)
-                || (gaps[copy.at.topic as usize] > 0 && copy.content.ids().next().is_none());
+                || (forgetful.contains(&copy.at.topic) && copy.content.ids().next().is_none());
             let is_repeat = || history.events.iter().any(|event| event.explains(copy, original));
             (!may_be_of_another && !is_repeat()).then_some(original.at)
         };

@@ -93,9 +93,9 @@ impl<'h> Scene<'h> {
                 }
             }
         }
-        let last_copies = LastCopies::of(history, &correspondence);
         let gaps = history.gaps_of_partitions().into_iter();
         let hollow = gaps.filter(|(_, gaps)| *gaps > 0).map(|(at, _)| at).collect();
+        let last_copies = LastCopies::of(history, &correspondence, &hollow);
         let forgotten = forgotten(history, contract, &correspondence);
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
