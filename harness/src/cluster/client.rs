@@ -14,8 +14,8 @@ use std::{
 
 use super::{ClusterError, REQUEST_TIMEOUT};
 
-/// Pause before a leader that has moved is looked for again.
-const LEADER_MOVES: Duration = Duration::from_millis(100);
+/// Pause before a leader or a coordinator that has moved is looked for again.
+const MOVES: Duration = Duration::from_millis(100);
 
 /// Whether a reader sees records of open and aborted transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,37 +148,44 @@ pub fn list_offsets(
     counts: &BTreeMap<String, u32>,
     which: Offset,
 ) -> Result<Offsets, ClusterError> {
-    let failed = request_failed("read the watermarks", bootstrap);
+    persist(|| try_list_offsets(reader, counts, which))
+        .map_err(request_failed("read the watermarks", bootstrap))
+}
+
+/// Asks again as long as the answer may be another one soon, for [`REQUEST_TIMEOUT`] at most: librdkafka does it for
+/// few calls. It looks for a group's coordinator again when it is told `NotCoordinator`, but gives that answer to
+/// whoever asked (`rd_kafka_committed`).
+pub fn persist<T>(mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
     let started = Instant::now();
     loop {
-        // A leader that has just moved is asked again: this call, unlike others, does not do it.
-        match try_list_offsets(reader, counts, which) {
+        match ask() {
             Err(error) if may_pass(&error) && started.elapsed() < REQUEST_TIMEOUT => {
-                std::thread::sleep(LEADER_MOVES);
+                std::thread::sleep(MOVES);
             }
-            found => return found.map_err(failed),
+            answer => return answer,
         }
     }
 }
 
-/// Whether a leader that is not yet, or no longer, the leader answers so; or a broker that has not
+/// Whether a leader or a coordinator that is not yet, or no longer, one answers so; or a broker that has not
 /// yet heard of a topic that another one has told of: of three, each learns of it in its own time.
 fn may_pass(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        KafkaStorageError, OffsetNotAvailable, ReplicaNotAvailable, UnknownPartition, UnknownTopic,
-        UnknownTopicOrPartition,
+        CoordinatorLoadInProgress, CoordinatorNotAvailable, KafkaStorageError, NotCoordinator,
+        OffsetNotAvailable, ReplicaNotAvailable, UnstableOffsetCommit, WaitingForCoordinator,
     };
-    let code = error.rdkafka_error_code();
     is_passing(error)
         || matches!(
-            code,
+            error.rdkafka_error_code(),
             Some(
                 OffsetNotAvailable
                     | ReplicaNotAvailable
                     | KafkaStorageError
-                    | UnknownPartition
-                    | UnknownTopic
-                    | UnknownTopicOrPartition
+                    | CoordinatorLoadInProgress
+                    | CoordinatorNotAvailable
+                    | NotCoordinator
+                    | WaitingForCoordinator
+                    | UnstableOffsetCommit
             )
         )
 }
@@ -224,9 +231,13 @@ pub fn all_committed(
     if wanted.count() == 0 {
         return Ok(Offsets::new());
     }
-    let found = reader
-        .committed_offsets(wanted, REQUEST_TIMEOUT)
-        .map_err(request_failed("read the committed offsets", bootstrap))?;
+    let ask = || {
+        let found = reader.committed_offsets(wanted.clone(), REQUEST_TIMEOUT)?;
+        // A partition of which the coordinator does not tell the offset is not one without an offset.
+        found.elements().iter().try_for_each(|element| element.error())?;
+        Ok(found)
+    };
+    let found = persist(ask).map_err(request_failed("read the committed offsets", bootstrap))?;
     let elements = found.elements();
     let positions = elements.iter().filter_map(|element| match element.offset() {
         Offset::Offset(offset) => {
@@ -305,7 +316,10 @@ pub fn request_failed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
+    use rdkafka::{
+        mocking::MockCluster,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
 
     #[test]
     fn a_broker_that_does_not_know_a_topic_yet_is_asked_again() {
@@ -341,5 +355,18 @@ mod tests {
         let before = ends();
         cluster.partition_leader("led", 0, Some(1)).expect("the mock takes it");
         assert_eq!(ends(), before);
+    }
+
+    #[test]
+    fn a_coordinator_that_has_moved_is_looked_for_again() {
+        let cluster = MockCluster::new(3).expect("a mock cluster");
+        cluster.create_topic("new", 2, 1).expect("a topic");
+        let bootstrap = cluster.bootstrap_servers();
+        let asker = reader(&bootstrap, "group", Isolation::ReadCommitted).expect("a reader");
+        let told = BTreeMap::from([("new".to_owned(), 2)]);
+        let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+        cluster.request_errors(RDKafkaApiKey::OffsetFetch, &[moved; 3]);
+        let positions = all_committed(&asker, &bootstrap, &told).expect("the third is the one");
+        assert!(positions.is_empty(), "{positions:?}");
     }
 }

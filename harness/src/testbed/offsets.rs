@@ -174,8 +174,8 @@ pub(super) fn commit(
             .map_err(request_failed("name a position", bootstrap))?;
     }
     // The group must be known before its offsets can be written.
-    reader
-        .committed_offsets(list.clone(), REQUEST_TIMEOUT)
+    client::persist(|| reader.committed_offsets(list.clone(), REQUEST_TIMEOUT))
         .map_err(request_failed("find the group", bootstrap))?;
-    reader.commit(&list, CommitMode::Sync).map_err(request_failed("commit positions", bootstrap))
+    client::persist(|| reader.commit(&list, CommitMode::Sync))
+        .map_err(request_failed("commit positions", bootstrap))
 }

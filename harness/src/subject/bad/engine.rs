@@ -14,6 +14,7 @@ use super::{
     returning::Returning,
     translation::Translator,
 };
+use crate::cluster::client::persist;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -304,7 +305,7 @@ impl<'o> Engine<'o> {
     }
 
     fn assign(&mut self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
-        let committed = self.consumer.committed_offsets(partitions.clone(), QUESTION)?;
+        let committed = persist(|| self.consumer.committed_offsets(partitions.clone(), QUESTION))?;
         let mut starts = TopicPartitionList::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());

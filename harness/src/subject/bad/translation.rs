@@ -1,6 +1,7 @@
 //! An application's positions, carried over to the destination.
 
 use super::{Options, client::EngineError, defect::Translation, record::Origin};
+use crate::cluster::client::persist;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -102,7 +103,7 @@ impl Translator {
     ) -> Result<BTreeMap<i32, i64>, EngineError> {
         let mut wanted = TopicPartitionList::new();
         wanted.add_partition_range(topic, 0, self.partitions(member, topic)? - 1);
-        let committed = member.committed_offsets(wanted, QUESTION)?;
+        let committed = persist(|| member.committed_offsets(wanted.clone(), QUESTION))?;
         let positions = committed.elements().into_iter().filter_map(|one| match one.offset() {
             Offset::Offset(offset) => Some((one.partition(), offset)),
             _ => None,
