@@ -1,8 +1,11 @@
 //! The promises on real Kafka in containers, ten random plans on leased pairs, our mirror with TLS and SASL, and what it does about a
-//! transaction that is left open.
+//! transaction that is left open and about records that are refused.
 //! Without a Docker engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
 #![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
 
+mod refused {
+    pub(crate) mod alone;
+}
 mod secured {
     pub(crate) mod cases;
     pub(crate) mod certificates;
@@ -21,7 +24,7 @@ mod transactions {
 use futures::{StreamExt, stream};
 use harness::{
     cluster::{
-        Backend,
+        Backend, Pair,
         containers::{Engine, RunLabel},
         pool::Needs,
     },
@@ -31,10 +34,12 @@ use judge::verdict::Verdict;
 use libtest_mimic::{Completion, Trial};
 use mirrorproof::{fuzz::Space, trial::Stage};
 use std::{
+    path::Path,
     process::ExitCode,
     sync::{Arc, LazyLock},
 };
 use support::shim::{Call, pool, runtime};
+use tokio::runtime::Runtime;
 
 const PLANS: usize = 10;
 /// How many plans run at once: each has a mirror and a reader of its own.
@@ -48,7 +53,7 @@ fn main() -> ExitCode {
             scenarios
                 .chain(random_plans(&call))
                 .chain(secured(&call))
-                .chain([left_open(&call)])
+                .chain([left_open(&call), refused(&call)])
                 .collect()
         }
         Err(reason) => {
@@ -93,14 +98,31 @@ fn secured(call: &Call) -> Vec<Trial> {
     secured::runs::trials(runtime(), folder, run)
 }
 
-/// A transaction that a dead mirror left open, on clusters of its own: it hides what others commit.
+/// A transaction that a dead mirror left open hides what others commit.
 fn left_open(call: &Call) -> Trial {
-    let folder = call.settings("left-open").run_dir.path().to_owned();
-    let seed = call.seed.wrapping_add(3);
-    Trial::test("transactions::one that a dead mirror left open is ended", move || {
+    let name = "transactions::one that a dead mirror left open is ended";
+    on_its_own(call, name, "left-open", 3, transactions::left_open::is_ended)
+}
+
+fn refused(call: &Call) -> Trial {
+    let name = "refused::a record that is refused is alone, and nothing overtakes it";
+    on_its_own(call, name, "refused", 4, refused::alone::it_is)
+}
+
+/// A test on clusters of its own, numbered for their sake.
+fn on_its_own(
+    call: &Call,
+    name: &'static str,
+    folder: &str,
+    number: u64,
+    test: fn(&Runtime, &Pair, &Path) -> Result<(), String>,
+) -> Trial {
+    let folder = call.settings(folder).run_dir.path().to_owned();
+    let seed = call.seed.wrapping_add(number);
+    Trial::test(name, move || {
         let pool = runtime().block_on(pool(Backend::Containers, seed))?;
         let lease = runtime().block_on(pool.lease(&Needs::default()))?;
-        let outcome = transactions::left_open::is_ended(runtime(), &lease.pair(), &folder);
+        let outcome = test(runtime(), &lease.pair(), &folder);
         drop(lease);
         let closed = runtime().block_on(pool.close());
         outcome?;

@@ -82,7 +82,7 @@ fn the_mirror_needs_no_other_member() {
 
 #[test]
 fn kafkas_client_is_used_at_the_rim_alone() {
-    const RIM: [&str; 8] = [
+    const RIM: [&str; 9] = [
         "harness/src/bench/",
         "harness/src/cluster/",
         "harness/src/observe/",
@@ -91,6 +91,8 @@ fn kafkas_client_is_used_at_the_rim_alone() {
         "harness/src/testbed/offsets.rs",
         "harness/src/workload/produce.rs",
         "mirror/",
+        // Records that a broker refuses: without keys, or old.
+        "tests/refused/",
         // A mirror that died, and what it has left open.
         "tests/transactions/",
     ];

@@ -356,6 +356,11 @@ impl Progress {
     pub fn in_flight(&self) -> usize {
         self.followed_partitions().map(|partition| partition.in_flight.len()).sum()
     }
+
+    /// The same without the record of this token.
+    pub fn others_in_flight(&self, token: Token) -> usize {
+        self.in_flight() - usize::from(self.record(token).is_some())
+    }
 }
 
 impl Partition {

@@ -1,7 +1,7 @@
 //! A run of our mirror as a user has it: a program with two properties files, an exit code and a log.
 
 use harness::{
-    cluster::{Cluster, client::Isolation},
+    cluster::{Cluster, Pair, client::Isolation},
     observe::read::read_topic,
 };
 use std::{
@@ -61,6 +61,19 @@ impl Running {
             .map_err(text_of)?;
         let (log, report) = (file("mirror.log"), file("report.json"));
         Ok(Running { child, began: Instant::now(), log, report })
+    }
+
+    /// Starts one between these clusters. `producer` are its properties besides the address.
+    pub(crate) fn between(
+        pair: &Pair,
+        group: &str,
+        folder: &Path,
+        arguments: &[&str],
+        producer: &str,
+    ) -> Result<Running, String> {
+        let consumer = format!("bootstrap.servers={}\ngroup.id={group}\n", pair.source.bootstrap());
+        let producer = format!("bootstrap.servers={}\n{producer}", pair.destination.bootstrap());
+        Running::start(folder, arguments, &consumer, &producer, "info")
     }
 
     /// Waits until the log has these words; `false` if it ends before, or that takes half of all the time it has.

@@ -56,9 +56,7 @@ fn produce(source: &Cluster, seed: u64) -> Result<(), String> {
 /// Copies what is there.
 fn mirrored(pair: &Pair, folder: &Path) -> Result<Ended, String> {
     let arguments = ["--once", "--exactly-once", "--include", TOPIC];
-    let consumer = format!("bootstrap.servers={}\ngroup.id={GROUP}\n", pair.source.bootstrap());
-    let producer = format!("bootstrap.servers={}\n", pair.destination.bootstrap());
-    let ended = Running::start(folder, &arguments, &consumer, &producer, "info")?.wait()?;
+    let ended = Running::between(pair, GROUP, folder, &arguments, "")?.wait()?;
     match ended.code {
         Some(0) => Ok(ended),
         code => Err(format!("it ended with {code:?} after {:?}:\n{}", ended.took, ended.output)),

@@ -58,9 +58,13 @@ pub(crate) enum EngineError {
         "send the record {}: the destination does not take it: {}; {}. It is not committed, so the next start \
          tries it again{}",
         show(place), client::reason(refusal), hint(refusal, place),
-        if *exactly_once { "" } else { "; --abort.on.send.failure false would drop it, and what is refused along with it" }
+        match batch {
+            Batch::Transaction => "",
+            Batch::Alone => "; --abort.on.send.failure false would drop it",
+            Batch::Shared => "; --abort.on.send.failure false would drop it, and what is refused along with it",
+        }
     )]
-    Send { place: Place, refusal: Box<KafkaError>, exactly_once: bool },
+    Send { place: Place, refusal: Box<KafkaError>, batch: Batch },
 
     #[error(
         "send the record {}: with about {bytes} bytes it is larger than the destination takes ({reason}); raise \
@@ -248,14 +252,23 @@ pub(super) fn show(place: &Place) -> String {
     format!("{} [{}] at offset {}", place.topic, place.partition, place.offset)
 }
 
+/// What a record that is refused was sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Batch {
+    /// In a transaction, which is aborted as a whole.
+    Transaction,
+    Alone,
+    Shared,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(code: RDKafkaErrorCode, exactly_once: bool) -> String {
+    fn refused(code: RDKafkaErrorCode, batch: Batch) -> String {
         let place = Place { topic: "t".to_owned(), partition: 1, offset: 7 };
         let refusal = Box::new(KafkaError::MessageProduction(code));
-        EngineError::Send { place, refusal, exactly_once }.to_string()
+        EngineError::Send { place, refusal, batch }.to_string()
     }
 
     #[test]
@@ -272,12 +285,14 @@ mod tests {
             (MessageTimedOut, "message.timeout.ms has passed, or retries is used up"),
             (PolicyViolation, "check the settings of t there"),
         ] {
-            let message = refused(code, false);
+            let message = refused(code, Batch::Alone);
             assert!(message.contains("t [1] at offset 7"), "{message}");
             assert!(message.contains(words), "no {words:?} in {message}");
         }
-        assert!(refused(InvalidRecord, false).contains("--abort.on.send.failure false"));
-        let in_transactions = refused(InvalidRecord, true);
+        let alone = refused(InvalidRecord, Batch::Alone);
+        assert!(alone.ends_with("--abort.on.send.failure false would drop it"), "{alone}");
+        assert!(refused(InvalidRecord, Batch::Shared).contains("refused along with it"));
+        let in_transactions = refused(InvalidRecord, Batch::Transaction);
         assert!(!in_transactions.contains("--abort"), "it would be refused: {in_transactions}");
     }
 }

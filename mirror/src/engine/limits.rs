@@ -1,4 +1,4 @@
-//! How large a batch the destination's topics take.
+//! How large a batch the destination's topics take, and on what terms.
 //!
 //! librdkafka fills batches up to `batch.size`, one for a whole client. A broker that finds a batch larger than its
 //! topic's `max.message.bytes` (or `segment.bytes`) refuses every record in it, and librdkafka neither splits such a
@@ -8,6 +8,7 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -22,6 +23,7 @@ use rdkafka::{
 use super::{
     Settings,
     client::{self, Quiet},
+    terms::{Term, Terms},
 };
 use crate::config;
 
@@ -55,10 +57,12 @@ pub(super) struct Limits<'s> {
     configured: u64,
     /// The destination tells nobody, or not us.
     is_silent: bool,
+    /// What they say besides is noted there.
+    terms: Arc<Terms>,
 }
 
 impl<'s> Limits<'s> {
-    pub(super) fn new(settings: &'s Settings) -> Self {
+    pub(super) fn new(settings: &'s Settings, terms: &Arc<Terms>) -> Self {
         Self {
             settings,
             asked: BTreeSet::new(),
@@ -67,6 +71,7 @@ impl<'s> Limits<'s> {
             bound: None,
             configured: largest_batch(&settings.producers[0]),
             is_silent: false,
+            terms: Arc::clone(terms),
         }
     }
 
@@ -117,8 +122,10 @@ impl<'s> Limits<'s> {
 
     fn note(&mut self, resource: &ConfigResource) {
         let Topic(topic) = &resource.specifier else { return };
+        let value = |name: &str| resource.get(name)?.value.as_deref();
+        self.terms.note(topic, Term::of(value));
         let bounds = BOUNDS.iter().filter_map(|name| {
-            let bytes = resource.get(name)?.value.as_ref()?.parse::<u64>().ok()?;
+            let bytes = value(name)?.parse::<u64>().ok()?;
             Some(Bound { bytes, reason: format!("{name}={bytes} of {topic} on the destination") })
         });
         // An answer without settings is a refusal; rdkafka 0.39 does not hand on which.

@@ -33,6 +33,7 @@ mod reader;
 mod room;
 mod stream;
 mod supervise;
+mod terms;
 mod troubles;
 mod writer;
 
@@ -133,7 +134,7 @@ fn mirror(
     let shared = Shared::default();
     // Made before a cluster is asked: a property that is refused is told at once.
     let mut made = Some(make_streams(settings, meters, &shared, None)?);
-    let mut limits = limits::Limits::new(settings);
+    let mut limits = limits::Limits::new(settings, &shared.terms);
     let look_out = client::look_out(settings)?;
     let Some(both) = preflight::check(settings, &look_out, stop)? else {
         return Ok(Totals::default());
@@ -187,6 +188,7 @@ fn mirror(
 struct Shared {
     furthest: Arc<furthest::Furthest>,
     custody: Arc<custody::Custody>,
+    terms: Arc<terms::Terms>,
 }
 
 fn make_streams<'s>(

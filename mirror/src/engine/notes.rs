@@ -22,10 +22,12 @@ use super::{
     client::{self, lock},
     custody::Custody,
     data_loss::Loss,
+    error::Batch,
     exactly_once,
     furthest::Furthest,
     headers,
     once::Goal,
+    terms::Terms,
     troubles::Troubles,
 };
 use crate::{
@@ -43,6 +45,8 @@ pub(super) struct Notes {
     pub(super) furthest: Arc<Furthest>,
     /// Shared by all streams.
     pub(super) custody: Arc<Custody>,
+    /// Shared by all streams.
+    terms: Arc<Terms>,
     pub(super) goal: OnceLock<Arc<Goal>>,
     /// A record is read and not yet handed to the producer, which is full.
     pub(super) holding: AtomicBool,
@@ -89,7 +93,8 @@ impl Notes {
         let new = Self { abort_on_send_failure, exactly_once, ..Self::default() };
         let new = Self { largest_batch, refused_above, ..new };
         let (furthest, custody) = (Arc::clone(&shared.furthest), Arc::clone(&shared.custody));
-        Arc::new(Self { meters, furthest, custody, ..new })
+        let terms = Arc::clone(&shared.terms);
+        Arc::new(Self { meters, furthest, custody, terms, ..new })
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -183,8 +188,13 @@ impl Notes {
         } else if self.abort_on_send_failure {
             // One whose batch was refused for another's sake is not the one to name.
             let is_consequence = code == Some(InvalidDifferentRecord);
-            let (refusal, exactly_once) = (Box::new(error.clone()), self.exactly_once);
-            self.note_failure(EngineError::Send { place, refusal, exactly_once }, is_consequence);
+            let batch = match self.exactly_once {
+                true => Batch::Transaction,
+                false if self.is_to_be_alone(message) => Batch::Alone,
+                false => Batch::Shared,
+            };
+            let refusal = Box::new(error.clone());
+            self.note_failure(EngineError::Send { place, refusal, batch }, is_consequence);
         } else {
             let shown = super::error::show(&place);
             tracing::error!("dropped the record {shown}, about {bytes} bytes: {reason}");
@@ -207,6 +217,14 @@ impl Notes {
         self.abort_on_send_failure
             && without_headers(message) > self.refused_above / 2
             && size(message).is_none_or(|bytes| bytes > self.refused_above)
+    }
+
+    /// Whether the destination may refuse the record for what it is, so that it must be alone. A transaction is aborted
+    /// as a whole, whatever else is in it.
+    pub(super) fn is_to_be_alone(&self, message: &BorrowedMessage<'_>) -> bool {
+        let timestamp = message.timestamp().to_millis();
+        !self.exactly_once
+            && self.terms.may_refuse(message.topic(), message.key().is_some(), timestamp)
     }
 
     pub(super) fn fail(&self, error: EngineError) {

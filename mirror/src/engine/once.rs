@@ -266,7 +266,8 @@ impl Stream<'_> {
             self.notes.fail(EngineError::HeaderName { place });
             return None;
         }
-        Some(Held { message, token, is_last })
+        let is_to_be_alone = self.notes.is_to_be_alone(&message);
+        Some(Held { message, token, is_last, is_to_be_alone })
     }
 
     /// Everything wanted of this partition is on its way.

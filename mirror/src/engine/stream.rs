@@ -74,6 +74,8 @@ pub(super) struct Held<'c> {
     pub(super) token: Token,
     /// With `--once`: is nothing after it wanted?
     pub(super) is_last: bool,
+    /// The destination may refuse it, and what is sent along with it.
+    pub(super) is_to_be_alone: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -192,8 +194,9 @@ impl<'a> Stream<'a> {
                 Some(Ok(message)) => {
                     since_chores += 1;
                     if let Some(held) = self.receive(message) {
-                        let may_be_refused = self.notes.may_be_refused(&held.message);
-                        if let Some(held) = self.send(held) {
+                        let may_be_refused =
+                            held.is_to_be_alone || self.notes.may_be_refused(&held.message);
+                        if let Some(held) = self.offer(held) {
                             self.wait_for_room(held, &mut chores, stop)?;
                         }
                         if self.notes.has_unsent() {
@@ -225,7 +228,15 @@ impl<'a> Stream<'a> {
         let token = progress.received_with(slot, message.offset(), timestamp)?;
         progress.remember(token, print(&message));
         drop(progress);
-        Some(Held { message, token, is_last: false })
+        let is_to_be_alone = self.notes.is_to_be_alone(&message);
+        Some(Held { message, token, is_last: false, is_to_be_alone })
+    }
+
+    /// Hands the record to the producer as soon as it may go; gives it back if it is to wait.
+    pub(super) fn offer<'c>(&self, held: Held<'c>) -> Option<Held<'c>> {
+        let must_wait =
+            held.is_to_be_alone && self.notes.progress().others_in_flight(held.token) > 0;
+        if must_wait { Some(held) } else { self.send(held) }
     }
 
     /// Hands the record to the producer, which copies it; gives it back if there is no room.
