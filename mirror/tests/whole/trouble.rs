@@ -172,8 +172,9 @@ fn a_stop_does_not_wait_for_a_record_that_found_no_room() {
 
 #[test]
 fn a_mirror_that_others_took_for_dead_does_not_write_late_copies() {
-    const RECORDS: usize = 250;
-    // One record at a time, so that most of them wait in the producer.
+    // They take 20 s one at a time, so most of them wait in the producer. It sends some before it hears that it is expelled, on a
+    // busy machine for seconds.
+    const RECORDS: usize = 1000;
     let mut world = world(1, 1)
         .consumer("heartbeat.interval.ms=200")
         .producer("batch.size=1\nmax.in.flight.requests.per.connection=1");
