@@ -135,23 +135,35 @@ impl Scene<'_> {
     }
 
     /// Under which circumstance a record had no copy when the destination ended there, whatever came later; `None` at the end of
-    /// the run. On a compacted topic the copy that came later may be of an equal which the source has forgotten, and for which
-    /// the record's own was removed: that lay where nothing is shown now.
+    /// the run. On a compacted topic the copy that came later may be a repeat, or of an equal which the source has forgotten, and
+    /// the record's own was removed for it: that lay where nothing is shown now.
     pub(crate) fn absence_by_then(&self, source: u32, ends: Option<&Ends>) -> Circumstance {
         let record = self.source(source);
-        let is_missing = self.correspondence.first[source as usize] == NONE;
-        let is_told = record.content.key().is_none() || record.content.ids().next().is_some();
-        if is_missing || is_told || !self.may_have_forgotten_equals(record.at) {
+        let first = self.correspondence.first[source as usize];
+        let Some(key) = self.key(source) else { return self.absence(source) };
+        if first == NONE || !self.history.topics[record.at.topic as usize].compacted {
             return self.absence(source);
         }
+        let copy = self.destination(first);
+        let is_repeat = self.history.events.iter().any(|event| event.explains(copy, record));
+        let has_id = record.content.ids().next().is_some();
+        let may_be_of_another = !has_id && self.may_have_forgotten_equals(record.at);
         let was_removed = |partition: u32| {
             let at = TopicPartition { partition, ..record.at };
-            self.has_holes(at, None, ends.and_then(|ends| ends.get(&at)).copied())
+            let end = ends.and_then(|ends| ends.get(&at)).copied();
+            let last =
+                self.last_copies.all.get(&(at, key)).map(|last| self.destination(*last).offset);
+            self.has_holes(at, None, last.into_iter().chain(end).min())
         };
-        if self.places_within(record).is_none_or(|places| places.into_iter().any(was_removed)) {
+        let places = || self.places_within(record);
+        if (is_repeat || may_be_of_another)
+            && places().is_none_or(|places| places.into_iter().any(was_removed))
+        {
             Circumstance::Superseded
-        } else {
+        } else if self.correspondence.equal.contains_key(&source) {
             self.absence(source)
+        } else {
+            self.absence_by_place(source)
         }
     }
 
