@@ -172,9 +172,9 @@ impl ProducerContext<NoCustomPartitioner> for Destination {
         self.notes.meters.reported.add(1);
         match result {
             Ok(message) => {
-                let meters = &self.notes.meters;
+                self.notes.was_taken(message);
                 let (records, bytes) = match &self.uncommitted {
-                    None => (&meters.copied, &meters.bytes),
+                    None => (&self.notes.meters.copied, &self.notes.meters.bytes),
                     Some(uncommitted) => uncommitted.acknowledged(),
                 };
                 records.add(1);

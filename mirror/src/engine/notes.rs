@@ -227,6 +227,12 @@ impl Notes {
             && self.terms.may_refuse(message.topic(), message.key().is_some(), timestamp)
     }
 
+    /// The destination has taken the record.
+    pub(super) fn was_taken(&self, message: &BorrowedMessage<'_>) {
+        let timestamp = message.timestamp().to_millis();
+        self.terms.have_taken(message.topic(), message.key().is_some(), timestamp);
+    }
+
     pub(super) fn fail(&self, error: EngineError) {
         self.note_failure(error, false);
     }

@@ -54,14 +54,27 @@ impl Terms {
     /// Whether the topic may refuse a record like this. `timestamp` is in milliseconds; a record without one gets that of
     /// its sending.
     pub(super) fn may_refuse(&self, topic: &str, has_key: bool, timestamp: Option<i64>) -> bool {
+        self.is_so_of(topic, |term| term.refuses(has_key, timestamp, -CLOCKS_DIFFER))
+    }
+
+    /// The topic has taken such a record. If that is what it said it refuses, it has other settings by now, and nothing has to
+    /// be sent alone any more.
+    pub(super) fn have_taken(&self, topic: &str, has_key: bool, timestamp: Option<i64>) {
+        if self.is_so_of(topic, |term| term.refuses(has_key, timestamp, CLOCKS_DIFFER)) {
+            self.by_topic.write().unwrap_or_else(PoisonError::into_inner).remove(topic);
+        }
+    }
+
+    /// Whether that is so of the topic.
+    fn is_so_of(&self, topic: &str, is_so: impl Fn(&Term) -> bool) -> bool {
         let strictest = Term {
             needs_key: self.needs_key.load(Ordering::Relaxed),
             before: self.before.load(Ordering::Relaxed),
             after: self.after.load(Ordering::Relaxed),
         };
-        strictest.may_refuse(has_key, timestamp) && {
+        is_so(&strictest) && {
             let by_topic = self.by_topic.read().unwrap_or_else(PoisonError::into_inner);
-            by_topic.get(topic).is_some_and(|term| term.may_refuse(has_key, timestamp))
+            by_topic.get(topic).is_some_and(is_so)
         }
     }
 }
@@ -95,13 +108,15 @@ impl Term {
         }
     }
 
-    fn may_refuse(self, has_key: bool, timestamp: Option<i64>) -> bool {
-        (self.needs_key && !has_key) || timestamp.is_some_and(|time| self.may_refuse_time(time))
+    /// `margin` is added to what timestamps may differ by.
+    fn refuses(&self, has_key: bool, timestamp: Option<i64>, margin: i64) -> bool {
+        (self.needs_key && !has_key)
+            || timestamp.is_some_and(|timestamp| self.refuses_time(timestamp, margin))
     }
 
-    fn may_refuse_time(self, timestamp: i64) -> bool {
+    fn refuses_time(&self, timestamp: i64, margin: i64) -> bool {
         let exceeds =
-            |distance: i64, bound: i64| bound < i64::MAX && distance > bound - CLOCKS_DIFFER;
+            |distance: i64, bound: i64| bound < i64::MAX && distance > bound.saturating_add(margin);
         (self.before.min(self.after) < i64::MAX) && {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let now = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
@@ -166,6 +181,23 @@ mod tests {
         assert!(
             terms.may_refuse("asked", false, Some(0)) && terms.may_refuse("recent", true, Some(0))
         );
+    }
+
+    #[test]
+    fn a_topic_that_takes_what_it_refused_has_other_terms() {
+        let hour = HOUR.to_string();
+        let terms =
+            terms(&[("cleanup.policy", "compact"), ("message.timestamp.before.max.ms", &hour)]);
+        let (almost, old) = (Some(now() - HOUR + CLOCKS_DIFFER / 2), Some(now() - 2 * HOUR));
+        assert!(terms.may_refuse("asked", true, almost));
+        for (topic, has_key, timestamp) in
+            [("asked", true, None), ("asked", true, almost), ("other", false, old)]
+        {
+            terms.have_taken(topic, has_key, timestamp);
+            assert!(terms.may_refuse("asked", false, None));
+        }
+        terms.have_taken("asked", true, old);
+        assert!(!terms.may_refuse("asked", false, old));
     }
 
     #[test]
