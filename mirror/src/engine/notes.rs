@@ -222,15 +222,18 @@ impl Notes {
     /// Whether the destination may refuse the record for what it is, so that it must be alone. A transaction is aborted
     /// as a whole, whatever else is in it.
     pub(super) fn is_to_be_alone(&self, message: &BorrowedMessage<'_>) -> bool {
-        let timestamp = message.timestamp().to_millis();
-        !self.exactly_once
-            && self.terms.may_refuse(message.topic(), message.key().is_some(), timestamp)
+        !self.exactly_once && !self.terms.are_lenient() && {
+            let timestamp = message.timestamp().to_millis();
+            self.terms.may_refuse(message.topic(), message.key().is_some(), timestamp)
+        }
     }
 
     /// The destination has taken the record.
     pub(super) fn was_taken(&self, message: &BorrowedMessage<'_>) {
-        let timestamp = message.timestamp().to_millis();
-        self.terms.have_taken(message.topic(), message.key().is_some(), timestamp);
+        if !self.terms.are_lenient() {
+            let timestamp = message.timestamp().to_millis();
+            self.terms.have_taken(message.topic(), message.key().is_some(), timestamp);
+        }
     }
 
     pub(super) fn fail(&self, error: EngineError) {
