@@ -19,8 +19,9 @@ const FULL: Duration = Duration::from_millis(10);
 pub(super) const STAY_IN_GROUP: Duration = Duration::from_secs(5);
 
 impl Stream<'_> {
-    /// Holds the record until the producer takes it, and until nothing else is in flight if it is to be alone. Reading is paused meanwhile, but the group must not
-    /// think that we are gone, so rebalances are served; one may take the record from us.
+    /// Holds the record until the producer takes it, and until nothing else is in flight if it is to be alone. Reading is
+    /// paused meanwhile, but the group must not think that we are gone, so rebalances are served; one may take the record
+    /// from us.
     pub(super) fn wait_for_room<'c>(
         &self,
         held: Held<'c>,

@@ -151,13 +151,12 @@ impl Scene<'_> {
         let was_removed = |partition: u32| {
             let at = TopicPartition { partition, ..record.at };
             let end = ends.and_then(|ends| ends.get(&at)).copied();
-            let last =
-                self.last_copies.all.get(&(at, key)).map(|last| self.destination(*last).offset);
+            let last = self.last_copies.all.get(&(at, key));
+            let last = last.map(|last| self.destination(*last).offset);
             self.has_holes(at, None, last.into_iter().chain(end).min())
         };
-        let places = || self.places_within(record);
         if (is_repeat || may_be_of_another)
-            && places().is_none_or(|places| places.into_iter().any(was_removed))
+            && self.places_within(record).is_none_or(|all| all.into_iter().any(was_removed))
         {
             Circumstance::Superseded
         } else if self.correspondence.equal.contains_key(&source) {
