@@ -129,9 +129,9 @@ impl Scene<'_> {
         let end = end.map_or(bounds.end, |end| end.min(bounds.end));
         let destination = &self.history.destination;
         let index = |offset: DestinationOffset| {
-            destination.partition_point(|record| (record.at, record.offset) < (at, offset))
+            destination.partition_point(|record| (record.at, record.offset) < (at, offset)) as i64
         };
-        begin < end && end.0 - begin.0 > (index(end) - index(begin)) as i64
+        end.0 - begin.0 > index(end) - index(begin)
     }
 
     /// Under which circumstance a record had no copy when the destination ended there, whatever came later; `None` at the end of

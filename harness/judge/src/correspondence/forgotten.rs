@@ -147,11 +147,11 @@ impl Resolver<'_> {
     ) -> Vec<u32> {
         let topic = self.history.source[members[0] as usize].at.topic as usize;
         let content = &self.history.destination[copies[0] as usize].content;
-        let is_possible = self.cleaned.gaps[topic] > 0 && copies.len() > members.len();
-        if !is_possible || !is_forgettable(content) {
+        let gaps = self.cleaned.gaps[topic];
+        if gaps == 0 || copies.len() <= members.len() || !is_forgettable(content) {
             return Vec::new();
         }
-        let most = usize::try_from(self.cleaned.gaps[topic]).unwrap_or(usize::MAX);
+        let most = usize::try_from(gaps).unwrap_or(usize::MAX);
         let mut forgotten = copies.to_vec();
         forgotten.sort_by_key(|copy| self.cleaned.ends.contains(copy));
         let number = match *members {
@@ -196,7 +196,7 @@ impl Resolver<'_> {
             let source = self.copy_of[*index as usize];
             let topic = self.history.destination[*index as usize].at.topic as usize;
             if source != NONE
-                && self.cleaned.gaps[topic] > 0
+                && self.cleaned.gaps[topic] != 0
                 && self.members(*index).len() == 1
                 && !is_told(source)
             {

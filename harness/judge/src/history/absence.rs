@@ -74,7 +74,7 @@ impl History {
         };
         let aborted = self.aborted.iter().filter(|aborted| !is_held(aborted));
         for record in self.source.iter().chain(aborted).filter(|record| self.is_below_cut(record)) {
-            if let Some(gap) = gaps.get_mut(&record.at).filter(|gap| **gap < u64::MAX) {
+            if let Some(gap) = gaps.get_mut(&record.at) {
                 *gap = gap.saturating_sub(1);
             }
         }
@@ -89,5 +89,19 @@ impl History {
             *gaps = gaps.saturating_add(gap);
         }
         gaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_had_been_deleted_before_the_run_is_no_gap() {
+        let at = TopicPartition { topic: 0, partition: 0 };
+        let [low, cut] = [5, 7].map(SourceOffset);
+        let source_bounds = BTreeMap::from([(at, SourceBounds { baseline: low, low, cut })]);
+        let history = History { source_bounds, ..History::default() };
+        assert_eq!(history.gaps_of_partitions(), BTreeMap::from([(at, 2)]));
     }
 }
