@@ -195,15 +195,14 @@ impl Producers {
         let name = name_of(number);
         if let Some(transactions) = transactions {
             let id = format!("{topic}-{number}");
-            let producer = producer(&self.bootstrap, &name, Some(&id))?;
-            return send_in_transactions(
-                &producer,
-                &self.bootstrap,
-                topic,
-                records,
-                transactions,
-                turns,
-            );
+            let of_id = || producer(&self.bootstrap, &name, Some(&id));
+            let (writer, address) = (of_id()?, &self.bootstrap);
+            let told = send_in_transactions(&writer, address, topic, records, transactions, turns)?;
+            // A commit is told before its markers are written, and until then no reader sees it. Whoever takes the id next has to
+            // wait for them (`TransactionCoordinator.handleInitProducerId`, Kafka 3.9).
+            let ended = of_id()?.init_transactions(REQUEST_TIMEOUT);
+            ended.map_err(request_failed("wait for the end of transactions", address))?;
+            return Ok(told);
         }
         let producer = self.take(&name)?;
         for (index, record) in records.iter().enumerate() {
