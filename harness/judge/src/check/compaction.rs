@@ -97,7 +97,8 @@ impl Scene<'_> {
     }
 
     /// Whether the copy of a key's last record may have lain in a partition, and been removed for what lies behind it there: it
-    /// lay behind all of its own source partition, and at an offset that shows nothing.
+    /// lay behind all of its own source partition, and at an offset that shows nothing. Of equals in several source partitions
+    /// nobody knows which is missing.
     fn gave_way_in(&self, source: u32, key: u32, place: u32) -> bool {
         let from = self.source(source).at;
         let at = TopicPartition { partition: place, ..from };
@@ -106,9 +107,13 @@ impl Scene<'_> {
                 self.may_have_forgotten(from.topic) || self.has_tombstones_elsewhere(key, from);
             return may_be_erased && !self.is_full(at);
         };
-        let own = self.last_copies.own.get(&(at, from, key));
-        let begin = own.map(|own| self.destination(*own).offset);
-        self.has_holes(at, begin, Some(self.destination(*end).offset))
+        let lies_behind = |home: &TopicPartition| {
+            let own = self.last_copies.own.get(&(at, *home, key));
+            let begin = own.map(|own| self.destination(*own).offset);
+            self.has_holes(at, begin, Some(self.destination(*end).offset))
+        };
+        let homes = self.last_copies.homes(&self.correspondence, source);
+        homes.map_or_else(|| lies_behind(&from), |homes| homes.iter().any(lies_behind))
     }
 
     /// Whether each offset of a destination partition shows a record.
@@ -217,14 +222,23 @@ pub(super) struct LastCopies {
     all: HashMap<(TopicPartition, u32), u32>,
     /// Of each partition, source partition and number of a key: the last first copy that is of a record of there for certain.
     own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
-    /// Sets of equal records that lie in several source partitions.
-    spread: HashSet<u32>,
+    /// The source partitions of each set of equal records, if there are several.
+    spread: HashMap<u32, BTreeSet<TopicPartition>>,
 }
 
 impl LastCopies {
     /// Whether a copy that was taken for one of a record may be of an equal in another source partition.
     fn may_be_of_another(&self, correspondence: &Correspondence, source: u32) -> bool {
-        correspondence.equal.get(&source).is_some_and(|set| self.spread.contains(set))
+        self.homes(correspondence, source).is_some()
+    }
+
+    /// The source partitions of a record and its equals, if there are several.
+    fn homes(
+        &self,
+        correspondence: &Correspondence,
+        source: u32,
+    ) -> Option<&BTreeSet<TopicPartition>> {
+        self.spread.get(correspondence.equal.get(&source)?)
     }
 
     /// `hollow` are the source partitions of which an offset shows nothing.
@@ -269,14 +283,17 @@ impl LastCopies {
     }
 }
 
-/// Sets of equal records that lie in several source partitions.
-fn spread(history: &History, correspondence: &Correspondence) -> HashSet<u32> {
-    let mut homes = HashMap::new();
-    let from = |source: &u32| history.source[*source as usize].at;
-    let is_elsewhere = |(source, set): &(&u32, &u32)| {
-        *homes.entry(**set).or_insert_with(|| from(source)) != from(source)
-    };
-    correspondence.equal.iter().filter(is_elsewhere).map(|(_, set)| *set).collect()
+/// The source partitions of each set of equal records that lies in several.
+fn spread(
+    history: &History,
+    correspondence: &Correspondence,
+) -> HashMap<u32, BTreeSet<TopicPartition>> {
+    let mut homes = HashMap::<_, BTreeSet<_>>::new();
+    for (source, set) in &correspondence.equal {
+        homes.entry(*set).or_default().insert(history.source[*source as usize].at);
+    }
+    homes.retain(|_, homes| homes.len() > 1);
+    homes
 }
 
 /// Of how many offsets that this run wrote to each destination partition of a compacted topic nothing is shown.
