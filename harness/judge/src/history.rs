@@ -313,6 +313,11 @@ pub struct TopicConfig {
 }
 
 impl History {
+    /// Whether some event explains that a record was copied again.
+    pub fn explains(&self, copy: &DestinationRecord, original: &SourceRecord) -> bool {
+        self.events.iter().any(|event| event.explains(copy, original))
+    }
+
     /// Topics of which the source may have forgotten records: compacted, or some have expired.
     pub(crate) fn forgetful_topics(&self) -> Vec<bool> {
         let mut forgetful: Vec<bool> = self.topics.iter().map(|topic| topic.compacted).collect();

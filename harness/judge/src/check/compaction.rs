@@ -150,7 +150,7 @@ impl Scene<'_> {
             return self.absence(source);
         }
         let copy = self.destination(first);
-        let is_repeat = self.history.events.iter().any(|event| event.explains(copy, record));
+        let is_repeat = self.history.explains(copy, record);
         let has_id = record.content.ids().next().is_some();
         let may_be_of_another = !has_id && self.may_have_forgotten_equals(record.at);
         let was_removed = |partition: u32| {
@@ -264,7 +264,7 @@ impl LastCopies {
             let original = &history.source[source as usize];
             let may_be_of_another = copies.may_be_of_another(correspondence, source)
                 || (forgetful.contains(&copy.at.topic) && copy.content.ids().next().is_none());
-            let is_repeat = || history.events.iter().any(|event| event.explains(copy, original));
+            let is_repeat = || history.explains(copy, original);
             (!may_be_of_another && !is_repeat()).then_some(original.at)
         };
         for index in &correspondence.time {

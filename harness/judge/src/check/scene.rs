@@ -250,8 +250,7 @@ impl<'h> Scene<'h> {
     /// Whether the first copy that is seen may be a repeat of one that is gone: an event explains it.
     pub(crate) fn may_be_repeat(&self, copy: u32, source: u32) -> bool {
         let (copy, original) = (self.destination(copy), self.source(source));
-        self.first_may_be_gone(source)
-            && self.history.events.iter().any(|event| event.explains(copy, original))
+        self.first_may_be_gone(source) && self.history.explains(copy, original)
     }
 
     /// Whether a copy of `source` that has expired since may have been written to another partition

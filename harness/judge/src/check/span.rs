@@ -127,7 +127,7 @@ impl Spans {
 fn is_no_repeat(history: &History, copy: u32, members: &[u32]) -> bool {
     let copy = &history.destination[copy as usize];
     let last = &history.source[members[members.len() - 1] as usize];
-    !history.events.iter().any(|event| event.explains(copy, last))
+    !history.explains(copy, last)
 }
 
 /// Whether each record of a set must have a copy: if there are as many as records, none is a repeat.

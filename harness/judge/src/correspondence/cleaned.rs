@@ -156,7 +156,7 @@ fn from_the_end<'g>(
         let elsewhere = (left_elsewhere > 0).then_some(Was::ForgottenElsewhere);
         let is_open = |source: u32| {
             let original = &history.source[source as usize];
-            history.events.iter().any(|event| event.explains(record, original))
+            history.explains(record, original)
         };
         let had_begun = history.events.iter().any(|event| event.precedes(record));
         let again = || if may_begin && begins_left > 0 { latest(end) } else { None };
