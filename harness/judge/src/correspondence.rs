@@ -22,6 +22,8 @@ use crate::{
 use std::collections::{HashMap, HashSet, VecDeque};
 use timeline::Timeline;
 
+pub(crate) use identity::is_forgettable;
+
 /// No record, no key: a niche that keeps vectors of indices small.
 pub(crate) const NONE: u32 = identity::NONE;
 

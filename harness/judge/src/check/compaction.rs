@@ -172,7 +172,7 @@ impl Scene<'_> {
     }
 
     /// Whether records of a compacted topic may have been forgotten whose copies lie among those of this source partition.
-    fn may_have_forgotten_equals(&self, from: TopicPartition) -> bool {
+    pub(super) fn may_have_forgotten_equals(&self, from: TopicPartition) -> bool {
         self.history.topics[from.topic as usize].compacted
             && match self.contract.partitioning {
                 Partitioning::Preserve => self.hollow.contains(&from),
@@ -215,87 +215,6 @@ impl Scene<'_> {
     }
 }
 
-/// The last records of keys in destination partitions of compacted topics.
-#[derive(Default)]
-pub(super) struct LastCopies {
-    /// Of each partition and number of a key.
-    all: HashMap<(TopicPartition, u32), u32>,
-    /// Of each partition, source partition and number of a key: the last first copy that is of a record of there for certain.
-    own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
-    /// The source partitions of each set of equal records, if there are several.
-    spread: HashMap<u32, BTreeSet<TopicPartition>>,
-}
-
-impl LastCopies {
-    /// Whether a copy that was taken for one of a record may be of an equal in another source partition.
-    fn may_be_of_another(&self, correspondence: &Correspondence, source: u32) -> bool {
-        self.homes(correspondence, source).is_some()
-    }
-
-    /// The source partitions of a record and its equals, if there are several.
-    fn homes(
-        &self,
-        correspondence: &Correspondence,
-        source: u32,
-    ) -> Option<&BTreeSet<TopicPartition>> {
-        self.spread.get(correspondence.equal.get(&source)?)
-    }
-
-    /// `hollow` are the source partitions of which an offset shows nothing.
-    pub(super) fn of(
-        history: &History,
-        correspondence: &Correspondence,
-        hollow: &BTreeSet<TopicPartition>,
-    ) -> LastCopies {
-        let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
-        let mut numbers = HashMap::new();
-        for (record, number) in history.source.iter().zip(&correspondence.keys) {
-            if let Some(key) = record.content.key().filter(|_| is_compacted(record.at)) {
-                numbers.insert((record.at.topic, key), *number);
-            }
-        }
-        if numbers.is_empty() {
-            return LastCopies::default();
-        }
-        let mut copies =
-            LastCopies { spread: spread(history, correspondence), ..LastCopies::default() };
-        let forgetful: HashSet<TopicIndex> = hollow.iter().map(|at| at.topic).collect();
-        let home = |copies: &LastCopies, copy: &DestinationRecord, source: u32| {
-            let original = &history.source[source as usize];
-            let may_be_of_another = copies.may_be_of_another(correspondence, source)
-                || (forgetful.contains(&copy.at.topic) && copy.content.ids().next().is_none());
-            let is_repeat = || history.explains(copy, original);
-            (!may_be_of_another && !is_repeat()).then_some(original.at)
-        };
-        for index in &correspondence.time {
-            let copy = &history.destination[*index as usize];
-            let number = copy.content.key().and_then(|key| numbers.get(&(copy.at.topic, key)));
-            let Some(number) = number else { continue };
-            copies.all.insert((copy.at, *number), *index);
-            let source = correspondence.source_of(*index);
-            let is_first = |source: &u32| correspondence.first[*source as usize] == *index;
-            let source = source.filter(is_first);
-            if let Some(from) = source.and_then(|source| home(&copies, copy, source)) {
-                copies.own.insert((copy.at, from, *number), *index);
-            }
-        }
-        copies
-    }
-}
-
-/// The source partitions of each set of equal records that lies in several.
-fn spread(
-    history: &History,
-    correspondence: &Correspondence,
-) -> HashMap<u32, BTreeSet<TopicPartition>> {
-    let mut homes = HashMap::<_, BTreeSet<_>>::new();
-    for (source, set) in &correspondence.equal {
-        homes.entry(*set).or_default().insert(history.source[*source as usize].at);
-    }
-    homes.retain(|_, homes| homes.len() > 1);
-    homes
-}
-
 /// Of how many offsets that this run wrote to each destination partition of a compacted topic nothing is shown.
 pub(super) fn hidden(history: &History) -> HashMap<TopicPartition, i64> {
     let bounds = history.destination_bounds.iter();
@@ -319,6 +238,7 @@ pub(super) fn hidden(history: &History) -> HashMap<TopicPartition, i64> {
 /// Numbers of the keys of which the destination has a record that the source has forgotten, and that need not be older
 /// than what the source holds of the key: it was aborted, or may have been, or the key lies in several partitions. In the
 /// latter case the source has forgotten it for a newer one of its partition, which has a copy behind it once the run has ended.
+/// In the former it is older than the record whose copy comes last in its partition, unless that is a repeat.
 pub(super) fn forgotten(
     history: &History,
     contract: &Contract,
@@ -335,12 +255,24 @@ pub(super) fn forgotten(
         | Recognition::Aborted(_)
         | Recognition::Stranger => None,
     };
+    let mut ends = HashMap::new();
+    for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
+        if let Some(key) = record.content.key() {
+            ends.insert((record.at, key), (record, recognition));
+        }
+    }
+    let is_older = |(end, recognition): (&DestinationRecord, &Recognition)| match recognition {
+        Recognition::Copy(source) => !history.explains(end, &history.source[*source as usize]),
+        _ => false,
+    };
     // For each key: its number, where it lies on the source, and whether the forgotten record was aborted.
     let mut homes = HashMap::<_, (u32, BTreeSet<_>, bool)>::new();
     for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
-        let key = record.content.key().map(|key| (record.at.topic, key));
-        if let (Some(key), Some(is_aborted)) = (key, is_aborted(recognition)) {
-            homes.entry(key).or_insert((NONE, BTreeSet::new(), false)).2 |= is_aborted;
+        let Some(key) = record.content.key() else { continue };
+        if let Some(is_aborted) = is_aborted(recognition) {
+            let home = homes.entry((record.at.topic, key));
+            home.or_insert((NONE, BTreeSet::new(), false)).2 |=
+                is_aborted && !is_older(ends[&(record.at, key)]);
         }
     }
     for (record, number) in history.source.iter().zip(&correspondence.keys) {

@@ -6,6 +6,7 @@
 //! it defines what is right (partitioning, order scope, headers added, timestamps); what a contract
 //! tolerates is decided in [`crate::verdict`].
 
+mod blurred;
 mod borrowed;
 mod commit_ahead;
 mod commit_behind;
@@ -15,6 +16,7 @@ mod corrupted;
 mod damaged;
 mod evidence;
 mod expired;
+mod last_copies;
 mod leaked;
 mod looped;
 mod lost;
@@ -31,6 +33,7 @@ mod stalled;
 mod tally;
 mod translation;
 
+pub(crate) use blurred::blurred;
 pub(crate) use borrowed::Borrowed;
 pub(crate) use scene::Scene;
 

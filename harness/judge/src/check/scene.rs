@@ -2,8 +2,9 @@
 //! that more than one checker asks.
 
 use super::{
-    compaction::{LastCopies, erased, forgotten, hidden},
+    compaction::{erased, forgotten, hidden},
     damaged::damaged,
+    last_copies::LastCopies,
     span::{Span, Spans},
 };
 use crate::{
@@ -160,7 +161,7 @@ impl<'h> Scene<'h> {
         let key = self.key(source).map(Order::OfKey);
         let partition = match self.contract.order {
             OrderScope::Key => None,
-            OrderScope::Partition if self.is_told_by_key(source) => None,
+            OrderScope::Partition if self.is_told_by_key(source) || self.is_blurred(source) => None,
             OrderScope::Partition => Some(Order::OfPartition),
         };
         key.into_iter().chain(partition)

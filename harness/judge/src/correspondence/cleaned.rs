@@ -28,7 +28,7 @@ use crate::{
     history::{Event, EventKind, History, TopicPartition},
     likeness::is_like,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 /// The offsets of a source partition that show nothing: where each stretch of them begins, and where it ends.
 pub(super) type Holes = Vec<(i64, i64)>;
@@ -52,6 +52,8 @@ pub(super) fn holes(history: &History, at: TopicPartition) -> Holes {
 struct Way {
     forgets: Forgets,
     begins: Begins,
+    /// The copy that is of the last record, if that is settled: what lies behind it is of records that the source has forgotten.
+    end: Option<u32>,
 }
 
 /// Where the lane begins again behind an event, told from the end.
@@ -105,19 +107,51 @@ pub(super) fn account<'g>(
     let forgets = forgets.into_iter().take(if holes.is_empty() && elsewhere == 0 { 1 } else { 4 });
     let begins = [Begins::Late, Begins::Early, Begins::AtTheEvent];
     let begins = &begins[..if history.events.is_empty() { 1 } else { 3 }];
-    let ways = forgets
-        .flat_map(|forgets| begins.iter().map(move |begins| Way { forgets, begins: *begins }));
-    let mut lawful = ways.filter_map(|way| {
+    let ways = forgets.flat_map(|forgets| {
+        let one = move |begins: &Begins| Way { forgets, begins: *begins, end: None };
+        begins.iter().map(one)
+    });
+    let end = end(history, contract, lane, &equals);
+    let ways = ways.flat_map(|way| iter::once(way).chain(end.map(|_| Way { end, ..way })));
+    let lawful = ways.filter_map(|way| {
         let account = from_the_end(history, contract, lane, holes, elsewhere, way, &equals)?;
         is_lawful(history, lane, &account, &equals).then_some(account)
     });
-    let first = lawful.next()?;
     let are_alike = |account: &Account| {
         account.iter().all(|(copy, source)| {
             source.is_none_or(|source| is_copy_like(history, contract, *copy, source))
         })
     };
-    if are_alike(&first) { Some(first) } else { lawful.find(are_alike).or(Some(first)) }
+    let has_end = |account: &Account| {
+        let last = lane.originals.last().copied();
+        end.is_none() || account.iter().any(|(_, source)| *source == last)
+    };
+    let mut best: Option<((bool, bool), Account)> = None;
+    for account in lawful {
+        let worth = (has_end(&account), are_alike(&account));
+        if best.as_ref().is_none_or(|(best, _)| worth > *best) {
+            best = Some((worth, account));
+        }
+        if worth == (true, true) {
+            break;
+        }
+    }
+    best.map(|(_, account)| account)
+}
+
+/// The last copy that may be of the last record of a lane, which must have stayed; none if there is no other behind it.
+fn end<'g>(
+    history: &History,
+    contract: &Contract,
+    lane: Lane<'_>,
+    equals: impl Fn(u32) -> Equals<'g>,
+) -> Option<u32> {
+    let last = *lane.originals.last()?;
+    let may_be_of_last = |copy: &&u32| {
+        equals(**copy).members.contains(&last) && is_copy_like(history, contract, **copy, last)
+    };
+    let end = lane.copies.iter().rev().find(may_be_of_last).copied();
+    end.filter(|end| lane.copies.last() != Some(end))
 }
 
 fn is_copy_like(history: &History, contract: &Contract, copy: u32, source: u32) -> bool {
@@ -140,6 +174,7 @@ fn from_the_end<'g>(
     let repeats = history.events.iter().any(|event| event.kind == EventKind::ProduceFault);
     let mut begins_left = if repeats { usize::MAX } else { history.events.len() };
     let (mut bound, mut may_begin) = (end, false);
+    let mut is_behind = way.end.is_some();
     for copy in lane.copies.iter().rev() {
         let members = equals(*copy).members;
         let record = &history.destination[*copy as usize];
@@ -180,6 +215,8 @@ fn from_the_end<'g>(
             Forgets::Before => is_odd || (next.is_none() && !is_last),
             Forgets::Freely => is_odd || (is_later && !is_last),
         };
+        is_behind &= way.end != Some(*copy);
+        let comes_first = comes_first || is_behind;
         let forgotten = if may_be_forgotten { hole.or(elsewhere) } else { None };
         let was = if comes_first { forgotten.or(held) } else { held.or(forgotten) };
         let was = was?;

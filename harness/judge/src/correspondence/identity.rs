@@ -105,7 +105,7 @@ pub(super) fn group(
 }
 
 /// Whether compaction may have removed a record of which nothing but its content is known.
-pub(super) fn is_forgettable(content: &Content) -> bool {
+pub(crate) fn is_forgettable(content: &Content) -> bool {
     content.key().is_some() && content.ids().next().is_none()
 }
 

@@ -43,11 +43,24 @@ fn lane_of(history: &History, contract: &Contract, keys: &[u32], source: u32) ->
         Partitioning::Any => false,
     };
     let has_one_place = is_placed || counts[..] == [1];
+    has_one_place.then(|| sequence_of(history, contract, keys, source)).flatten()
+}
+
+/// The sequence that a source record belongs to, wherever its copies go. On a compacted topic any record of a key but the last may be
+/// gone, on both sides, so there only its key tells one from its equals.
+fn sequence_of(
+    history: &History,
+    contract: &Contract,
+    keys: &[u32],
+    source: u32,
+) -> Option<LaneId> {
+    let at = history.source[source as usize].at;
+    let is_compacted = history.topics[at.topic as usize].compacted;
     let number = match contract.order {
-        OrderScope::Partition => 0,
-        OrderScope::Key => keys[source as usize],
+        OrderScope::Partition if !is_compacted => 0,
+        OrderScope::Partition | OrderScope::Key => keys[source as usize],
     };
-    (has_one_place && number != NONE).then_some((record.at, number))
+    (number != NONE).then_some((at, number))
 }
 
 /// Resolves every destination record in `time` that has a group: the source record, or [`NONE`].
@@ -106,13 +119,8 @@ pub(super) fn resolve(
     let is_told = |source| lane(source).is_some_and(|lane| !vague.contains(&lane));
     resolver.forget_repeats(time, timeline, is_told);
     resolver.forget_disordered(time, |source| {
-        let at = history.source[source as usize].at;
-        let number = match contract.order {
-            OrderScope::Partition => 0,
-            OrderScope::Key => keys[source as usize],
-        };
         let is_sole = !unordered.contains(&source) && !is_told(source);
-        (is_sole && number != NONE).then_some((at, number))
+        is_sole.then(|| sequence_of(history, contract, keys, source)).flatten()
     });
     Resolved { copy_of: resolver.copy_of, equal, unordered }
 }

@@ -21,6 +21,7 @@ pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement
     doubts.extend(forgotten(&scene));
     doubts.extend(erased(&scene));
     doubts.extend(borrowed(&scene));
+    doubts.extend(blurred(&scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
         if finding.anomaly.is_inconclusive() {
@@ -242,6 +243,18 @@ fn borrowed(scene: &Scene<'_>) -> Option<String> {
         format!(
             "{count} {copies} headers that the subject may add, and of which an equal record has its own: nobody can \
              tell which were added"
+        )
+    })
+}
+
+/// Why it cannot be told of some copies whether they are in the order of their partition.
+fn blurred(scene: &Scene<'_>) -> Option<String> {
+    let count = check::blurred(scene);
+    let copies = if count == 1 { "copy comes" } else { "copies come" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {copies} behind later records of their partition, unless they are of others without an id that are like \
+             theirs: nobody can tell"
         )
     })
 }

@@ -6,8 +6,9 @@
 //!
 //! What it covers: one topic of one or two partitions on each side; up to three records of one or two keys and two or three
 //! values, or tombstones, without ids, and up to four on the destination; compacted or not; keys anywhere, in the source's
-//! partitions, or by their hash; no event, or one kill whose end nobody saw. Everything has arrived that would. What it does not:
-//! ids, null keys, the order of a whole partition, other events, growth, transactions, what has expired, positions.
+//! partitions, or by their hash; in the order of keys, or of whole partitions with null keys; no event, or one kill whose end
+//! nobody saw. Everything has arrived that would. What it does not: ids, other events, growth, transactions, what has expired,
+//! positions.
 //!
 //! After a kill more is tolerated than a mirror can do, since each repeat is explained by itself. There a history that is not lawful may
 //! hold if it does so with ids, for some account of which record each copy is of. And whether the destination has room for
@@ -33,6 +34,8 @@ use std::{collections::BTreeMap, iter};
 #[derive(Clone, Debug)]
 struct Scope {
     places: Places,
+    /// Whether the order of partitions is promised.
+    whole: bool,
     compacted: bool,
     /// Whether there is room between the records of source and destination: offsets that show nothing.
     room: (bool, bool),
@@ -62,6 +65,7 @@ impl Scope {
                 "murmur2" => Places::ByKey,
                 other => panic!("no place: {other}"),
             },
+            whole: has("whole"),
             compacted: has("compacted"),
             room: (has("source-room"), has("destination-room")),
             partitions: (number(heads[1]), number(heads[3])),
@@ -72,6 +76,7 @@ impl Scope {
                 "tombstones" => &[('a', Some('x')), ('a', Some('y')), ('a', None)],
                 "erased" => &[('a', Some('x')), ('a', None), ('b', Some('x'))],
                 "keys" => &[('a', Some('x')), ('a', Some('y')), ('b', Some('x'))],
+                "nulls" => &[('a', Some('x')), ('b', Some('x')), ('_', Some('x'))],
                 other => panic!("no contents: {other}"),
             },
             stranger: has("stranger"),
@@ -153,6 +158,9 @@ fn weakness(seen: &Seen, says: &str) -> Option<&'static str> {
         "holds" if source.iter().flatten().any(is_shared) => {
             Some("equals of two source partitions")
         }
+        "holds" if has_equals && seen.whole && destination.len() > 1 && !seen.compacted => {
+            Some("equals of which only the order within their key is judged")
+        }
         "holds" if has_equals && is_spread => Some("equals told by two partitions together"),
         "holds" if has_equals && seen.compacted && destination.len() > 1 => {
             Some("equals in one of several partitions of a compacted topic")
@@ -193,9 +201,9 @@ impl Compared {
                     continue;
                 }
                 for (destination, kill) in kills(scope, &source, &records) {
-                    let Scope { places, compacted, .. } = *scope;
+                    let Scope { places, whole, compacted, .. } = *scope;
                     let source = source.clone();
-                    compared.add(&Seen { places, compacted, source, destination, kill });
+                    compared.add(&Seen { places, whole, compacted, source, destination, kill });
                 }
             }
         }
@@ -274,6 +282,20 @@ const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 2 -> 1: 2 3 values compacted destination-room killed", &[]),
     ("any 1 -> 1: 2 3 tombstones compacted source-room destination-room killed", &[]),
     ("any 1 -> 2: 2 2 values compacted source-room destination-room killed", &[]),
+    ("any 1 -> 1: 3 4 nulls whole", &[]),
+    (
+        "any 1 -> 2: 3 3 nulls whole",
+        &[("equals of which only the order within their key is judged", 24)],
+    ),
+    ("any 1 -> 1: 3 3 nulls whole compacted source-room", &[]),
+    ("any 1 -> 1: 3 4 keys whole compacted source-room", &[]),
+    ("any 1 -> 2: 3 3 keys whole compacted source-room", &[]),
+    ("any 1 -> 2: 3 3 nulls whole compacted source-room", &[]),
+    ("any 2 -> 1: 3 4 keys whole compacted source-room", &[]),
+    ("murmur2 2 -> 2: 2 3 nulls whole compacted source-room", &[]),
+    ("preserve 2 -> 2: 2 3 nulls whole compacted source-room", &[]),
+    ("any 1 -> 1: 3 3 keys whole compacted source-room destination-room", &[]),
+    ("any 1 -> 1: 2 3 nulls whole compacted source-room destination-room killed", &[]),
 ];
 
 #[test]

@@ -47,8 +47,7 @@ pub(crate) fn shapes(ids: bool, events: u32) -> impl Strategy<Value = Shape> {
             records: sizes.3,
             keys: sizes.4,
             partitioning: terms.0,
-            // What a partition of a compacted topic shows of records without ids is judged by key alone.
-            order: if extras.1 && !ids { OrderScope::Key } else { terms.1 },
+            order: terms.1,
             start: terms.2,
             timestamps: if terms.3 { Timestamps::Restamped } else { Timestamps::Kept },
             events: extras.0,
@@ -292,14 +291,12 @@ proptest! {
         holds(&Shape { mixed: true, compacted: false, ..shape })?;
     }
 
-    /// Keys may lie anywhere. (Where the order of partitions is promised as well, which of two equals was forgotten is settled
-    /// by their key alone.)
+    /// Keys may lie anywhere.
     #[test]
     fn equal_contents_on_a_compacted_topic_are_in_order(shape in shapes(false, 3)) {
         let (partitioning, destination_partitions) =
             (Partitioning::Any, shape.destination_partitions.max(2));
-        let (compacted, order) = (true, OrderScope::Key);
-        let shape = Shape { compacted, order, partitioning, destination_partitions, ..shape };
+        let shape = Shape { compacted: true, partitioning, destination_partitions, ..shape };
         let Lawful { history, contract, .. } = lawful(&shape);
         let violations = judge(&history, &contract).violations;
         let is_order = |anomaly| matches!(anomaly, Anomaly::Reordered | Anomaly::Stale);

@@ -1,9 +1,10 @@
 //! Whether a tiny destination can come from a mirror that keeps its contract: by trying all that such a mirror may do.
 //!
 //! It shares nothing with the judge. A mirror copies the records of each key of a source partition in order, and those of several
-//! keys and partitions in any mixture (the contract's order is that of keys); puts each where its contract allows; is killed once, or not at all, and then begins again where it had committed. What it had
-//! on its way to a partition may be lost with it from some record on, but nothing that it had committed. Compacted topics are
-//! cleaned on both sides:
+//! keys and partitions in any mixture, or each source partition as a whole in order, as its contract says; puts each where its
+//! contract allows; is killed once, or not at all, and then begins again where it had committed. What it had on its way to a
+//! partition may be lost with it from some record on, but nothing that it had committed. Compacted topics are cleaned on both
+//! sides:
 //!
 //! - a record may be gone if a later one of its key lies in its partition, a tombstone also if nothing older of its key is left;
 //! - a record that a later one of its key supersedes need not be copied at all (the design's word);
@@ -14,7 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// A key and a value; `null` is none.
+/// A key and a value; `null` is none. The key `_` is null: what has it is never removed.
 pub(super) type Record = (char, Option<char>);
 /// What each offset of a partition shows.
 pub(super) type Log = Vec<Option<Record>>;
@@ -24,7 +25,7 @@ pub(super) type Log = Vec<Option<Record>>;
 pub(super) enum Places {
     Any,
     Preserve,
-    /// By Java's hash: of two partitions both keys belong to the first.
+    /// By Java's hash: of two partitions both keys belong to the first, and null may lie in any.
     ByKey,
 }
 
@@ -41,6 +42,8 @@ pub(super) struct Kill {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seen {
     pub(super) places: Places,
+    /// Whether the order of partitions is promised, not that of keys alone.
+    pub(super) whole: bool,
     pub(super) compacted: bool,
     pub(super) source: Vec<Log>,
     pub(super) destination: Vec<Log>,
@@ -77,17 +80,19 @@ pub(super) fn is_lawful(seen: &Seen) -> bool {
 fn records(seen: &Seen) -> Vec<Record> {
     let shown = seen.source.iter().chain(&seen.destination).flatten().flatten();
     let mut records: Vec<_> = shown.copied().collect();
-    records.extend(records.clone().into_iter().map(|(key, _)| (key, None)));
+    let keyed = records.clone().into_iter().filter(|record| record.0 != '_');
+    records.extend(keyed.map(|(key, _)| (key, None)));
     records.sort_unstable();
     records.dedup();
     records
 }
 
-/// What a mirror copies in order: a source partition and a key.
-type Lane = (usize, char);
+/// What a mirror copies in order: a source partition and a key, or all keys.
+type Lane = (usize, Option<char>);
 
 fn lanes(seen: &Seen, records: &[Record]) -> Vec<Lane> {
-    let mut keys: Vec<char> = records.iter().map(|record| record.0).collect();
+    let key = |record: &Record| (!seen.whole).then_some(record.0);
+    let mut keys: Vec<Option<char>> = records.iter().map(key).collect();
     keys.dedup();
     (0..seen.source.len()).flat_map(|from| keys.iter().map(move |key| (from, *key))).collect()
 }
@@ -145,8 +150,9 @@ impl State {
             let Some(shown) = seen.source[from].get(at) else { continue };
             let mut behind = self.clone();
             behind.next[lane] += 1;
+            let is_here = |record: &Record| key.is_none_or(|key| record.0 == key);
             match shown {
-                Some(record) if record.0 != key => steps.push(behind),
+                Some(record) if !is_here(record) => steps.push(behind),
                 Some(record) => {
                     if seen.compacted && is_followed(seen, from, at, record.0) {
                         steps.push(behind.clone());
@@ -156,8 +162,8 @@ impl State {
                 None => {
                     steps.push(behind.clone());
                     if seen.compacted {
-                        let of_key = records.iter().filter(|record| record.0 == key);
-                        for record in of_key {
+                        let is_forgettable = |record: &&Record| record.0 != '_' && is_here(record);
+                        for record in records.iter().filter(is_forgettable) {
                             behind.read_forgotten(seen, (from, at), *record, &mut steps);
                         }
                     }
@@ -228,7 +234,7 @@ impl State {
             let is_allowed = match seen.places {
                 Places::Any => true,
                 Places::Preserve => to == place.0,
-                Places::ByKey => to == 0,
+                Places::ByKey => to == 0 || record.0 == '_',
             };
             if is_allowed {
                 self.write_to(seen, place, record, to, steps);
@@ -257,7 +263,7 @@ impl State {
             _ => log.len(),
         };
         let open = &log[filled.min(end)..end];
-        if seen.compacted && open.first() == Some(&None) {
+        if seen.compacted && record.0 != '_' && open.first() == Some(&None) {
             let mut removed = self.clone();
             removed.filled[to] += 1;
             removed.removed.insert((to, record.0), record.1.is_none());
@@ -276,5 +282,5 @@ impl State {
 
 /// Whether the source shows a later record of the key in this partition.
 fn is_followed(seen: &Seen, from: usize, at: usize, key: char) -> bool {
-    seen.source[from][at + 1..].iter().flatten().any(|record| record.0 == key)
+    key != '_' && seen.source[from][at + 1..].iter().flatten().any(|record| record.0 == key)
 }

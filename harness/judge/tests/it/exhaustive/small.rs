@@ -25,7 +25,8 @@ pub(super) fn text_with(seen: &Seen, mark: impl Fn(bool, usize) -> String) -> St
         Places::Preserve => "preserve",
         Places::ByKey => "murmur2",
     };
-    let mut text = format!("contract {{\"partitioning\": \"{places}\"}}\n");
+    let order = if seen.whole { "partition" } else { "key" };
+    let mut text = format!("contract {{\"partitioning\": \"{places}\", \"order\": \"{order}\"}}\n");
     let (from, to) = (seen.source.len(), seen.destination.len());
     let compacted = if seen.compacted { " compacted" } else { "" };
     let _ = writeln!(text, "topic t {from} -> {to}{compacted}");
@@ -94,7 +95,7 @@ pub(super) fn spreads(records: &[Record], partitions: usize, most: usize) -> Vec
 pub(super) fn is_canonical(source: &[Vec<Record>]) -> bool {
     let (mut keys, mut values) = (vec![], vec![]);
     for (key, value) in source.iter().flatten() {
-        if !keys.contains(key) {
+        if *key != '_' && !keys.contains(key) {
             keys.push(*key);
         }
         if let Some(value) = value.filter(|value| !values.contains(value)) {
