@@ -328,10 +328,12 @@ fn outcomes(history: &History, absent: &[u32]) -> HashMap<(TopicIndex, RecordId)
 }
 
 /// Topics whose source may have forgotten records that carried no id: compacted or expired, and
-/// not all of what is left carries one.
+/// not all of what is left carries one, or what is known to have been produced.
 fn forgetful_topics(history: &History) -> Vec<bool> {
     let forgetful = history.forgetful_topics();
-    let mut anonymous = vec![false; history.topics.len()];
+    let mut anonymous = vec![true; history.topics.len()];
+    history.produced.iter().for_each(|record| anonymous[record.topic as usize] = false);
+    history.source.iter().for_each(|record| anonymous[record.at.topic as usize] = false);
     for record in &history.source {
         anonymous[record.at.topic as usize] |= record.content.ids().next().is_none();
     }

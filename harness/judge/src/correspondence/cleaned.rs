@@ -28,7 +28,10 @@ use crate::{
     history::{Event, EventKind, History, TopicPartition},
     likeness::is_like,
 };
-use std::{collections::HashMap, iter};
+use std::collections::HashMap;
+
+/// Among how many pairs of a copy and a record that it may be of the most held are looked for: enough for what a person looks at.
+const MOST_PAIRS: usize = 1_000_000;
 
 /// The offsets of a source partition that show nothing: where each stretch of them begins, and where it ends.
 pub(super) type Holes = Vec<(i64, i64)>;
@@ -112,34 +115,135 @@ pub(super) fn account<'g>(
         begins.iter().map(one)
     });
     let end = end(history, contract, lane, &equals);
-    let ways = ways.flat_map(|way| iter::once(way).chain(end.map(|_| Way { end, ..way })));
-    let lawful = ways.filter_map(|way| {
-        let account = from_the_end(history, contract, lane, holes, elsewhere, way, &equals)?;
-        is_lawful(history, lane, &account, &equals).then_some(account)
+    let is_behind = end.is_some_and(|end| lane.copies.last() != Some(&end));
+    let ends = if is_behind { &[None, end][..] } else { &[None] };
+    let ways = ways.flat_map(|way| ends.iter().map(move |end| Way { end: *end, ..way }));
+    let most_held = [false, true].into_iter().filter_map(|late| {
+        let mut elsewhere = elsewhere;
+        let lives = lane.copies.chunk_by(|one, next| epoch(history, *one) == epoch(history, *next));
+        let lives = lives.map(|copies| {
+            let end = end.filter(|end| copies.contains(end));
+            let account = most_held(history, Lane { copies, ..lane }, end, late, &equals)?;
+            fit_in(history, &account, holes, &mut elsewhere).then_some(account)
+        });
+        lives.collect::<Option<Vec<Account>>>().map(|lives| lives.concat())
     });
+    let accounts = ways
+        .filter_map(|way| from_the_end(history, contract, lane, holes, elsewhere, way, &equals))
+        .chain(most_held);
+    let lawful = accounts.filter(|account| is_lawful(history, lane, account, &equals));
     let are_alike = |account: &Account| {
         account.iter().all(|(copy, source)| {
             source.is_none_or(|source| is_copy_like(history, contract, *copy, source))
         })
     };
-    let has_end = |account: &Account| {
-        let last = lane.originals.last().copied();
-        end.is_none() || account.iter().any(|(_, source)| *source == last)
+    let ends_well = |account: &Account| {
+        let held = account.iter().rev().find_map(|(_, source)| *source);
+        end.is_none() || held == lane.originals.last().copied()
     };
-    let mut best: Option<((bool, bool), Account)> = None;
+    let held = |account: &Account| account.iter().filter(|(_, source)| source.is_some()).count();
+    let mut best: Option<((bool, bool, usize), Account)> = None;
     for account in lawful {
-        let worth = (has_end(&account), are_alike(&account));
+        let worth = (ends_well(&account), are_alike(&account), held(&account));
         if best.as_ref().is_none_or(|(best, _)| worth > *best) {
             best = Some((worth, account));
         }
-        if worth == (true, true) {
+        if worth == (true, true, lane.copies.len()) {
             break;
         }
     }
     best.map(|(_, account)| account)
 }
 
-/// The last copy that may be of the last record of a lane, which must have stayed; none if there is no other behind it.
+/// How many events had begun when a copy was written.
+fn epoch(history: &History, copy: u32) -> usize {
+    let record = &history.destination[copy as usize];
+    history.events.iter().filter(|event| event.precedes(record)).count()
+}
+
+/// The account in which the most copies are of records that the source holds, in order, where no event comes between them: a
+/// longest increasing subsequence of all that each may be of. `end` is of the last record; others are of the first copy that they
+/// may have, or of a later one.
+fn most_held<'g>(
+    history: &History,
+    lane: Lane<'_>,
+    end: Option<u32>,
+    late: bool,
+    equals: impl Fn(u32) -> Equals<'g>,
+) -> Option<Account> {
+    let may_be_forgotten =
+        |copy: &u32| is_forgettable(&history.destination[*copy as usize].content);
+    if !lane.copies.iter().all(may_be_forgotten) {
+        return None;
+    }
+    let last = lane.originals.len() - 1;
+    // What was committed before an event is not read again.
+    let is_read = |copy: u32, source: u32| {
+        let (copy, original) =
+            (&history.destination[copy as usize], &history.source[source as usize]);
+        !history.events.iter().any(|event| event.precedes(copy)) || history.explains(copy, original)
+    };
+    let ranks = |copy: u32| {
+        let members =
+            equals(copy).members.iter().rev().filter(move |source| is_read(copy, **source));
+        members.filter_map(|source| lane.originals.binary_search(source).ok())
+    };
+    // For each length the pair of copy and record that ends such a sequence earliest, and the pair before each.
+    let (mut ends, mut pairs) = (Vec::<usize>::new(), Vec::<(usize, usize, Option<usize>)>::new());
+    let mut is_over = false;
+    for (place, copy) in lane.copies.iter().enumerate() {
+        let is_end = end == Some(*copy);
+        for rank in
+            ranks(*copy).filter(|rank| !is_over && (end.is_none() || is_end == (*rank == last)))
+        {
+            let length = ends.partition_point(|pair| pairs[*pair].1 < rank);
+            pairs.push((place, rank, length.checked_sub(1).map(|before| ends[before])));
+            if pairs.len() > MOST_PAIRS {
+                return None;
+            }
+            match ends.get_mut(length) {
+                Some(end) if late || pairs[*end].1 > rank => *end = pairs.len() - 1,
+                Some(_) => {}
+                None => ends.push(pairs.len() - 1),
+            }
+        }
+        is_over |= is_end;
+    }
+    let mut account: Account = lane.copies.iter().map(|copy| (*copy, None)).collect();
+    let mut pair = ends.last().copied();
+    while let Some((place, rank, before)) = pair.map(|pair| pairs[pair]) {
+        account[place].1 = Some(lane.originals[rank]);
+        pair = before;
+    }
+    Some(account)
+}
+
+/// Whether the records that an account takes for forgotten fit into the holes before the next that is held, or elsewhere. A key's last
+/// record is not among them.
+fn fit_in(history: &History, account: &Account, holes: &Holes, elsewhere: &mut u64) -> bool {
+    let (mut behind, mut forgotten) = (-1, 0);
+    let mut place = |room: u64, forgotten: u64| {
+        let left = elsewhere.checked_sub(forgotten.saturating_sub(room));
+        left.inspect(|left| *elsewhere = *left).is_some()
+    };
+    for (_, source) in account {
+        let Some(source) = source else {
+            forgotten += 1;
+            continue;
+        };
+        let held = history.source[*source as usize].offset.0;
+        let first = holes.partition_point(|(_, end)| *end <= behind);
+        let between = holes[first..].iter().take_while(|(begin, _)| *begin < held);
+        let room = between.map(|(begin, end)| end - begin).sum::<i64>();
+        if !place(room.unsigned_abs(), forgotten) {
+            return false;
+        }
+        (behind, forgotten) = (held, 0);
+    }
+    place(0, forgotten)
+}
+
+/// The last copy that may be of the last record of a lane, which must have stayed.
 fn end<'g>(
     history: &History,
     contract: &Contract,
@@ -150,8 +254,7 @@ fn end<'g>(
     let may_be_of_last = |copy: &&u32| {
         equals(**copy).members.contains(&last) && is_copy_like(history, contract, **copy, last)
     };
-    let end = lane.copies.iter().rev().find(may_be_of_last).copied();
-    end.filter(|end| lane.copies.last() != Some(end))
+    lane.copies.iter().rev().find(may_be_of_last).copied()
 }
 
 fn is_copy_like(history: &History, contract: &Contract, copy: u32, source: u32) -> bool {
@@ -185,6 +288,12 @@ fn from_the_end<'g>(
             let mut here = before.iter().rev().filter(is_here);
             here.clone().take(LOOK_AHEAD).find(is_like).or_else(|| here.next()).copied()
         };
+        let had_begun = history.events.iter().any(|event| event.precedes(record));
+        let is_at_the_event = may_begin && !had_begun && begins_left > 0;
+        if is_at_the_event && way.begins == Begins::AtTheEvent {
+            bound = end;
+            begins_left -= 1;
+        }
         let may_be_forgotten = is_forgettable(&record.content) && way.forgets != Forgets::Nothing;
         let hole = holes[..holes.partition_point(|(begin, _)| *begin < bound)].last();
         let hole = hole.map(|(_, hole)| Was::Forgotten((*hole).min(bound) - 1));
@@ -193,14 +302,13 @@ fn from_the_end<'g>(
             let original = &history.source[source as usize];
             history.explains(record, original)
         };
-        let had_begun = history.events.iter().any(|event| event.precedes(record));
         let again = || if may_begin && begins_left > 0 { latest(end) } else { None };
         let next = latest(bound);
-        let is_last = bound == end;
+        let is_last = account.is_empty();
         let is_settled = next.is_some_and(|next| match way.begins {
             Begins::Late => true,
             Begins::Early => !had_begun || is_open(next),
-            Begins::AtTheEvent => had_begun || !may_begin,
+            Begins::AtTheEvent => true,
         });
         let again = if is_settled { None } else { again() };
         let held = again.or(next);

@@ -31,6 +31,8 @@ pub(super) struct Cleaned {
     last_of_key: HashSet<u32>,
     /// The last record of each key in each destination partition.
     ends: HashSet<u32>,
+    /// The last copy of each source partition and key in each destination partition, of those that can be of one record alone.
+    own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
     /// How many records the source may have forgotten of each topic; none where it is not compacted.
     gaps: Vec<u64>,
 }
@@ -51,21 +53,28 @@ impl Cleaned {
         Cleaned {
             last_of_key: last_of_key.map(|(_, source)| source).collect(),
             ends: ends.into_values().collect(),
+            own: HashMap::new(),
             gaps: room.to_vec(),
         }
     }
 }
 
 impl Resolver<'_> {
-    /// How many records other partitions of a topic may have forgotten.
+    /// How many copies there may be of records that other partitions of a topic have forgotten.
     pub(super) fn forgotten_elsewhere(&self, from: TopicPartition) -> u64 {
         let mut bounds = self.history.source_bounds.keys().filter(|at| at.topic == from.topic);
         let is_possible = self.contract.partitioning != Partitioning::Preserve;
         if is_possible && bounds.any(|at| *at != from) {
-            self.cleaned.gaps[from.topic as usize]
+            self.copies_of_forgotten(from.topic as usize)
         } else {
             0
         }
+    }
+
+    /// How many copies there may be of records that a topic's source has forgotten: each event may repeat them.
+    fn copies_of_forgotten(&self, topic: usize) -> u64 {
+        let times = 1 + self.history.events.len() as u64;
+        self.cleaned.gaps[topic].saturating_mul(times)
     }
 
     /// Lanes of compacted topics whose copies, each told by its content alone, are not in order, though some may be of records
@@ -128,12 +137,30 @@ impl Resolver<'_> {
     }
 
     /// Of a key of a compacted topic the last record must have stayed: if a copy may be of it, one is. It may be if nothing of
-    /// its key lies behind it.
+    /// its key and source partition lies behind it.
     pub(super) fn put_last_first(&self, unused: &mut [u32], copies: &[u32]) {
-        let Cleaned { last_of_key, ends, .. } = &self.cleaned;
-        let is_end = |copy: &u32| ends.contains(copy);
-        if copies.iter().any(is_end) {
-            unused.sort_by_key(|source| !last_of_key.contains(source));
+        let Cleaned { last_of_key, own, .. } = &self.cleaned;
+        unused.sort_by_cached_key(|source| {
+            let is_behind = |copy: &u32| {
+                let to = self.history.destination[*copy as usize].at;
+                let from = self.history.source[*source as usize].at;
+                own.get(&(to, from, self.keys[*source as usize])).is_none_or(|own| own < copy)
+            };
+            !(last_of_key.contains(source) && copies.iter().any(is_behind))
+        });
+    }
+
+    /// Looks up where the copies of a key end that are each told by their content alone.
+    pub(super) fn note_ends(&mut self) {
+        for (copy, source) in (0..).zip(&self.copy_of) {
+            if *source == NONE {
+                continue;
+            }
+            let from = self.history.source[*source as usize].at;
+            if self.history.topics[from.topic as usize].compacted {
+                let to = self.history.destination[copy as usize].at;
+                self.cleaned.own.insert((to, from, self.keys[*source as usize]), copy);
+            }
         }
     }
 
@@ -151,7 +178,7 @@ impl Resolver<'_> {
         if gaps == 0 || copies.len() <= members.len() || !is_forgettable(content) {
             return Vec::new();
         }
-        let most = usize::try_from(gaps).unwrap_or(usize::MAX);
+        let most = usize::try_from(self.copies_of_forgotten(topic)).unwrap_or(usize::MAX);
         let mut forgotten = copies.to_vec();
         forgotten.sort_by_key(|copy| self.cleaned.ends.contains(copy));
         let number = match *members {

@@ -77,6 +77,7 @@ pub(super) fn resolve(
         history,
         groups,
         contract,
+        keys,
         cleaned: Cleaned::of(history, keys, room),
         copy_of: vec![NONE; history.destination.len()],
         used: vec![false; history.source.len()],
@@ -92,6 +93,7 @@ pub(super) fn resolve(
             members => equals.entry((group, members[0])).or_default().push(*index),
         }
     }
+    resolver.note_ends();
     let lane = |source: u32| lane_of(history, contract, keys, source);
     let members = |copies: &[u32]| resolver.members(copies[0]);
     let equal = number(equals.values().map(|copies| members(copies)));
@@ -159,6 +161,7 @@ pub(super) struct Resolver<'h> {
     pub(super) history: &'h History,
     pub(super) groups: &'h Groups,
     pub(super) contract: &'h Contract,
+    pub(super) keys: &'h [u32],
     pub(super) cleaned: Cleaned,
     pub(super) copy_of: Vec<u32>,
     used: Vec<bool>,

@@ -16,8 +16,11 @@
 //!
 //! What fails is listed by name, and how often: the list can only become shorter. `MIRRORPROOF_SCOPE=1` tries
 //! one more record on each side, and wants an optimised build.
+//!
+//! Those that a mirror leaves are tried by chance, too, a little larger (`random`).
 
 mod oracle;
+mod random;
 mod small;
 
 use crate::format::parse;
@@ -152,6 +155,7 @@ fn weakness(seen: &Seen, says: &str) -> Option<&'static str> {
     let is_spread = destination.iter().filter(|log| !log.is_empty()).count() > 1;
     let ends_erased = destination.iter().any(|log| log.last().is_some_and(|end| end.1.is_none()));
     let holds_tombstone = source.iter().flatten().any(|record| record.1.is_none());
+    let has_forgotten = seen.compacted && seen.source.iter().flatten().any(Option::is_none);
     let has_room = seen.destination.iter().flatten().any(Option::is_none);
     match says {
         "holds" if seen.compacted && !has_room => Some("no room for what is not there"),
@@ -165,9 +169,14 @@ fn weakness(seen: &Seen, says: &str) -> Option<&'static str> {
         "holds" if has_equals && seen.compacted && destination.len() > 1 => {
             Some("equals in one of several partitions of a compacted topic")
         }
-        "lost" if seen.compacted && source.len() > 1 && (ends_erased || holds_tombstone) => {
+        "lost"
+            if seen.compacted
+                && source.len() > 1
+                && (ends_erased || holds_tombstone || has_forgotten) =>
+        {
             Some("a tombstone that may be of a partition without its key")
         }
+        says if says != "holds" && has_forgotten => Some("what the source has forgotten"),
         _ => None,
     }
 }
@@ -251,19 +260,10 @@ const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 1 -> 2: 3 3 tombstones compacted", &[]),
     ("any 1 -> 1: 3 4 tombstones compacted destination-room", &[]),
     ("any 1 -> 2: 3 3 tombstones compacted destination-room stranger", &[]),
-    (
-        "any 2 -> 1: 3 3 tombstones compacted destination-room",
-        &[("equals of two source partitions", 2)],
-    ),
-    (
-        "any 2 -> 2: 3 3 values compacted destination-room",
-        &[("equals of two source partitions", 1)],
-    ),
+    ("any 2 -> 1: 3 3 tombstones compacted destination-room", &[]),
+    ("any 2 -> 2: 3 3 values compacted destination-room", &[]),
     ("any 1 -> 1: 3 3 erased compacted", &[]),
-    (
-        "any 2 -> 1: 3 3 erased compacted destination-room",
-        &[("equals of two source partitions", 1)],
-    ),
+    ("any 2 -> 1: 3 3 erased compacted destination-room", &[]),
     ("murmur2 1 -> 2: 3 3 tombstones compacted destination-room", &[]),
     ("any 1 -> 1: 3 3 tombstones compacted source-room destination-room", &[]),
     ("any 1 -> 1: 3 4 three compacted source-room", &[]),
@@ -271,11 +271,11 @@ const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 1 -> 2: 3 3 three compacted source-room", &[]),
     (
         "any 2 -> 1: 2 3 tombstones compacted source-room destination-room",
-        &[("a tombstone that may be of a partition without its key", 7)],
+        &[("a tombstone that may be of a partition without its key", 3)],
     ),
     (
         "any 2 -> 2: 2 3 tombstones compacted source-room destination-room",
-        &[("a tombstone that may be of a partition without its key", 7)],
+        &[("a tombstone that may be of a partition without its key", 3)],
     ),
     ("any 1 -> 1: 3 3 tombstones compacted destination-room killed", &[]),
     ("any 1 -> 2: 2 3 tombstones compacted destination-room killed", &[]),
@@ -335,4 +335,39 @@ fn every_tiny_history_is_judged_rightly() {
     }
     println!("{histories} tiny histories, {lawful} of them lawful; doubts: {doubts:#?}");
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// How many of those that a mirror leaves are accused at most, of a million, by their weakness.
+const ACCUSED: &[(&str, usize)] = &[
+    ("a tombstone that may be of a partition without its key", 1_000),
+    ("what the source has forgotten", 200),
+];
+
+#[test]
+fn what_a_mirror_leaves_is_not_accused() {
+    let cases = std::env::var("MIRRORPROOF_CASES").ok().and_then(|text| text.parse().ok());
+    let cases: u64 = cases.unwrap_or(5_000);
+    let (mut accused, mut new) = (BTreeMap::<&str, usize>::new(), String::new());
+    for seed in 0..cases {
+        let seen = random::seen(seed, seed % 3 == 0);
+        let text = text(&seen);
+        if seed % 100 == 0 {
+            assert!(is_lawful(&seen), "{text}");
+        }
+        let judgement = judged(&text);
+        if judgement.verdict == Verdict::Violated {
+            let says = says(&judgement);
+            match weakness(&seen, &says) {
+                Some(name) => *accused.entry(name).or_default() += 1,
+                None => new += &format!("seed {seed}\n{text}# {says}\n\n"),
+            }
+        }
+    }
+    println!("{cases} histories; accused: {accused:?}");
+    assert!(new.is_empty(), "\n{new}");
+    for (name, count) in accused {
+        let most = ACCUSED.iter().find(|(known, _)| *known == name).map_or(0, |(_, most)| *most);
+        // So many are expected of a million, and a few more of a small number.
+        assert!(count <= 3 + most * cases as usize / 1_000_000, "{count} of {cases}: {name}");
+    }
 }
