@@ -173,7 +173,8 @@ fn most_held<'g>(
 ) -> Option<Account> {
     let may_be_forgotten =
         |copy: &u32| is_forgettable(&history.destination[*copy as usize].content);
-    if !lane.copies.iter().all(may_be_forgotten) {
+    let pairs: usize = lane.copies.iter().map(|copy| equals(*copy).members.len()).sum();
+    if pairs > MOST_PAIRS || !lane.copies.iter().all(may_be_forgotten) {
         return None;
     }
     let last = lane.originals.len() - 1;
@@ -198,9 +199,6 @@ fn most_held<'g>(
         {
             let length = ends.partition_point(|pair| pairs[*pair].1 < rank);
             pairs.push((place, rank, length.checked_sub(1).map(|before| ends[before])));
-            if pairs.len() > MOST_PAIRS {
-                return None;
-            }
             match ends.get_mut(length) {
                 Some(end) if late || pairs[*end].1 > rank => *end = pairs.len() - 1,
                 Some(_) => {}
