@@ -3,6 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
+
+/// Of librdkafka too, whose threads hand each other what they allocate.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Copies topics of one Kafka cluster to another, keeping each key's order.
 #[derive(Debug, Parser)]
