@@ -9,12 +9,16 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit status after a second signal, as a shell reports SIGINT.
 const ABANDONED: i32 = 130;
+
+/// Whoever signals a process and its group signals it twice, at once, and means one request.
+const ONE_REQUEST: Duration = Duration::from_millis(300);
 
 /// A request to stop, seen by every stream.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +59,13 @@ pub fn on_signals() -> io::Result<Stop> {
             let name = next(&mut interrupt, &mut terminate).await;
             tracing::info!("{name}: stopping; what is in flight is finished first, a second signal ends at once");
             requested.request();
-            let name = next(&mut interrupt, &mut terminate).await;
+            let since = Instant::now();
+            let name = loop {
+                let name = next(&mut interrupt, &mut terminate).await;
+                if since.elapsed() >= ONE_REQUEST {
+                    break name;
+                }
+            };
             tracing::warn!("{name} again: ending at once; uncommitted records will be copied again");
             std::process::exit(ABANDONED);
         });

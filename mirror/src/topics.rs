@@ -16,7 +16,18 @@ pub struct BadFilter {
     reason: String,
 }
 
-/// The topics to mirror. Internal topics (of Kafka itself: those that begin with two underscores) never match.
+/// What brokers keep for themselves (`Topic.isInternal` of Kafka 4, the tiered storage's and KRaft's logs).
+const INTERNAL: [&str; 5] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+    "__remote_log_metadata",
+    "__cluster_metadata",
+];
+/// How the topics begin, before a dot, in which mirrors with `--exactly-once` keep their positions: no include list selects them.
+pub(crate) const POSITIONS: &str = "__mirror_positions";
+
+/// The topics to mirror. Those of Kafka itself never match, and neither do a mirror's positions.
 #[derive(Debug, Clone)]
 pub struct TopicFilter {
     regex: Regex,
@@ -42,8 +53,10 @@ impl TopicFilter {
 
     /// Is this topic to be mirrored?
     pub fn matches(&self, topic: &str) -> bool {
+        let is_of_a_mirror = topic.strip_prefix(POSITIONS).is_some_and(|end| end.starts_with('.'));
+        let is_internal = is_of_a_mirror || INTERNAL.contains(&topic);
         // A pattern that backtracks beyond all bounds matches nothing.
-        !topic.starts_with("__") && self.regex.is_match(topic).unwrap_or(false)
+        !is_internal && self.regex.is_match(topic).unwrap_or(false)
     }
 
     /// The list as the user gave it.
@@ -91,7 +104,9 @@ mod tests {
     fn never_matches_internal_topics() {
         check(".*", "__consumer_offsets", false);
         check("__transaction_state", "__transaction_state", false);
+        check(".*", "__mirror_positions.g", false);
         check(".*", "_schemas", true);
+        check("__audit", "__audit", true);
     }
 
     #[test]

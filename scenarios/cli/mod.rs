@@ -22,6 +22,7 @@ use std::{io::Write, time::Duration};
 #[command(
     name = "mirrorproof",
     version,
+    propagate_version = true,
     after_help = "Exit codes: 0 every promise holds, 1 one is violated, 2 wrong usage, \
                   3 inconclusive or nothing judged, 4 the environment failed, 130 ended at once by a \
                   second Ctrl-C."

@@ -117,10 +117,13 @@ pub(super) fn consumer(settings: &mut Settings, strict_mm1: bool) {
     for (name, reason) in must {
         force(settings, name, "false", reason);
     }
-    add(settings, if strict_mm1 { STRICT_CONSUMER } else { CONSUMER });
-    // With the protocol of KIP-848 the broker decides, and librdkafka refuses the property.
     let is_classic = |protocol: &str| !protocol.eq_ignore_ascii_case("consumer");
-    if !strict_mm1 && settings.get("group.protocol").is_none_or(is_classic) {
+    let is_classic = settings.get("group.protocol").is_none_or(is_classic);
+    let entries = if strict_mm1 { STRICT_CONSUMER } else { CONSUMER };
+    // With the protocol of KIP-848 the broker decides, and librdkafka refuses the properties.
+    let is_taken = |entry: &&Entry| is_classic || entry.0 != "partition.assignment.strategy";
+    add(settings, &entries.iter().filter(is_taken).copied().collect::<Vec<_>>());
+    if !strict_mm1 && is_classic {
         add(settings, &[SESSION]);
         beat_thrice_in_a_session(settings);
     }
@@ -297,6 +300,10 @@ mod tests {
         assert_eq!(session(&[("session.timeout.ms", "30000")]).as_deref(), Some("30000"));
         assert_eq!(session(&[("group.protocol", "classic")]).as_deref(), Some("6000"));
         assert_eq!(session(&[("group.protocol", "Consumer")]), None);
+        let strategy =
+            |entries: &[(&str, &str)]| of_consumer("partition.assignment.strategy", entries);
+        assert_eq!(strategy(&[]).as_deref(), Some("roundrobin,range"));
+        assert_eq!(strategy(&[("group.protocol", "consumer")]), None, "the broker decides");
         let heartbeat = |entries: &[(&str, &str)]| of_consumer("heartbeat.interval.ms", entries);
         assert_eq!(heartbeat(&[]).as_deref(), Some("2000"));
         assert_eq!(heartbeat(&[("session.timeout.ms", "1500")]).as_deref(), Some("500"));

@@ -12,6 +12,7 @@ mod file;
 mod jaas;
 mod java;
 mod memory;
+mod risks;
 mod security;
 mod setting;
 mod translate;
@@ -169,6 +170,9 @@ impl Config {
             for setting in settings.all().iter().filter(|s| s.origin != Origin::User) {
                 tracing::info!("{client} {:<7} {setting}", setting.origin);
             }
+        }
+        for risk in risks::of_producer(&self.producer) {
+            tracing::warn!("producer yours   {risk}");
         }
         tracing::info!("commits every {} ms", self.commit_interval.as_millis());
         for stream in 0..streams {

@@ -85,6 +85,7 @@ impl Stream<'_> {
             client::give_back(&self.consumer, partitions);
             return begun.map(drop);
         };
+        self.notes.forget_left_over();
         let list = client::list(&places).map_err(consume)?;
         if self.is_cooperative() {
             self.consumer.incremental_assign(&list).map_err(consume)?;
@@ -193,6 +194,7 @@ impl Stream<'_> {
                 "stream {} was expelled from the group: its partitions are read again by others",
                 self.index
             );
+            self.notes.leave_commits_over();
         }
         let mut progress = self.notes.progress();
         progress.next_positions().into_iter().for_each(|next| self.notes.furthest.note(next));

@@ -12,6 +12,7 @@ use super::{
     EngineError, client,
     stream::{BETWEEN_REPORTS, Stream, make_producer},
 };
+use crate::shutdown::Stop;
 
 /// A destination that acknowledges nothing for so long does not keep the mirror from stopping.
 const LAST_ACKNOWLEDGEMENT: Duration = Duration::from_secs(30);
@@ -107,18 +108,18 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// The graceful end: everything read is delivered and committed.
-    pub(super) fn finish(&self) -> Result<(), EngineError> {
+    /// The graceful end: everything read is delivered and committed. False if the group does not take the last commit.
+    pub(super) fn finish(&self, stop: &Stop) -> Result<bool, EngineError> {
         let drained = self.drain(LAST_ACKNOWLEDGEMENT)?;
         self.complete(Some(drained.patience(LAST_ACKNOWLEDGEMENT)))?;
         self.notes.progress().commit_failed();
         let deadline = Instant::now() + LAST_COMMIT;
+        let mut is_expelled = !self.notes.left_over().is_empty();
         while let Err(error) = self.commit_now() {
             let reason = client::reason(&error);
             if client::is_expulsion(&error) {
-                tracing::warn!(
-                    "others read our partitions by now, the last commit is theirs: {reason}"
-                );
+                tracing::warn!("the group has gone on without us: {reason}");
+                is_expelled = true;
                 break;
             }
             if Instant::now() > deadline {
@@ -130,10 +131,11 @@ impl Stream<'_> {
             return Err(aborted);
         }
         match drained {
-            Drained::All => Ok(()),
-            Drained::Expelled => {
+            Drained::All | Drained::Expelled => {
                 self.forget_unsent();
-                Ok(())
+                // Lanes keep their positions on the destination.
+                let is_settled = !is_expelled || self.lanes.is_some();
+                if is_settled { Ok(true) } else { self.commit_as_a_member_again(stop) }
             }
             Drained::Silent => {
                 let records = self.notes.progress().in_flight();

@@ -136,7 +136,7 @@ pub(crate) enum EngineError {
         "copy exactly once: {reason}; it needs transactions on the destination (Kafka 0.11 or later, and ACLs to write \
          with transactional ids that begin with mirror/ and to create, describe and write the topic {}.<group>); \
          without --exactly-once a restart may repeat records",
-        super::exactly_once::positions::PREFIX
+        crate::topics::POSITIONS
     )]
     NoTransactions { reason: String },
 

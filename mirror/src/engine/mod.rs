@@ -22,6 +22,7 @@ mod furthest;
 mod guard;
 mod headers;
 mod lag;
+mod last_commit;
 mod latest;
 mod lifeline;
 mod limits;
@@ -98,11 +99,14 @@ pub(crate) struct Settings {
 pub(crate) struct Totals {
     pub(crate) copied: u64,
     pub(crate) dropped: u64,
+    /// The group has not taken all positions: some may be copied again.
+    pub(crate) is_uncommitted: bool,
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} records copied and committed", self.copied)?;
+        let committed = if self.is_uncommitted { ", not all of them" } else { " and" };
+        write!(formatter, "{} records copied{committed} committed", self.copied)?;
         if self.dropped > 0 { write!(formatter, ", {} dropped", self.dropped) } else { Ok(()) }
     }
 }
@@ -265,6 +269,7 @@ fn copy(
                         Ok(of_stream) => {
                             totals.copied += of_stream.copied;
                             totals.dropped += of_stream.dropped;
+                            totals.is_uncommitted |= of_stream.is_uncommitted;
                         }
                         // The next round copies what was aborted.
                         Err(EngineError::Aborted { .. }) if !fits && !stop.requested() => {}

@@ -54,6 +54,8 @@ pub(super) struct Notes {
     pub(super) paused: AtomicBool,
     /// A commit was refused because the group has gone on without us.
     pub(super) expelled: AtomicBool,
+    /// Positions that the group did not take, since it had gone on without us.
+    left_over: Mutex<Vec<(Place, Note)>>,
     /// Found by the guard, and not yet dealt with.
     losses: Mutex<Vec<Loss>>,
     has_losses: AtomicBool,
@@ -107,6 +109,25 @@ impl Notes {
         let places = progress.take_commits();
         drop(progress);
         places.into_iter().map(|place| (place.clone(), self.note_of(&place))).collect()
+    }
+
+    /// Keeps the positions that the group does not take, before the partitions are forgotten.
+    pub(super) fn leave_commits_over(&self) {
+        self.progress().commit_failed();
+        let places = self.take_commits();
+        if !places.is_empty() {
+            *lock(&self.left_over) = places;
+        }
+    }
+
+    /// The positions that the group did not take.
+    pub(super) fn left_over(&self) -> Vec<(Place, Note)> {
+        lock(&self.left_over).clone()
+    }
+
+    /// They are read again from where the group is.
+    pub(super) fn forget_left_over(&self) {
+        lock(&self.left_over).clear();
     }
 
     /// What is noted of the log that lies before a position.

@@ -148,7 +148,7 @@ impl Goal {
     }
 
     /// A record that is the last wanted, or lies beyond it, was read.
-    fn pass(&self, topic: &str, partition: i32) {
+    pub(super) fn pass(&self, topic: &str, partition: i32) {
         if let Some(target) = self.targets().get_mut(&(topic.to_owned(), partition)) {
             target.passed = true;
         }

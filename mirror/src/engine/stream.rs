@@ -150,7 +150,7 @@ impl<'a> Stream<'a> {
         subscription: &Subscription,
         stop: &Stop,
     ) -> Result<Totals, EngineError> {
-        let copied = self.copy(subscription, stop).and_then(|()| self.finish());
+        let copied = self.copy(subscription, stop).and_then(|()| self.finish(stop));
         if copied.is_err() {
             // It lies behind what failed, and would be there before it.
             self.forget_unsent();
@@ -162,9 +162,10 @@ impl<'a> Stream<'a> {
                 tracing::warn!("the last commit failed: {}", client::reason(&error));
             }
         }
-        copied.map(|()| Totals {
+        copied.map(|is_committed| Totals {
             copied: self.notes.meters.copied.get(),
             dropped: self.notes.meters.dropped.get(),
+            is_uncommitted: !is_committed,
         })
     }
 

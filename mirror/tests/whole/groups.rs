@@ -131,3 +131,33 @@ fn no_commit_goes_back_while_members_come_go_and_freeze() {
     assert_eq!(copied, sorted(&records));
     assert_eq!(world.committed(4), ends(&world.source, TOPIC));
 }
+
+#[test]
+fn what_a_frozen_mirror_had_copied_is_committed_at_its_stop_though_its_group_has_expelled_it() {
+    let world = world(1, 1);
+    let records = varied(100);
+    produce(&world.source, TOPIC, &records);
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=600000"]);
+    assert_eq!(sorted(&world.wait_for(100, &mut mirror)), sorted(&records));
+    mirror.signal(Signal::SIGSTOP);
+    // Longer than its session.
+    sleep(Duration::from_secs(6));
+    mirror.signal(Signal::SIGTERM);
+    mirror.signal(Signal::SIGCONT);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("the last commit is there all the same"), "{log}");
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC), "{log}");
+}
+
+#[test]
+fn streams_that_end_as_their_group_rebalances_commit_what_they_copied() {
+    // Whether one ends in the middle of a rebalance is a matter of chance.
+    for _ in 0..5 {
+        let world = world(4, 2);
+        produce(&world.source, TOPIC, &varied(1000));
+        let (code, log) = world.mirror(&["--once", "--num.streams=4"]).end();
+        assert_eq!(code, Some(0), "{log}");
+        assert_eq!(world.committed(4), ends(&world.source, TOPIC), "{log}");
+    }
+}

@@ -148,9 +148,27 @@ fn a_second_signal_ends_at_once() {
     std::thread::sleep(Duration::from_millis(300));
     mirror.signal(Signal::SIGTERM);
     mirror.wait_for_log("stopping");
+    // At once it would be the same request once more.
+    std::thread::sleep(Duration::from_millis(500));
     mirror.signal(Signal::SIGTERM);
     let (code, log) = mirror.end();
     assert_eq!(code, Some(130), "{log}");
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one_request() {
+    let world = world(1, 1);
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    world.destination.broker_round_trip_time(1, Duration::from_millis(1000)).unwrap();
+    produce(&world.source, TOPIC, &varied(10));
+    std::thread::sleep(Duration::from_millis(300));
+    mirror.signal(Signal::SIGTERM);
+    mirror.wait_for_log("stopping");
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC), "{log}");
 }
 
 #[test]

@@ -17,10 +17,8 @@ use super::super::{
     EngineError, Settings,
     client::{self, Quiet},
 };
-use crate::{config, witness::Note};
+use crate::{config, topics::POSITIONS, witness::Note};
 
-/// What its name begins with: internal by its two underscores, so no include list ever selects it.
-pub(crate) const PREFIX: &str = "__mirror_positions";
 /// All positions are read at each assignment, so the log is kept short: compaction leaves only the segment in use.
 const SEGMENT_BYTES: &str = "16777216";
 /// As many replicas as Kafka's own internal topics have, where there are brokers for them.
@@ -49,7 +47,7 @@ impl Origin {
         let allowed =
             |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let group: String = self.group.chars().take(GROUP).map(allowed).collect();
-        format!("{PREFIX}.{group}")
+        format!("{POSITIONS}.{group}")
     }
 
     /// The transactional id of the only producer that may write what this partition holds.
