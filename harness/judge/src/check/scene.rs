@@ -161,17 +161,20 @@ impl<'h> Scene<'h> {
         let key = self.key(source).map(Order::OfKey);
         let partition = match self.contract.order {
             OrderScope::Key => None,
-            OrderScope::Partition if self.is_told_by_key(source) || self.is_blurred(source) => None,
+            OrderScope::Partition if self.is_told_by_key(source) => None,
             OrderScope::Partition => Some(Order::OfPartition),
         };
         key.into_iter().chain(partition)
     }
 
-    /// Whether only the sequence of its key tells which of several equal records a copy is of.
+    /// Whether only the sequence of its key tells which of several records a copy is of.
     fn is_told_by_key(&self, source: u32) -> bool {
-        let record = self.source(source);
-        let counts = &self.history.topics[record.at.topic as usize].destination_partitions;
-        let whole = self.contract.partitioning == Partitioning::Preserve || counts[..] == [1];
+        let topic = &self.history.topics[self.source(source).at.topic as usize];
+        if topic.compacted {
+            return self.is_blurred(source);
+        }
+        let whole = self.contract.partitioning == Partitioning::Preserve
+            || topic.destination_partitions[..] == [1];
         !whole && self.correspondence.equal.contains_key(&source)
     }
 

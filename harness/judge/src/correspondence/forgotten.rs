@@ -31,7 +31,7 @@ pub(super) struct Cleaned {
     last_of_key: HashSet<u32>,
     /// The last record of each key in each destination partition.
     ends: HashSet<u32>,
-    /// The last copy of each source partition and key in each destination partition, of those that can be of one record alone.
+    /// The last copy of each source partition and key in each destination partition, of those that are of there for certain.
     own: HashMap<(TopicPartition, TopicPartition, u32), u32>,
     /// How many records the source may have forgotten of each topic; none where it is not compacted.
     gaps: Vec<u64>,
@@ -117,6 +117,7 @@ impl Resolver<'_> {
                 copies.entry(shard).or_default().push(*index);
             }
         }
+        let mut holes_of = HashMap::new();
         for ((lane, at), copies) in copies {
             let mut originals: Vec<u32> =
                 copies.iter().map(|copy| self.copy_of[*copy as usize]).collect();
@@ -124,10 +125,10 @@ impl Resolver<'_> {
             originals.dedup();
             let shard = Lane { originals: &originals, copies: &copies, at };
             let equals = |copy| Equals { group: self.group(copy), members: self.members(copy) };
-            let (holes, elsewhere) =
-                (holes(self.history, lane.0), self.forgotten_elsewhere(lane.0));
+            let holes = holes_of.entry(lane.0).or_insert_with(|| holes(self.history, lane.0));
+            let elsewhere = self.forgotten_elsewhere(lane.0);
             let account =
-                cleaned::account(self.history, self.contract, shard, &holes, elsewhere, equals);
+                cleaned::account(self.history, self.contract, shard, holes, elsewhere, equals);
             for (copy, source) in account.into_iter().flatten() {
                 if source.is_none() {
                     self.copy_of[copy as usize] = NONE;
@@ -144,22 +145,25 @@ impl Resolver<'_> {
             let is_behind = |copy: &u32| {
                 let to = self.history.destination[*copy as usize].at;
                 let from = self.history.source[*source as usize].at;
-                own.get(&(to, from, self.keys[*source as usize])).is_none_or(|own| own < copy)
+                own.get(&(to, from, self.keys[*source as usize])).is_none_or(|own| own <= copy)
             };
             !(last_of_key.contains(source) && copies.iter().any(is_behind))
         });
     }
 
-    /// Looks up where the copies of a key end that are each told by their content alone.
+    /// Looks up where the copies of a key end that are of one source partition for certain.
     pub(super) fn note_ends(&mut self) {
-        for (copy, source) in (0..).zip(&self.copy_of) {
-            if *source == NONE {
+        for copy in 0..self.copy_of.len() as u32 {
+            if self.group(copy) == NONE {
                 continue;
             }
-            let from = self.history.source[*source as usize].at;
-            if self.history.topics[from.topic as usize].compacted {
+            let members = self.members(copy);
+            let home = |source: &u32| self.history.source[*source as usize].at;
+            let from = home(&members[0]);
+            let is_compacted = self.history.topics[from.topic as usize].compacted;
+            if is_compacted && members.last().map(home) == Some(from) {
                 let to = self.history.destination[copy as usize].at;
-                self.cleaned.own.insert((to, from, self.keys[*source as usize]), copy);
+                self.cleaned.own.insert((to, from, self.keys[members[0] as usize]), copy);
             }
         }
     }

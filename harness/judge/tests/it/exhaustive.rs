@@ -282,6 +282,7 @@ const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 2 -> 1: 2 3 values compacted destination-room killed", &[]),
     ("any 1 -> 1: 2 3 tombstones compacted source-room destination-room killed", &[]),
     ("any 1 -> 2: 2 2 values compacted source-room destination-room killed", &[]),
+    ("any 1 -> 2: 4 3 values compacted", &[]),
     ("any 1 -> 1: 3 4 nulls whole", &[]),
     (
         "any 1 -> 2: 3 3 nulls whole",
@@ -292,6 +293,7 @@ const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 1 -> 2: 3 3 keys whole compacted source-room", &[]),
     ("any 1 -> 2: 3 3 nulls whole compacted source-room", &[]),
     ("any 2 -> 1: 3 4 keys whole compacted source-room", &[]),
+    ("murmur2 1 -> 2: 3 3 keys whole compacted source-room", &[]),
     ("murmur2 2 -> 2: 2 3 nulls whole compacted source-room", &[]),
     ("preserve 2 -> 2: 2 3 nulls whole compacted source-room", &[]),
     ("any 1 -> 1: 3 3 keys whole compacted source-room destination-room", &[]),
