@@ -290,7 +290,6 @@ fn from_the_end<'g>(
         let is_at_the_event = may_begin && !had_begun && begins_left > 0;
         if is_at_the_event && way.begins == Begins::AtTheEvent {
             bound = end;
-            begins_left -= 1;
         }
         let may_be_forgotten = is_forgettable(&record.content) && way.forgets != Forgets::Nothing;
         let hole = holes[..holes.partition_point(|(begin, _)| *begin < bound)].last();
