@@ -84,20 +84,20 @@ impl Mock {
 }
 
 impl Mock {
-    /// Begins to keep what clients ask for, to be taken by [`Mock::take_requests`].
+    /// Begins to keep what clients ask for, to be read by [`Mock::requests`]; what was kept is forgotten.
     pub fn keep_requests(&self) {
         // SAFETY: `cluster` is valid.
         unsafe { sys::rd_kafka_mock_start_request_tracking(self.cluster) };
     }
 
-    /// Kafka's numbers (`ApiKey`) of the requests that came since the last call, in order.
-    pub fn take_requests(&self) -> Vec<i16> {
+    /// Kafka's numbers (`ApiKey`) of all requests that are kept, in order. They stay: the call that takes them
+    /// away is another, and what came between the two would be lost. They are some hundred a second.
+    pub fn requests(&self) -> Vec<i16> {
         let mut count = 0;
         // SAFETY: `cluster` is valid. The array and its `count` requests are copies that belong to
         // the caller; they are only read here, and freed by the function made for it.
         unsafe {
             let requests = sys::rd_kafka_mock_get_requests(self.cluster, &mut count);
-            sys::rd_kafka_mock_clear_requests(self.cluster);
             let keys = (0..count)
                 .map(|index| sys::rd_kafka_mock_request_api_key(*requests.add(index)))
                 .collect();

@@ -200,9 +200,8 @@ impl Progress {
 
     /// The subject is about to be stopped or killed: that its members leave is no rebalance.
     pub fn subject_ends(&mut self) {
-        if let Some(rebalances) = &mut self.rebalances {
-            rebalances.subject_ends();
-        }
+        let rebalanced = self.rebalances.as_mut().map_or(0, Rebalances::subject_ends);
+        self.note_rebalances(rebalanced);
     }
 
     /// Whether rebalances are seen at all.
@@ -246,12 +245,9 @@ impl Progress {
     ) -> Result<Option<Positions>, ClusterError> {
         let rebalanced = match &mut self.rebalances {
             Some(rebalances) => rebalances.seen()?,
-            None => false,
+            None => 0,
         };
-        if rebalanced {
-            // It began after the last sample: whatever came later may be its work.
-            self.note_rebalance(self.last.clone().unwrap_or_default());
-        }
+        self.note_rebalances(rebalanced);
         let Some(committed) = self.committed(topics, oldest)? else { return Ok(None) };
         let now = Instant::now();
         let moved = self.last.as_ref().is_none_or(|last| last.committed != committed);
@@ -283,6 +279,14 @@ impl Progress {
         }
         (self.last, self.looked) = (Some(sample), Some(now));
         Ok(Some(committed))
+    }
+
+    /// So many rebalances were seen. Each began after the last sample: whatever came later may be its work, and
+    /// each explains a repeat of its own.
+    fn note_rebalances(&mut self, count: u32) {
+        for _ in 0..count {
+            self.note_rebalance(self.last.clone().unwrap_or_default());
+        }
     }
 
     /// A rebalance of which the beginning lies behind this sample.

@@ -6,6 +6,9 @@
 //! generation after a start is none: nothing was copied before it. But on real brokers the first that
 //! is seen need not have been the first, if it has several members: they come one after the other, and
 //! who looks now and then misses the generation of the first alone.
+//!
+//! What lies between two looks at real brokers is one rebalance at most, though it were several: what
+//! a broker says of a classic group has its members, and no number that would count.
 
 use crate::cluster::{
     Cluster, ClusterError, REQUEST_TIMEOUT,
@@ -39,7 +42,11 @@ pub struct Rebalances {
 }
 
 enum Watch {
-    Mock(Arc<Cluster>),
+    Mock {
+        cluster: Arc<Cluster>,
+        /// How many of its requests were looked at.
+        looked_at: usize,
+    },
     Brokers {
         reader: BaseConsumer,
         address: String,
@@ -68,7 +75,7 @@ impl Rebalances {
         let watch = match &**source {
             Cluster::Embedded(mock) => {
                 mock.keep_requests();
-                Watch::Mock(source.clone())
+                Watch::Mock { cluster: source.clone(), looked_at: 0 }
             }
             Cluster::Containers { bootstrap, .. } => Watch::Brokers {
                 reader: client::reader(bootstrap, "mirrorproof-reader", Isolation::ReadCommitted)?,
@@ -85,7 +92,7 @@ impl Rebalances {
     pub fn subject_starts(&mut self) -> Result<(), ClusterError> {
         (self.stable_since, self.running, self.formed) = (None, true, None);
         match &mut self.watch {
-            Watch::Mock(cluster) => drop(requests(cluster)),
+            Watch::Mock { cluster, looked_at } => *looked_at = requests(cluster).len(),
             Watch::Brokers { reader, address, group, dead, .. } => {
                 let started = Instant::now();
                 let members = loop {
@@ -103,9 +110,15 @@ impl Rebalances {
         Ok(())
     }
 
-    /// The subject is about to be stopped or killed.
-    pub fn subject_ends(&mut self) {
+    /// The subject is about to be stopped or killed. How often the group has rebalanced since the last look,
+    /// where that need not be asked of a broker.
+    pub fn subject_ends(&mut self) -> u32 {
+        let seen = match self.watch {
+            Watch::Mock { .. } => self.seen().unwrap_or_default(),
+            Watch::Brokers { .. } => 0,
+        };
         self.running = false;
+        seen
     }
 
     /// How many rebalances were seen so far.
@@ -123,10 +136,10 @@ impl Rebalances {
         self.stable_since
     }
 
-    /// Whether the group has rebalanced since the last call.
-    pub fn seen(&mut self) -> Result<bool, ClusterError> {
-        let seen = self.running && self.look()?;
-        self.count += u32::from(seen);
+    /// How often the group has rebalanced since the last call.
+    pub fn seen(&mut self) -> Result<u32, ClusterError> {
+        let seen = if self.running { self.look()? } else { 0 };
+        self.count += seen;
         Ok(seen)
     }
 
@@ -137,18 +150,13 @@ impl Rebalances {
         formed
     }
 
-    fn look(&mut self) -> Result<bool, ClusterError> {
+    fn look(&mut self) -> Result<u32, ClusterError> {
         match &mut self.watch {
-            Watch::Mock(cluster) => {
-                let mut seen = false;
-                for request in requests(cluster) {
-                    match request {
-                        JOIN_GROUP => seen |= self.stable_since.take().is_some(),
-                        SYNC_GROUP => self.stable_since = Some(Instant::now()),
-                        _ => {}
-                    }
-                }
-                Ok(seen)
+            Watch::Mock { cluster, looked_at } => {
+                let requests = requests(cluster);
+                let new = &requests[*looked_at..];
+                *looked_at = requests.len();
+                Ok(rebalances(new, &mut self.stable_since))
             }
             Watch::Brokers { reader, address, group, dead, members } => {
                 let (stable, found) = describe(reader, address, group)?;
@@ -160,7 +168,7 @@ impl Rebalances {
                     self.formed.get_or_insert(alive > 1);
                 }
                 *members = found;
-                Ok(seen)
+                Ok(u32::from(seen))
             }
         }
     }
@@ -168,9 +176,24 @@ impl Rebalances {
 
 fn requests(cluster: &Cluster) -> Vec<i16> {
     match cluster {
-        Cluster::Embedded(mock) => mock.take_requests(),
+        Cluster::Embedded(mock) => mock.requests(),
         Cluster::Containers { .. } => Vec::new(),
     }
+}
+
+/// How many rebalances these requests tell of, in the order in which they came. Several members' joins before a sync
+/// are one, and a join that follows a sync begins another: also one between two members' syncs, after which the
+/// first of the two generations never was. An event too many only excuses more.
+fn rebalances(requests: &[i16], stable_since: &mut Option<Instant>) -> u32 {
+    let mut count = 0;
+    for request in requests {
+        match *request {
+            JOIN_GROUP => count += u32::from(stable_since.take().is_some()),
+            SYNC_GROUP => *stable_since = Some(Instant::now()),
+            _ => {}
+        }
+    }
+    count
 }
 
 /// Whether the group is stable, and its members.
@@ -190,4 +213,38 @@ fn describe(
         .iter()
         .map(|member| (member.id().to_owned(), member.assignment().unwrap_or_default().to_vec()));
     Ok((found.state() == "Stable", members.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many rebalances joins (`J`) and syncs (`S`) are, among other requests (`.`), which all came
+    /// between two looks.
+    #[track_caller]
+    fn check(is_stable: bool, requests: &str, expected: u32) {
+        let key = |request| match request {
+            'J' => JOIN_GROUP,
+            'S' => SYNC_GROUP,
+            _ => 1,
+        };
+        let requests: Vec<i16> = requests.chars().map(key).collect();
+        let mut stable_since = is_stable.then(Instant::now);
+        assert_eq!(rebalances(&requests, &mut stable_since), expected, "{requests:?}");
+    }
+
+    #[test]
+    fn each_rebalance_between_two_looks_counts() {
+        check(true, "", 0);
+        check(true, "J.S", 1);
+        check(true, "JSJS.JS", 3);
+        check(true, "JJS", 1);
+        check(true, "JJSS.J", 2);
+    }
+
+    #[test]
+    fn the_first_generation_is_no_rebalance() {
+        check(false, "JS", 0);
+        check(false, "JJSSJJSS", 1);
+    }
 }
