@@ -279,7 +279,7 @@ impl<'o> Engine<'o> {
             self.topics = wanted;
         }
         if self.policy.loops && self.returning.is_none() && !self.topics.is_empty() {
-            self.returning = Some(Returning::start(self.options, self.topics.clone())?);
+            self.returning = Some(Returning::start(self.options, &self.topics)?);
         }
         Ok(())
     }

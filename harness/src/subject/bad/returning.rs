@@ -4,6 +4,7 @@ use super::{
     Options,
     client::{EngineError, tell},
 };
+use crate::cluster::client::persist;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -30,7 +31,9 @@ pub(super) struct Returning {
 }
 
 impl Returning {
-    pub(super) fn start(options: &Options, topics: Vec<String>) -> Result<Returning, EngineError> {
+    /// What comes to the destination from now on goes back. The mirror copies nothing before this returns: what
+    /// it had copied by then would never loop.
+    pub(super) fn start(options: &Options, topics: &[String]) -> Result<Returning, EngineError> {
         let servers = |properties: &super::Properties| {
             properties.get("bootstrap.servers").cloned().unwrap_or_default()
         };
@@ -42,10 +45,11 @@ impl Returning {
             .create()?;
         let producer: BaseProducer =
             ClientConfig::new().set("bootstrap.servers", servers(&options.consumer)).create()?;
+        consumer.assign(&ends(&consumer, topics)?)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
-            if let Err(error) = bring_back(&consumer, &producer, &topics, &stopped) {
+            if let Err(error) = bring_back(&consumer, &producer, &stopped) {
                 tell(&format!("the way back ended: {error}"));
             }
         });
@@ -67,21 +71,25 @@ fn goes_back(key: Option<&[u8]>) -> bool {
     !key.is_some_and(|key| key.starts_with(crate::observe::sentinel::MARK.as_bytes()))
 }
 
+/// Where the topics end now.
+fn ends(consumer: &BaseConsumer, topics: &[String]) -> Result<TopicPartitionList, EngineError> {
+    let mut all = TopicPartitionList::new();
+    let metadata = persist(|| consumer.fetch_metadata(None, QUESTION))?;
+    for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
+        for partition in topic.partitions() {
+            let (name, number) = (topic.name(), partition.id());
+            let (_, end) = persist(|| consumer.fetch_watermarks(name, number, QUESTION))?;
+            all.add_partition_offset(name, number, Offset::Offset(end))?;
+        }
+    }
+    Ok(all)
+}
+
 fn bring_back(
     consumer: &BaseConsumer,
     producer: &BaseProducer,
-    topics: &[String],
     stop: &AtomicBool,
 ) -> Result<(), EngineError> {
-    let mut all = TopicPartitionList::new();
-    let metadata = consumer.fetch_metadata(None, QUESTION)?;
-    for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|t| t == topic.name())) {
-        for partition in topic.partitions() {
-            let (_, end) = consumer.fetch_watermarks(topic.name(), partition.id(), QUESTION)?;
-            all.add_partition_offset(topic.name(), partition.id(), Offset::Offset(end))?;
-        }
-    }
-    consumer.assign(&all)?;
     while !stop.load(Ordering::Relaxed) {
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(10)) else { continue };
         // The same records each time, or the loop would die out.
