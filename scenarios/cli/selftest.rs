@@ -104,7 +104,7 @@ async fn execute(test: SelfTest) -> ExitCode {
     let complete = rows.is_some();
     let finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
     let rows = rows.unwrap_or(finished);
-    print(&selftest::render(&rows, test.backend.name()));
+    print(&selftest::render(&rows, &test));
     exit_code(&rows, complete)
 }
 

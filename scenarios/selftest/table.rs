@@ -1,12 +1,13 @@
 //! What the self test prints.
 
 use super::{
-    Row, Shown,
-    cases::{Suspect, cases},
+    Row, SelfTest, Shown,
+    cases::{Case, Suspect, cases},
+    selected,
 };
 
-/// The rows as a table, and what they come to.
-pub fn render(rows: &[Row], backend: &str) -> String {
+/// The rows as a table, and what they come to. They are not all that was selected if it was cut short.
+pub fn render(rows: &[Row], test: &SelfTest) -> String {
     let mut lines = vec![
         ["mirror", "a mirror that …", "promise", "found as", "rounds", "time"].map(str::to_owned),
     ];
@@ -31,12 +32,20 @@ pub fn render(rows: &[Row], backend: &str) -> String {
     let right = |row: &&Row| row.shown.is_right();
     let count = |of: &dyn Fn(&&Row) -> bool| rows.iter().filter(of).count();
     let open = rows.iter().filter(|row| row.rounds == 0).count();
+    let on_these = |case: &Case| case.shows_on(test.backend);
+    let asked = selected(test, test.seed).into_iter().filter(on_these).count();
+    let tried = count(&bad) + count(&sound);
+    out.push('\n');
+    if tried < asked {
+        out.push_str(&format!("It was cut short: {tried} of {asked} mirrors were tried.\n"));
+    }
     out.push_str(&format!(
-        "\n{} of {} bad mirrors caught and named, {} of {} sound ones hold, on {backend} clusters",
+        "{} of {} bad mirrors caught and named, {} of {} sound ones hold, on {} clusters",
         count(&|row| bad(row) && right(row)),
         count(&bad),
         count(&|row| sound(row) && right(row)),
         count(&sound),
+        test.backend.name(),
     ));
     if open > 0 {
         out.push_str(&format!("; {open} need --clusters containers"));

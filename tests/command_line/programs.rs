@@ -1,17 +1,17 @@
 //! Programs in the place of a mirror, and what is said of them.
 
-use super::place::{BEFORE, PROGRAM, Place, SMALL};
+use super::place::{BEFORE, PROGRAM, Place, SMALL, Said};
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use std::{
-    io::Read,
+    io::{BufRead, BufReader, Read},
     os::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// A command in the place of a mirror, and what is said of it.
@@ -168,6 +168,25 @@ fn the_self_test_tells_a_bad_mirror_from_a_sound_one() {
     selftest(&["keeps-old-count"]).ended(3, &["needs containers"]);
     selftest(&["no-such-mirror"]).refused(&["no-such-mirror", "--list"]);
     selftest(&["--list"]).ended(0, &["loses-one", "keeps-old-count", "containers"]);
+}
+
+#[test]
+fn a_self_test_that_is_cut_short_says_how_much_of_it_was_tried() {
+    let place = Place::with(SMALL);
+    let mut selftest = Command::new(PROGRAM)
+        .args(["selftest", "small-load", "throttled", "keeps-old-count", "--jobs", "1"])
+        .current_dir(place.0.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(selftest.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains("small-load: holds")));
+    kill(Pid::from_raw(selftest.id() as i32), Signal::SIGINT).unwrap();
+    // Whoever says something else meanwhile shall not wait for a reader.
+    told.for_each(drop);
+    let said = Said::of(selftest.wait_with_output().unwrap());
+    said.ended(3, &["cut short: 1 of 2 mirrors were tried", "1 of 1 sound"]);
 }
 
 #[test]
