@@ -64,7 +64,7 @@ pub(crate) enum Observation {
 }
 
 /// A checker.
-trait Check {
+pub(crate) trait Check {
     /// Takes in one observation. Checkers that look at the whole alone need none.
     fn step(&mut self, _observation: Observation) {}
     /// Says what was wrong.
@@ -72,7 +72,7 @@ trait Check {
 }
 
 /// All checkers: what they find, and how they begin.
-type Registered = (&'static [Anomaly], for<'s> fn(&'s Scene<'s>) -> Box<dyn Check + 's>);
+pub(crate) type Registered = (&'static [Anomaly], for<'s> fn(&'s Scene<'s>) -> Box<dyn Check + 's>);
 
 const CHECKS: [Registered; 17] = [
     (&[Anomaly::Lost], lost::check),
@@ -97,8 +97,13 @@ const CHECKS: [Registered; 17] = [
 /// Runs every checker. A checker that crashes is our bug: it is named in the second value, and the
 /// verdict must not be a pass.
 pub(crate) fn run(scene: &Scene<'_>) -> (Findings, Vec<String>) {
+    run_with(scene, &CHECKS)
+}
+
+/// Runs these checkers.
+pub(crate) fn run_with(scene: &Scene<'_>, checks: &[Registered]) -> (Findings, Vec<String>) {
     let (mut findings, mut crashed) = (Vec::new(), Vec::new());
-    for (anomalies, begin) in CHECKS {
+    for (anomalies, begin) in checks {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut check = begin(scene);
             observe(scene, |observation| check.step(observation));

@@ -13,15 +13,19 @@ use std::collections::HashSet;
 /// Judges a history that makes sense against a contract, whose source holds what the subject reads.
 pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement {
     let scene = Scene::of(history, contract);
-    let (findings, mut doubts) = check::run(&scene);
-    let judged = judged(&scene);
-    doubts.extend(unfinished(history));
-    doubts.extend(vacuous(&judged, &scene));
-    doubts.extend(left_out(&scene));
-    doubts.extend(forgotten(&scene));
-    doubts.extend(erased(&scene));
-    doubts.extend(borrowed(&scene));
-    doubts.extend(blurred(&scene));
+    conclude(&scene, check::run(&scene))
+}
+
+/// What the findings come to, and the checkers that crashed: nobody knows what those would have found.
+fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) -> Judgement {
+    let (judged, contract) = (judged(scene), scene.contract);
+    doubts.extend(unfinished(scene.history));
+    doubts.extend(vacuous(&judged, scene));
+    doubts.extend(left_out(scene));
+    doubts.extend(forgotten(scene));
+    doubts.extend(erased(scene));
+    doubts.extend(borrowed(scene));
+    doubts.extend(blurred(scene));
     let (mut violations, mut tolerated) = (Findings::default(), Vec::new());
     for finding in findings.0 {
         if finding.anomaly.is_inconclusive() {
@@ -283,4 +287,55 @@ fn judged(scene: &Scene<'_>) -> Judged {
     }
     judged.partition_pairs = pairs.len() as u64;
     judged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check::{Check, Registered},
+        history::{
+            Content, DestinationOffset, DestinationRecord, SourceBounds, SourceOffset,
+            SourceRecord, Timestamp, Topic, TopicPartition,
+        },
+    };
+
+    /// One record, and its copy.
+    fn sound() -> History {
+        let at = TopicPartition { topic: 0, partition: 0 };
+        let content = Content::of(None, Some(b"paid"), Vec::new(), Timestamp::None);
+        let (offset, copied_to) = (SourceOffset(0), DestinationOffset(0));
+        let bounds = SourceBounds { baseline: offset, low: offset, cut: SourceOffset(1) };
+        let topic = Topic {
+            source: "orders".into(),
+            destination: "orders".into(),
+            source_partitions: vec![1],
+            destination_partitions: vec![1],
+            selected: true,
+            compacted: false,
+        };
+        History {
+            topics: vec![topic],
+            source: vec![SourceRecord { at, offset, content: content.clone() }],
+            destination: vec![DestinationRecord { at, offset: copied_to, content }],
+            source_bounds: [(at, bounds)].into(),
+            completion: Some(Completion::Completed),
+            ..History::default()
+        }
+    }
+
+    #[test]
+    fn a_checker_that_crashes_is_named_and_leaves_a_doubt() {
+        fn crashes<'s>(_: &'s Scene<'s>) -> Box<dyn Check + 's> {
+            panic!("our bug")
+        }
+        let checks: &[Registered] = &[(&[Anomaly::Duplicated, Anomaly::Rewound], crashes)];
+        let (history, contract) = (sound(), Contract::default());
+        let scene = Scene::of(&history, &contract);
+        let with = |checks| conclude(&scene, check::run_with(&scene, checks));
+        assert_eq!(with(&[]).verdict, Verdict::Holds, "{:?}", with(&[]).doubts);
+        let judgement = with(checks);
+        assert_eq!(judgement.verdict, Verdict::Inconclusive);
+        assert_eq!(judgement.doubts, ["the checker of duplicated and rewound crashed"]);
+    }
 }
