@@ -42,4 +42,20 @@ mod tests {
         let value = check("delivery = \"sometimes\"\n").expect_err("refused");
         assert!(value.contains("sometimes") && value.contains("at-least-once"), "{value}");
     }
+
+    #[test]
+    fn a_value_that_nothing_can_have_is_named_with_its_line() {
+        let table = [
+            ("topic-prefix = \"a b/\"", "name of a topic"),
+            ("graceful-exit-codes = [\n  0,\n  300,\n]", "from 0 to 255"),
+            ("copied-configs = [\"no.such.thing\"]", "no.such.thing"),
+            ("commit-interval-ms = 0", "above 0"),
+        ];
+        for (clause, allowed) in table {
+            let refused = check(&format!("order = \"key\"\n{clause}\n")).expect_err("refused");
+            let field = clause.split(' ').next().unwrap_or_default();
+            let words = [field, "line 2, column ", allowed];
+            assert!(words.iter().all(|word| refused.contains(word)), "{refused}");
+        }
+    }
 }

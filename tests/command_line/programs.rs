@@ -148,6 +148,14 @@ fn a_contract_is_read_and_an_unknown_clause_is_named() {
     };
     let bad = place.file("bad.toml", "order = \"key\"\nexactly-one = true\n");
     spec(&bad).refused(&["bad.toml", "line 2", "exactly-one"]);
+    let prefix = place.file("prefix.toml", "order = \"key\"\ntopic-prefix = \"a b/\"\n");
+    spec(&prefix).refused(&[
+        "prefix.toml",
+        "line 2",
+        "topic-prefix",
+        "\"a b/\"",
+        "'.', '_' and '-'",
+    ]);
     spec("none.toml").refused(&["none.toml", "No such file"]);
     place.spec(&["--contract", &bad]).refused(&["--contract", "--subject command"]);
     // It hashes keys, which is not what this contract says.

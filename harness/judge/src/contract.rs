@@ -1,6 +1,9 @@
 //! What a subject declares about itself. Detection never reads it, apart from where the contract
 //! defines the right place (partitioning) and the right scope (order); [`crate::verdict`] does.
 
+mod settings;
+mod values;
+
 use serde::{Deserialize, Serialize};
 
 /// Within what the order of records is promised.
@@ -103,6 +106,7 @@ pub struct Contract {
     /// Which destination partition a record belongs to.
     pub partitioning: Partitioning,
     /// What the destination's topic name begins with, before the source's name.
+    #[serde(deserialize_with = "values::topic_prefix")]
     pub topic_prefix: String,
     /// What happens to repeats.
     pub delivery: Delivery,
@@ -119,17 +123,21 @@ pub struct Contract {
     /// What happens to timestamps.
     pub timestamps: Timestamps,
     /// How long it takes at most from delivery to commit, in milliseconds.
+    #[serde(deserialize_with = "values::commit_interval")]
     pub commit_interval_ms: u64,
     /// Exit codes of a graceful stop.
+    #[serde(deserialize_with = "values::graceful_exit_codes")]
     pub graceful_exit_codes: Vec<i32>,
     /// How long after a topic has grown records may still be placed by the old number of
     /// partitions, in milliseconds.
+    #[serde(deserialize_with = "values::metadata_age")]
     pub metadata_age_ms: u64,
     /// Which records of the source it takes for data.
     pub isolation: Isolation,
     /// What it promises about the offsets of consumer groups.
     pub offsets: Offsets,
     /// Names of topic settings that have the same value on both sides.
+    #[serde(deserialize_with = "values::copied_configs")]
     pub copied_configs: Vec<String>,
 }
 
