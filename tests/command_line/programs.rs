@@ -156,6 +156,8 @@ fn a_contract_is_read_and_an_unknown_clause_is_named() {
         "\"a b/\"",
         "'.', '_' and '-'",
     ]);
+    let offsets = place.file("offsets.toml", "offsets = \"translated\"\n");
+    spec(&offsets).refused(&["offsets.toml", "line 1", "{ translated = { max-rewind = 0 } }"]);
     spec("none.toml").refused(&["none.toml", "No such file"]);
     place.spec(&["--contract", &bad]).refused(&["--contract", "--subject command"]);
     // It hashes keys, which is not what this contract says.

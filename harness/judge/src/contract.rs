@@ -83,8 +83,8 @@ pub enum Isolation {
 }
 
 /// What it promises about the offsets of consumer groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Offsets {
     /// Nothing: offsets of the two sides have nothing to do with each other.
     Independent,
@@ -102,25 +102,32 @@ pub enum Offsets {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Contract {
     /// Within what order is promised.
+    #[serde(deserialize_with = "values::word")]
     pub order: OrderScope,
     /// Which destination partition a record belongs to.
+    #[serde(deserialize_with = "values::word")]
     pub partitioning: Partitioning,
     /// What the destination's topic name begins with, before the source's name.
     #[serde(deserialize_with = "values::topic_prefix")]
     pub topic_prefix: String,
     /// What happens to repeats.
+    #[serde(deserialize_with = "values::word")]
     pub delivery: Delivery,
     /// Whether a retried produce request cannot repeat or reorder.
     pub idempotent: bool,
     /// Whether a zombie can no longer write.
     pub fenced: bool,
     /// Where it begins.
+    #[serde(deserialize_with = "values::word")]
     pub start: Start,
     /// Where it keeps its position.
+    #[serde(deserialize_with = "values::word")]
     pub progress: Progress,
     /// Names of headers that it may add.
+    #[serde(deserialize_with = "values::added_headers")]
     pub added_headers: Vec<String>,
     /// What happens to timestamps.
+    #[serde(deserialize_with = "values::word")]
     pub timestamps: Timestamps,
     /// How long it takes at most from delivery to commit, in milliseconds.
     #[serde(deserialize_with = "values::commit_interval")]
@@ -133,8 +140,10 @@ pub struct Contract {
     #[serde(deserialize_with = "values::metadata_age")]
     pub metadata_age_ms: u64,
     /// Which records of the source it takes for data.
+    #[serde(deserialize_with = "values::word")]
     pub isolation: Isolation,
     /// What it promises about the offsets of consumer groups.
+    #[serde(deserialize_with = "values::offsets")]
     pub offsets: Offsets,
     /// Names of topic settings that have the same value on both sides.
     #[serde(deserialize_with = "values::copied_configs")]
@@ -209,7 +218,7 @@ mod tests {
             Ok(Contract { offsets: Offsets::Translated { max_rewind: 100 }, ..default() }),
         );
         check(r#"{"ofsets": "preserved"}"#, Err("unknown field `ofsets`"));
-        check(r#"{"isolation": "serializable"}"#, Err("unknown variant `serializable`"));
+        check(r#"{"isolation": "serializable"}"#, Err("\"serializable\", expected"));
         check(r#"{"offsets": {"translated": {}}}"#, Err("missing field `max-rewind`"));
         check(
             r#"{"offsets": {"translated": {"max-rewind": 1, "group": "g"}}}"#,

@@ -1,11 +1,15 @@
 //! How the values of a contract are read. What no mirror can keep and no cluster has is refused here, before
 //! anything runs: the mirror would be blamed for it.
 
-use super::settings;
+mod shapes;
+
+use super::{Offsets, settings};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Unexpected, Visitor},
+    de::{Error, MapAccess, Unexpected, Visitor, value::MapAccessDeserializer},
 };
+pub(super) use shapes::word;
+use shapes::{Whole, list};
 use std::fmt;
 
 /// A topic's name has 249 characters at most, of which the names of scenarios need some.
@@ -53,7 +57,7 @@ fn milliseconds<'de, D: Deserializer<'de>>(from: D, clause: &str) -> Result<u64,
 pub(super) fn graceful_exit_codes<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Vec<i32>, D::Error> {
-    let codes = Vec::<Whole>::deserialize(from)?;
+    let codes = list::<Whole, D>(from, "[0, 143]")?;
     if codes.is_empty() {
         return Err(D::Error::custom(
             "graceful-exit-codes is [], and must have one exit code at least, such as [0]",
@@ -71,7 +75,7 @@ pub(super) fn graceful_exit_codes<'de, D: Deserializer<'de>>(
 
 /// Settings that topics have.
 pub(super) fn copied_configs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let names = Vec::<String>::deserialize(from)?;
+    let names = list::<String, D>(from, "[\"retention.ms\"]")?;
     let Some(unknown) = names.iter().find(|name| !settings::is_known(name)) else {
         return Ok(names);
     };
@@ -84,32 +88,63 @@ pub(super) fn copied_configs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<S
     )))
 }
 
-/// A whole number, whatever it counts.
-struct Whole(i64);
+/// A word, or a table with what that word needs to be known.
+pub(super) fn offsets<'de, D: Deserializer<'de>>(from: D) -> Result<Offsets, D::Error> {
+    from.deserialize_any(OffsetsVisitor)
+}
 
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Whole, D::Error> {
-        from.deserialize_i64(WholeVisitor)
+struct OffsetsVisitor;
+
+impl<'de> Visitor<'de> for OffsetsVisitor {
+    type Value = Offsets;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("\"independent\", \"preserved\" or { translated = { max-rewind = 0 } }")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Offsets, E> {
+        match word {
+            "independent" => Ok(Offsets::Independent),
+            "preserved" => Ok(Offsets::Preserved),
+            "translated" => Err(E::custom(
+                "\"translated\" needs to say how many records a group may get again, such as \
+                 offsets = { translated = { max-rewind = 0 } }",
+            )),
+            _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Offsets, A::Error> {
+        let table = OffsetsTable::deserialize(MapAccessDeserializer::new(map))?;
+        let Whole(most) = table.translated.max_rewind;
+        let max_rewind = u64::try_from(most).map_err(|_| {
+            A::Error::custom(format!(
+                "max-rewind is {most}, and must be a number of records: 0 or more"
+            ))
+        })?;
+        Ok(Offsets::Translated { max_rewind })
     }
 }
 
-struct WholeVisitor;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "{ translated = { max-rewind = 0 } }")]
+struct OffsetsTable {
+    translated: Translated,
+}
 
-impl Visitor<'_> for WholeVisitor {
-    type Value = Whole;
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as { max-rewind = 0 }"
+)]
+struct Translated {
+    max_rewind: Whole,
+}
 
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a whole number")
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Whole, E> {
-        Ok(Whole(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Whole, E> {
-        let fits = i64::try_from(value);
-        fits.map(Whole).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
-    }
+/// Any names.
+pub(super) fn added_headers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    list(from, "[\"trace\"]")
 }
 
 #[cfg(test)]
@@ -181,5 +216,47 @@ mod tests {
         );
         check(r#"["no.such.thing"]"#, &["copied-configs", "no.such.thing", "such as"]);
         check(r#"["Cleanup.Policy"]"#, &["did you mean \"cleanup.policy\""]);
+    }
+
+    #[test]
+    fn words_are_named_with_all_that_there_are() {
+        let words = "expected a word in quotation marks: \"key\" or \"partition\"";
+        check("order", "\"key\"", &[]);
+        check("order", "3", &["integer `3`", words]);
+        check("order", "true", &["boolean `true`", words]);
+        check("order", "[\"key\"]", &["sequence", words]);
+        check("order", "{\"key\": 1}", &["map", words]);
+        check("order", "\"keys\"", &["\"keys\"", words]);
+        let four = "one of \"murmur2\", \"preserve\", \"crc32\", \"any\"";
+        check("partitioning", "3", &[four]);
+        check("partitioning", "\"md5\"", &["\"md5\"", four]);
+        for clause in ["delivery", "start", "progress", "timestamps", "isolation"] {
+            check(clause, "7", &["integer `7`", "expected a word in quotation marks: "]);
+        }
+    }
+
+    #[test]
+    fn offsets_are_a_word_or_a_table() {
+        let check = |value: &str, refusal: &[&str]| check("offsets", value, refusal);
+        let all = "expected \"independent\", \"preserved\" or { translated = { max-rewind = 0 } }";
+        check("\"independent\"", &[]);
+        check("\"preserved\"", &[]);
+        check("{\"translated\":{\"max-rewind\":7}}", &[]);
+        check("\"translated\"", &["how many records", "{ translated = { max-rewind = 0 } }"]);
+        check("\"kept\"", &["\"kept\"", all]);
+        check("3", &["integer `3`", all]);
+        check("{}", &["missing field `translated`"]);
+        check("{\"preserved\":{}}", &["unknown field `preserved`", "`translated`"]);
+        check("{\"translated\":5}", &["integer `5`", "{ max-rewind = 0 }"]);
+        check("{\"translated\":{\"max-rewind\":-1}}", &["max-rewind is -1", "0 or more"]);
+    }
+
+    #[test]
+    fn lists_stand_in_brackets() {
+        for clause in ["added-headers", "copied-configs", "graceful-exit-codes"] {
+            check(clause, "\"x\"", &["\"x\"", "expected a list in brackets, such as ["]);
+            check(clause, "0", &["`0`", "expected a list in brackets, such as ["]);
+        }
+        check("added-headers", "[\"trace\",\"origin\"]", &[]);
     }
 }
