@@ -15,7 +15,11 @@ pub(super) fn read(path: &Path) -> Result<Contract, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use judge::contract::{Partitioning, Start};
+    use harness::subject::{Kind, Spec, properties::Properties};
+    use judge::{
+        contract::{Partitioning, Start},
+        plan::SubjectOptions,
+    };
 
     fn check(text: &str) -> Result<Contract, String> {
         let file = tempfile::NamedTempFile::new().expect("a file");
@@ -33,6 +37,23 @@ mod tests {
         };
         assert_eq!(contract, Ok(expected));
         assert_eq!(check(""), Ok(Contract::default()));
+    }
+
+    /// A clause more must not loosen another.
+    #[test]
+    fn what_is_not_said_is_as_without_a_contract() {
+        let subject = Spec {
+            kind: Kind::Command("mirror".into()),
+            executable: "mirrorproof".into(),
+            consumer: Properties::new(),
+            producer: Properties::new(),
+            contract: None,
+        };
+        let without = subject.contract(&SubjectOptions::default(), false);
+        assert_eq!(without.metadata_age_ms, 2_000);
+        assert_eq!(check(""), Ok(without.clone()));
+        let prefixed = Contract { topic_prefix: "west.".into(), ..without };
+        assert_eq!(check("topic-prefix = \"west.\"\n"), Ok(prefixed));
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub struct Contract {
 impl Default for Contract {
     /// The contract of a program of which nothing is known: order by key, where Java producers put
     /// the key, same names, at least once, from the beginning, committed records alone, nothing
-    /// added. Five minutes is how long Kafka's clients keep their metadata by default.
+    /// added. It is given `metadata.max.age.ms=1000`, and as much again is for the refresh itself.
     fn default() -> Contract {
         Contract {
             order: OrderScope::Key,
@@ -168,7 +168,7 @@ impl Default for Contract {
             timestamps: Timestamps::Kept,
             commit_interval_ms: 5_000,
             graceful_exit_codes: vec![0],
-            metadata_age_ms: 300_000,
+            metadata_age_ms: 2_000,
             isolation: Isolation::ReadCommitted,
             offsets: Offsets::Independent,
             copied_configs: Vec::new(),

@@ -137,7 +137,6 @@ impl Spec {
                 fenced: options.exactly_once,
                 idempotent: true,
                 commit_interval_ms: options.commit_interval_ms.unwrap_or(5_000),
-                metadata_age_ms: METADATA_AGE_MS,
                 ..Contract::default()
             },
             // mirrormaker.md: it starts at the latest offset, commits every minute, and a JVM that
@@ -151,7 +150,6 @@ impl Spec {
                     Progress::Group
                 },
                 commit_interval_ms: options.commit_interval_ms.unwrap_or(60_000),
-                metadata_age_ms: METADATA_AGE_MS,
                 graceful_exit_codes: vec![0, 143],
                 ..Contract::default()
             },
@@ -162,13 +160,10 @@ impl Spec {
                 order: OrderScope::Partition,
                 progress: Progress::Unknown,
                 commit_interval_ms: options.commit_interval_ms.unwrap_or(60_000),
-                metadata_age_ms: METADATA_AGE_MS,
                 graceful_exit_codes: vec![0, 143],
                 ..Contract::default()
             },
-            Kind::Command(_) => {
-                Contract { metadata_age_ms: METADATA_AGE_MS, ..Contract::default() }
-            }
+            Kind::Command(_) => Contract::default(),
         }
     }
 
@@ -247,9 +242,6 @@ pub fn words(command: &str) -> Result<Vec<String>, SubjectError> {
     let words = shlex::split(command).ok_or_else(|| failed("a quote is not closed"))?;
     if words.is_empty() { Err(failed("it is empty")) } else { Ok(words) }
 }
-
-/// The harness sets metadata.max.age.ms to a second; as much again is for the refresh itself.
-const METADATA_AGE_MS: u64 = 2_000;
 
 /// Name of the consumer's properties file in the scenario's folder.
 const CONSUMER_FILE: &str = "consumer.properties";
