@@ -107,9 +107,11 @@ fn read(path: &Path) -> Result<Plan, String> {
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string(), stored))?;
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| failed(&error.to_string(), stored))?;
-    let version = value.get("version").and_then(serde_json::Value::as_u64);
+    let Some(version) = value.get("version") else {
+        return Err(failed("it has no version, so it is no plan", stored));
+    };
     let known = Plan::VERSION;
-    match version {
+    match version.as_u64() {
         Some(version) if version == u64::from(known) => {}
         Some(version) => {
             let reason = format!("it is of version {version}, and this program knows {known}");
@@ -119,7 +121,13 @@ fn read(path: &Path) -> Result<Plan, String> {
             };
             return Err(failed(&reason, way_out));
         }
-        None => return Err(failed("it has no version, so it is no plan", stored)),
+        None => {
+            let reason = format!("its version is {version}, and must be a whole number");
+            return Err(failed(
+                &reason,
+                &format!("this program knows {known}, without quotation marks"),
+            ));
+        }
     }
     let way_out = "was it stored by another mirrorproof, or changed by hand?";
     serde_json::from_str(&text).map_err(|error| failed(&error.to_string(), way_out))

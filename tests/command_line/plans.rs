@@ -107,6 +107,10 @@ fn a_plan_that_cannot_be_used_is_refused_with_the_way_out() {
     };
     let good = plan(200);
     check(&good.replace(r#""version": 1"#, r#""version": 9"#), &["version 9", "knows 1", "newer"]);
+    for version in ["\"1\"", "1.5", "-1", "null"] {
+        let text = good.replace("\"version\": 1", &format!("\"version\": {version}"));
+        check(&text, &[&format!("version is {version}, and must be a whole number"), "knows 1"]);
+    }
     check("not a plan", &["line 1", "plan.json"]);
     check("{}", &["no version", "mirrorproof spec", "plan.json"]);
     check(&good.replace("\"finish\"", "\"finnish\""), &["finnish", "finish", "line 6"]);
