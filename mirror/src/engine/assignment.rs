@@ -176,10 +176,8 @@ impl Stream<'_> {
             let drained = self.drain(BEFORE_REVOKE)?;
             is_expelled = drained == Drained::Expelled;
             if drained == Drained::Silent {
-                tracing::warn!(
-                    "stream {}: what is in flight will be copied again by another",
-                    self.index
-                );
+                let index = self.index;
+                tracing::warn!("stream {index}: what is in flight will be copied again by another");
             }
             if !is_expelled {
                 self.complete(Some(drained.patience(BEFORE_REVOKE)))?;
