@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{
     consumer::{CommitMode, Consumer},
-    error::{KafkaError, KafkaResult},
+    error::KafkaResult,
 };
 
 use super::{EngineError, assignment::QUESTION, client, stream::Stream};
@@ -81,6 +81,6 @@ impl Stream<'_> {
         let list = client::noted_list(&missing)?;
         self.consumer.commit(&list, CommitMode::Sync)?;
         self.notes.meters.commits.add(1);
-        Ok::<_, KafkaError>(())
+        Ok(())
     }
 }

@@ -118,19 +118,10 @@ pub(super) fn account<'g>(
     let is_behind = end.is_some_and(|end| lane.copies.last() != Some(&end));
     let ends = if is_behind { &[None, end][..] } else { &[None] };
     let ways = ways.flat_map(|way| ends.iter().map(move |end| Way { end: *end, ..way }));
-    let most_held = [false, true].into_iter().filter_map(|late| {
-        let mut elsewhere = elsewhere;
-        let lives = lane.copies.chunk_by(|one, next| epoch(history, *one) == epoch(history, *next));
-        let lives = lives.map(|copies| {
-            let end = end.filter(|end| copies.contains(end));
-            let account = most_held(history, Lane { copies, ..lane }, end, late, &equals)?;
-            fit_in(history, &account, holes, &mut elsewhere).then_some(account)
-        });
-        lives.collect::<Option<Vec<Account>>>().map(|lives| lives.concat())
-    });
+    let by_lives = |late| by_lives(history, lane, holes, elsewhere, end, late, &equals);
     let accounts = ways
         .filter_map(|way| from_the_end(history, contract, lane, holes, elsewhere, way, &equals))
-        .chain(most_held);
+        .chain([false, true].into_iter().filter_map(by_lives));
     let lawful = accounts.filter(|account| is_lawful(history, lane, account, &equals));
     let are_alike = |account: &Account| {
         account.iter().all(|(copy, source)| {
@@ -161,6 +152,26 @@ fn epoch(history: &History, copy: u32) -> usize {
     history.events.iter().filter(|event| event.precedes(record)).count()
 }
 
+/// The account in which, of the copies between two events, the most are of records that the source holds; none if the others do not fit
+/// into what it may have forgotten.
+fn by_lives<'g>(
+    history: &History,
+    lane: Lane<'_>,
+    holes: &Holes,
+    mut elsewhere: u64,
+    end: Option<u32>,
+    late: bool,
+    equals: impl Fn(u32) -> Equals<'g>,
+) -> Option<Account> {
+    let lives = lane.copies.chunk_by(|one, next| epoch(history, *one) == epoch(history, *next));
+    let accounts = lives.map(|copies| {
+        let end = end.filter(|end| copies.contains(end));
+        let account = most_held(history, Lane { copies, ..lane }, end, late, &equals)?;
+        fit_in(history, &account, holes, &mut elsewhere).then_some(account)
+    });
+    accounts.collect::<Option<Vec<Account>>>().map(|accounts| accounts.concat())
+}
+
 /// The account in which the most copies are of records that the source holds, in order, where no event comes between them: a
 /// longest increasing subsequence of all that each may be of. `end` is of the last record; others are of the first copy that they
 /// may have, or of a later one.
@@ -180,9 +191,8 @@ fn most_held<'g>(
     let last = lane.originals.len() - 1;
     // What was committed before an event is not read again.
     let is_read = |copy: u32, source: u32| {
-        let (copy, original) =
-            (&history.destination[copy as usize], &history.source[source as usize]);
-        !history.events.iter().any(|event| event.precedes(copy)) || history.explains(copy, original)
+        let record = &history.destination[copy as usize];
+        epoch(history, copy) == 0 || history.explains(record, &history.source[source as usize])
     };
     let ranks = |copy: u32| {
         let members =
@@ -286,7 +296,7 @@ fn from_the_end<'g>(
             let mut here = before.iter().rev().filter(is_here);
             here.clone().take(LOOK_AHEAD).find(is_like).or_else(|| here.next()).copied()
         };
-        let had_begun = history.events.iter().any(|event| event.precedes(record));
+        let had_begun = epoch(history, *copy) > 0;
         let is_at_the_event = may_begin && !had_begun && begins_left > 0;
         if is_at_the_event && way.begins == Begins::AtTheEvent {
             bound = end;
