@@ -62,6 +62,11 @@ pub(super) fn begin_at_the_end(
     // Its end takes a moment, and nobody needs to wait for it.
     thread::spawn(move || drop(group));
     let Some(there) = there else { return Ok(false) };
+    if settings.once && there.count() > 0 {
+        tracing::warn!(
+            "the group is new, and auto.offset.reset=latest: it begins at the end of what there is, so --once copies none of it"
+        );
+    }
     let keys = there.elements().iter().map(|it| (it.topic().to_owned(), it.partition())).collect();
     custody.keep_first_seen(keys);
     Ok(true)

@@ -257,3 +257,15 @@ fn processes_of_one_group_end_when_all_of_them_are_done() {
         }
     }
 }
+
+#[test]
+fn once_with_latest_and_a_new_group_says_that_it_copies_nothing() {
+    let world = world(2, 1).consumer("auto.offset.reset=latest");
+    produce(&world.source, TOPIC, &varied(20));
+    let words = "--once copies none of it";
+    let (code, log) = world.mirror(&["--once"]).end();
+    assert!(code == Some(0) && log.contains(words) && log.contains("0 records copied"), "{log}");
+    produce(&world.source, TOPIC, &varied(5));
+    let (code, log) = world.mirror(&["--once"]).end();
+    assert!(code == Some(0) && !log.contains(words) && log.contains("5 records copied"), "{log}");
+}
