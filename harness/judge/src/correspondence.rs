@@ -131,10 +131,9 @@ fn exceed(history: &History, found: &Correspondence, room: &mut [u64]) -> bool {
     for (record, recognition) in history.destination.iter().zip(&found.recognised) {
         forgotten[record.at.topic as usize] += u64::from(*recognition == Recognition::Forgotten);
     }
-    let times = 1 + history.events.len() as u64;
     let mut is_too_much = false;
     for (room, forgotten) in room.iter_mut().zip(forgotten) {
-        if *room > 0 && forgotten > room.saturating_mul(times) {
+        if *room > 0 && forgotten > forgotten::copies_of_forgotten(history, *room) {
             (*room, is_too_much) = (0, true);
         }
     }

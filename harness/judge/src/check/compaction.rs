@@ -255,6 +255,9 @@ pub(super) fn forgotten(
         | Recognition::Aborted(_)
         | Recognition::Stranger => None,
     };
+    if !correspondence.recognised.iter().any(|recognition| is_aborted(recognition).is_some()) {
+        return HashSet::new();
+    }
     let mut ends = HashMap::new();
     for (record, recognition) in history.destination.iter().zip(&correspondence.recognised) {
         if let Some(key) = record.content.key() {

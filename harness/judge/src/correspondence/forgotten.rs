@@ -59,22 +59,21 @@ impl Cleaned {
     }
 }
 
+/// How many copies there may be of so many forgotten records: each event may repeat them.
+pub(super) fn copies_of_forgotten(history: &History, records: u64) -> u64 {
+    records.saturating_mul(1 + history.events.len() as u64)
+}
+
 impl Resolver<'_> {
     /// How many copies there may be of records that other partitions of a topic have forgotten.
     pub(super) fn forgotten_elsewhere(&self, from: TopicPartition) -> u64 {
         let mut bounds = self.history.source_bounds.keys().filter(|at| at.topic == from.topic);
         let is_possible = self.contract.partitioning != Partitioning::Preserve;
         if is_possible && bounds.any(|at| *at != from) {
-            self.copies_of_forgotten(from.topic as usize)
+            copies_of_forgotten(self.history, self.cleaned.gaps[from.topic as usize])
         } else {
             0
         }
-    }
-
-    /// How many copies there may be of records that a topic's source has forgotten: each event may repeat them.
-    fn copies_of_forgotten(&self, topic: usize) -> u64 {
-        let times = 1 + self.history.events.len() as u64;
-        self.cleaned.gaps[topic].saturating_mul(times)
     }
 
     /// Lanes of compacted topics whose copies, each told by its content alone, are not in order, though some may be of records
@@ -182,7 +181,7 @@ impl Resolver<'_> {
         if gaps == 0 || copies.len() <= members.len() || !is_forgettable(content) {
             return Vec::new();
         }
-        let most = usize::try_from(self.copies_of_forgotten(topic)).unwrap_or(usize::MAX);
+        let most = usize::try_from(copies_of_forgotten(self.history, gaps)).unwrap_or(usize::MAX);
         let mut forgotten = copies.to_vec();
         forgotten.sort_by_key(|copy| self.cleaned.ends.contains(copy));
         let number = match *members {
