@@ -190,6 +190,7 @@ fn report(
         .iter()
         .map(|(name, trial)| ScenarioReport {
             name: name.clone(),
+            file: file.to_owned(),
             line: 1,
             tags: Vec::new(),
             duration_ms: milliseconds(trial.seconds),

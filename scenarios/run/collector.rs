@@ -1,11 +1,11 @@
 //! Collects what became of each scenario, and keeps the report files current.
 
-use super::{Found, Report, ScenarioOutcome, Spec, Verdict, milliseconds, skip_reason};
+use super::{Found, Report, Spec, milliseconds, outcome::Outcome, skip_reason};
 use crate::selection::short_name;
 use cucumber::gherkin::{Feature, Scenario};
 use judge::{
     plan::SubjectOptions,
-    report::{PromiseReport, ScenarioReport, json, junit},
+    report::{PromiseReport, ScenarioOutcome, ScenarioReport, json, junit},
 };
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ struct Entry {
     number: usize,
     tags: Vec<String>,
     begun: Option<Instant>,
-    outcome: Option<ScenarioOutcome>,
+    outcome: Option<Outcome>,
     duration_ms: u64,
     logs: Vec<String>,
     name: String,
@@ -43,7 +43,6 @@ struct Entry {
 
 pub(super) struct Collector {
     entries: Mutex<BTreeMap<Place, Entry>>,
-    promises: Vec<(String, String)>,
     started: Instant,
     started_at: SystemTime,
     stopped: AtomicBool,
@@ -59,17 +58,15 @@ impl Collector {
                 number,
                 tags: found.tags.clone(),
                 begun: None,
-                outcome: skipped.map(|reason| ScenarioOutcome::Skipped { reason }),
+                outcome: skipped.map(|reason| ScenarioOutcome::Skipped { reason }.into()),
                 duration_ms: 0,
                 logs: Vec::new(),
                 name: found.scenario.name.clone(),
             };
             (place(found.feature, found.scenario), entry)
         });
-        let promises = spec.features.iter().map(|feature| (file(feature), feature.name.clone()));
         Collector {
             entries: Mutex::new(entries.collect()),
-            promises: promises.collect(),
             started: Instant::now(),
             started_at: SystemTime::now(),
             stopped: AtomicBool::new(false),
@@ -113,20 +110,20 @@ impl Collector {
         })
     }
 
-    /// Records an outcome and writes the report files; returns the scenario's report.
+    /// Records an outcome and writes the report files; returns the scenario's reports.
     pub(super) fn record(
         &self,
         spec: &Spec,
         feature: &Feature,
         scenario: &Scenario,
-        outcome: ScenarioOutcome,
+        outcome: Outcome,
         logs: Vec<String>,
-    ) -> Option<ScenarioReport> {
+    ) -> Vec<ScenarioReport> {
         let at = place(feature, scenario);
         {
             let mut entries = self.entries();
-            let entry = entries.get_mut(&at)?;
-            if outcome.verdict() == Some(Verdict::Violated) {
+            let Some(entry) = entries.get_mut(&at) else { return Vec::new() };
+            if outcome.is_violated() {
                 self.stopped.store(true, Ordering::Relaxed);
             }
             entry.duration_ms = entry.begun.map(milliseconds).unwrap_or_default();
@@ -135,7 +132,8 @@ impl Collector {
         }
         self.write(spec, false);
         let entries = self.entries();
-        entries.get(&at).and_then(|entry| scenario_report(spec, &at, entry))
+        let reports = entries.get(&at).map(|entry| reports(spec, &at, entry));
+        reports.into_iter().flatten().map(|(_, report)| report).collect()
     }
 
     /// The whole report, with its files written for the last time.
@@ -152,14 +150,15 @@ impl Collector {
 
     fn report(&self, spec: &Spec, complete: bool) -> Report {
         let entries = self.entries();
-        let promises = self.promises.iter().map(|(file, promise)| PromiseReport {
-            promise: promise.clone(),
-            file: file.clone(),
+        let all: Vec<_> = entries.iter().flat_map(|(at, entry)| reports(spec, at, entry)).collect();
+        let promises = spec.features.iter().map(|feature| PromiseReport {
+            promise: feature.name.clone(),
+            file: file(feature),
             asked_for: !spec.selection.is_everything(),
-            scenarios: entries
+            scenarios: all
                 .iter()
-                .filter(|(at, _)| at.0 == *file)
-                .filter_map(|(at, entry)| scenario_report(spec, at, entry))
+                .filter(|(promise, _)| *promise == file(feature))
+                .map(|(_, report)| report.clone())
                 .collect(),
         });
         let since_epoch = self.started_at.duration_since(SystemTime::UNIX_EPOCH);
@@ -179,20 +178,26 @@ impl Collector {
     }
 }
 
-fn scenario_report(spec: &Spec, at: &Place, entry: &Entry) -> Option<ScenarioReport> {
+/// A scenario's report for each promise that it says something of, with the promise's file.
+fn reports(spec: &Spec, at: &Place, entry: &Entry) -> Vec<(String, ScenarioReport)> {
+    let Some(outcome) = &entry.outcome else { return Vec::new() };
     let name = regex::escape(&entry.name).replace('\'', r"'\''");
-    Some(ScenarioReport {
+    let of = |outcome: &ScenarioOutcome| ScenarioReport {
         name: entry.name.clone(),
+        file: at.0.clone(),
         line: at.1,
         tags: entry.tags.clone(),
         duration_ms: entry.duration_ms,
-        outcome: entry.outcome.clone()?,
+        outcome: outcome.clone(),
         repeat: format!("{} --seed {} --name '^{name}$'", spec.repeat, spec.settings.seed),
         logs: entry.logs.clone(),
-    })
+    };
+    let besides = outcome.besides.iter().map(|(promise, outcome)| (promise.clone(), of(outcome)));
+    std::iter::once((at.0.clone(), of(&outcome.own))).chain(besides).collect()
 }
 
-fn file(feature: &Feature) -> String {
+/// A feature's file, as it is shown.
+pub(super) fn file(feature: &Feature) -> String {
     feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@
 //! report is written anew after each, so that a crash loses nothing.
 
 mod collector;
+mod outcome;
 pub mod progress;
 
 use crate::{
@@ -15,7 +16,7 @@ use collector::Collector;
 use cucumber::{
     Cucumber, Parser, World as _, cli,
     event::ScenarioFinished,
-    gherkin::{Feature, Scenario, Step},
+    gherkin::{Feature, Scenario},
     parser, runner, writer,
 };
 use harness::{
@@ -27,13 +28,9 @@ use harness::{
     run_dir::RunDirError,
     testbed::{Settings, Testbed},
 };
-use judge::{
-    report::{Report, ScenarioOutcome},
-    verdict::{Anomaly, Judgement, Verdict},
-};
+use judge::report::Report;
 use progress::Progress;
 use std::{
-    panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -191,7 +188,7 @@ impl Shared {
         world: Option<&mut World>,
     ) {
         let Some(world) = world else { return };
-        let outcome = outcome(feature, scenario, finished, world);
+        let outcome = outcome::of(&self.spec.features, feature, scenario, finished, world);
         let logs = world.testbed.as_ref().map(Testbed::logs).unwrap_or_default();
         if let Some(testbed) = world.testbed.take()
             && let Err(error) = testbed.close().await
@@ -199,10 +196,8 @@ impl Shared {
             self.spec.settings.run_dir.log(&scenario.name, &format!("while closing: {error}"));
         }
         drop(world.lease.take());
-        let report = self.collector.record(&self.spec, feature, scenario, outcome, logs);
-        if let Some(report) = report {
-            self.progress.finished(&report);
-        }
+        let reports = self.collector.record(&self.spec, feature, scenario, outcome, logs);
+        self.progress.finished(&reports);
     }
 }
 
@@ -224,93 +219,6 @@ pub fn limits(backend: Backend) -> Limits {
             read: Duration::from_secs(60),
         },
     }
-}
-
-/// What became of a scenario.
-fn outcome(
-    feature: &Feature,
-    scenario: &Scenario,
-    finished: &ScenarioFinished,
-    world: &mut World,
-) -> ScenarioOutcome {
-    let failed = failed_step(feature, scenario, finished);
-    let finished_run = world.testbed.as_ref().filter(|bed| bed.history().completion.is_some());
-    // A checker that crashes is our bug, never a promise kept.
-    let judged =
-        finished_run.map(|testbed| std::panic::catch_unwind(AssertUnwindSafe(|| testbed.judge())));
-    let proven = matches!(&judged, Some(Ok(found)) if found.verdict == Verdict::Violated);
-    match world.failure.take() {
-        Some(Failure::NotRun) => {
-            return ScenarioOutcome::Skipped {
-                reason: "an earlier promise was violated: run on with --keep-going".into(),
-            };
-        }
-        // What was proven by then stays proven.
-        _ if proven => {}
-        Some(Failure::Broken(reason)) => return ScenarioOutcome::Broken { reason },
-        Some(Failure::Inconclusive(reason)) => return ScenarioOutcome::Inconclusive { reason },
-        None => {}
-    }
-    let judgement = match judged {
-        Some(Ok(judgement)) => judgement,
-        Some(Err(_)) => {
-            return ScenarioOutcome::Inconclusive { reason: "the judge crashed".into() };
-        }
-        None => {
-            let reason = failed.map_or_else(|| "it asked nothing".into(), |step| step.1);
-            return ScenarioOutcome::Inconclusive { reason };
-        }
-    };
-    if world.questions == 0 && !proven {
-        return ScenarioOutcome::Inconclusive { reason: "it asked nothing".into() };
-    }
-    let judgement = match &failed {
-        Some((_, said)) => denied(judgement, said),
-        None => judgement,
-    };
-    let failed_step = failed.map(|(step, _)| step);
-    ScenarioOutcome::Judged { judgement, failed_step }
-}
-
-/// A question was answered no although the contract tolerates what was found: the promise asked for
-/// more than the contract, such as no repeat at all. An answer for which there is no evidence is a
-/// doubt, and accuses nobody.
-fn denied(judgement: Judgement, said: &str) -> Judgement {
-    if judgement.verdict == Verdict::Violated {
-        return judgement;
-    }
-    let (repeats, tolerated): (Vec<_>, Vec<_>) = judgement
-        .tolerated
-        .into_iter()
-        .partition(|one| matches!(one.finding.anomaly, Anomaly::Duplicated | Anomaly::Rewound));
-    let (mut violations, mut doubts) = (judgement.violations, judgement.doubts);
-    let verdict = if repeats.is_empty() { Verdict::Inconclusive } else { Verdict::Violated };
-    if repeats.is_empty() {
-        doubts.push(said.to_owned());
-    }
-    violations.0.extend(repeats.into_iter().map(|one| one.finding));
-    Judgement { verdict, violations, tolerated, doubts, ..judgement }
-}
-
-/// The step that failed, as `features/ordering.feature:12: Then …: 3 reordered`, and what it said.
-fn failed_step(
-    feature: &Feature,
-    scenario: &Scenario,
-    finished: &ScenarioFinished,
-) -> Option<(String, String)> {
-    let ScenarioFinished::StepFailed(_, location, error) = finished else { return None };
-    let text = error.to_string();
-    let said = text.rsplit("Captured output: ").next().unwrap_or(&text).to_owned();
-    let file = feature.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-    // Cucumber tells which function failed; the step is the last that this function performs.
-    let patterns = World::collection();
-    let performed_by =
-        |step: &&Step| patterns.find(step).ok().flatten().is_some_and(|found| found.2 == *location);
-    let (line, step) = scenario.steps.iter().rfind(performed_by).map_or_else(
-        || (scenario.position.line, String::new()),
-        |step| (step.position.line, format!("{}{}: ", step.keyword, step.value)),
-    );
-    Some((format!("{file}:{line}: {step}{said}"), said))
 }
 
 /// Hands parsed features to cucumber.

@@ -2,10 +2,7 @@
 //! error, so that the results on standard output can be piped.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use judge::{
-    report::{ScenarioOutcome, ScenarioReport},
-    verdict::Verdict,
-};
+use judge::{report::ScenarioReport, verdict::Verdict};
 use std::io::{IsTerminal, Write};
 
 /// Where progress goes.
@@ -55,15 +52,16 @@ impl Progress {
         }
     }
 
-    /// A scenario has ended.
-    pub fn finished(&self, report: &ScenarioReport) {
-        let said = match &report.outcome {
-            ScenarioOutcome::Skipped { .. } => "skipped",
-            outcome => match outcome.verdict() {
-                Some(Verdict::Holds) => "holds",
-                Some(Verdict::Violated) => "VIOLATED",
-                Some(Verdict::Inconclusive) | None => "inconclusive",
-            },
+    /// A scenario has ended. `reports`: what it says of each promise; the worst is shown.
+    pub fn finished(&self, reports: &[ScenarioReport]) {
+        let Some(report) = reports.iter().max_by_key(|report| report.outcome.verdict()) else {
+            return;
+        };
+        let said = match report.outcome.verdict() {
+            Some(Verdict::Holds) => "holds",
+            Some(Verdict::Violated) => "VIOLATED",
+            Some(Verdict::Inconclusive) => "inconclusive",
+            None => "skipped",
         };
         let seconds = report.duration_ms as f64 / 1000.0;
         match self {

@@ -5,6 +5,7 @@ use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
+use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read},
     os::{
@@ -115,6 +116,30 @@ fn a_program_that_swaps_two_records_of_a_key_is_caught() {
 #[test]
 fn a_program_that_empties_null_values_is_caught() {
     program_is_caught("empties-null-value", "corrupted");
+}
+
+/// `small` asks whether all arrives, and all does.
+#[test]
+fn what_no_step_asked_about_is_held_against_the_promise_that_it_breaks() {
+    let promises = |place: &Place| -> Vec<(String, String)> {
+        let said = place.spec(&["small", "--subject", "bad", "--fault", "restamps", "--seed", "5"]);
+        said.ended(1, &["VIOLATED", "corrupted", "features/small.feature:2"]);
+        let report = place.report();
+        let promises = report["promises"].as_array().unwrap().iter();
+        let name = |value: &Value| value.as_str().unwrap().to_owned();
+        promises.map(|promise| (name(&promise["promise"]), name(&promise["verdict"]))).collect()
+    };
+    let verdicts = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(promise, verdict)| ((*promise).into(), (*verdict).into())).collect()
+    };
+    let place = Place::with(SMALL);
+    let copies =
+        SMALL.replace("Small", "Copies are equal").replace("all of it arrives", "as it was");
+    place.file("features/fidelity.feature", &copies);
+    let expected = verdicts(&[("Copies are equal", "violated"), ("Small", "holds")]);
+    assert_eq!(promises(&place), expected);
+    // Without a feature that promises it, there is no other one to accuse.
+    assert_eq!(promises(&Place::with(SMALL)), verdicts(&[("Small", "violated")]));
 }
 
 /// With one partition on both sides and nothing there before, raw offsets are right by chance.

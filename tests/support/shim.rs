@@ -15,7 +15,7 @@ use harness::{
 use judge::{
     contract::Contract,
     plan::SubjectOptions,
-    report::{PromiseReport, Report, ScenarioOutcome, terminal},
+    report::{PromiseReport, Report, ScenarioOutcome, ScenarioReport, terminal},
     verdict::Verdict,
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -166,11 +166,14 @@ impl Named {
         })
     }
 
-    /// What became of the scenario; anything but a promise kept is a failure.
+    /// What became of the scenario; anything but a promise kept is a failure, its own or another that it saw broken.
     fn outcome(&self, report: &Report) -> Result<Completion, Failed> {
-        let alone = self.alone(report).ok_or("the run did not come to this scenario")?;
-        let outcome = &alone.promises[0].scenarios[0].outcome;
-        match (outcome, outcome.verdict()) {
+        let alone = self.alone(report);
+        let scenarios = alone.promises.iter().flat_map(|promise| &promise.scenarios);
+        let Some(worst) = scenarios.max_by_key(|scenario| scenario.outcome.verdict()) else {
+            return Err("the run did not come to this scenario".into());
+        };
+        match (&worst.outcome, worst.outcome.verdict()) {
             (ScenarioOutcome::Skipped { reason }, _) => Ok(Completion::ignored_with(reason)),
             (_, Some(Verdict::Holds)) => Ok(Completion::Completed),
             (_, Some(Verdict::Violated | Verdict::Inconclusive) | None) => {
@@ -180,13 +183,14 @@ impl Named {
         }
     }
 
-    /// The report of this scenario alone.
-    fn alone(&self, report: &Report) -> Option<Report> {
-        let promise = report.promises.iter().find(|promise| promise.file == self.file)?;
-        let scenario = promise.scenarios.iter().find(|one| one.line == self.line)?;
-        let scenarios = vec![scenario.clone()];
-        let promises = vec![PromiseReport { scenarios, ..promise.clone() }];
-        Some(Report { promises, ..report.clone() })
+    /// The report of this scenario alone, for each promise that it says something of.
+    fn alone(&self, report: &Report) -> Report {
+        let is_this = |one: &&ScenarioReport| one.file == self.file && one.line == self.line;
+        let promises = report.promises.iter().map(|promise| PromiseReport {
+            scenarios: promise.scenarios.iter().filter(is_this).cloned().collect(),
+            ..promise.clone()
+        });
+        Report { promises: promises.collect(), ..report.clone() }
     }
 }
 

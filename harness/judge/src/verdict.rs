@@ -266,6 +266,31 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The verdict that follows from what is not tolerated and what is in doubt.
+    fn verdict_of(violations: &Findings, doubts: &[String]) -> Verdict {
+        let violated = violations.0.iter().any(|finding| !finding.anomaly.is_inconclusive());
+        match (violated, doubts.is_empty()) {
+            (true, _) => Verdict::Violated,
+            (false, false) => Verdict::Inconclusive,
+            (false, true) => Verdict::Holds,
+        }
+    }
+
+    /// Takes the violations by these anomalies out, into a judgement of their own over the same records. `None` if
+    /// there is none. What leaves the truth in doubt stays, and so do the doubts.
+    pub fn split_off(&mut self, anomalies: impl Fn(Anomaly) -> bool) -> Option<Judgement> {
+        let taken =
+            |finding: &Finding| !finding.anomaly.is_inconclusive() && anomalies(finding.anomaly);
+        let (taken, left) = std::mem::take(&mut self.violations.0).into_iter().partition(taken);
+        let (violations, doubts) = (Findings(taken), Vec::new());
+        self.violations = Findings(left);
+        self.verdict = Judgement::verdict_of(&self.violations, &self.doubts);
+        let verdict = Judgement::verdict_of(&violations, &doubts);
+        let judged = self.judged.clone();
+        let split = Judgement { verdict, violations, tolerated: Vec::new(), doubts, judged };
+        (verdict == Verdict::Violated).then_some(split)
+    }
+
     /// Whether `anomaly` was found, and the contract tolerates it: whoever asks for its absence does not get what
     /// the contract promises.
     pub fn tolerates(&self, anomaly: Anomaly) -> bool {
@@ -280,4 +305,48 @@ pub struct Tolerated {
     pub finding: Finding,
     /// By which clause it is tolerated.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(anomalies: &[Anomaly], doubts: &[&str]) -> Judgement {
+        let finding = |&anomaly| Finding {
+            anomaly,
+            circumstance: Circumstance::Plain,
+            count: 1,
+            evidence: Vec::new(),
+            capped: false,
+        };
+        let violations = Findings(anomalies.iter().map(finding).collect());
+        let doubts: Vec<String> = doubts.iter().map(|&doubt| doubt.to_owned()).collect();
+        let verdict = Judgement::verdict_of(&violations, &doubts);
+        Judgement { verdict, violations, tolerated: Vec::new(), doubts, judged: Judged::default() }
+    }
+
+    #[test]
+    fn what_is_split_off_leaves_the_verdict_of_the_rest() {
+        let is_corrupted = |anomaly| anomaly == Anomaly::Corrupted;
+        let check = |mut judgement: Judgement, split: bool, left: Verdict| {
+            let taken = judgement.split_off(is_corrupted);
+            assert_eq!(taken, split.then(|| found(&[Anomaly::Corrupted], &[])));
+            assert_eq!(
+                (judgement.verdict, judgement.violations.count(Anomaly::Corrupted)),
+                (left, 0)
+            );
+        };
+        check(found(&[], &[]), false, Verdict::Holds);
+        check(found(&[Anomaly::Corrupted], &[]), true, Verdict::Holds);
+        check(found(&[Anomaly::Corrupted], &["cut short"]), true, Verdict::Inconclusive);
+        check(found(&[Anomaly::Lost, Anomaly::Corrupted], &[]), true, Verdict::Violated);
+        check(found(&[Anomaly::Lost], &[]), false, Verdict::Violated);
+    }
+
+    #[test]
+    fn what_leaves_the_truth_in_doubt_is_not_split_off() {
+        let mut judgement = found(&[Anomaly::Expired], &["expired"]);
+        assert_eq!(judgement.split_off(|_| true), None);
+        assert_eq!(judgement, found(&[Anomaly::Expired], &["expired"]));
+    }
 }

@@ -2,7 +2,7 @@
 //! so that nobody has to compare two accounts of one failure.
 
 use super::{
-    PromiseReport, ScenarioReport,
+    ScenarioReport,
     text::{Palette, Tone, columns, counted, grouped, printable, printable_lines, wrap},
 };
 use crate::{
@@ -73,8 +73,8 @@ pub(super) fn tolerated(tolerated: &Tolerated, count: u64) -> String {
 }
 
 /// `features/ordering.feature:12`.
-pub(super) fn location(promise: &PromiseReport, scenario: &ScenarioReport) -> String {
-    format!("{}:{}", printable(&promise.file), scenario.line)
+pub(super) fn location(scenario: &ScenarioReport) -> String {
+    format!("{}:{}", printable(&scenario.file), scenario.line)
 }
 
 /// All findings, each with its evidence.

@@ -73,6 +73,7 @@ impl<'a> From<&'a PromiseReport> for Promise<'a> {
 #[derive(Serialize)]
 struct Scenario<'a> {
     name: &'a str,
+    file: &'a str,
     line: usize,
     tags: &'a [String],
     verdict: Option<Verdict>,
@@ -86,6 +87,7 @@ impl<'a> From<&'a ScenarioReport> for Scenario<'a> {
     fn from(scenario: &'a ScenarioReport) -> Self {
         Scenario {
             name: &scenario.name,
+            file: &scenario.file,
             line: scenario.line,
             tags: &scenario.tags,
             verdict: scenario.outcome.verdict(),

@@ -50,15 +50,15 @@ fn case(report: &Report, promise: &PromiseReport, scenario: &ScenarioReport) -> 
         0 | 1 => printable(&scenario.name),
         _ => format!("{} (line {})", printable(&scenario.name), scenario.line),
     };
-    let mut case = TestCase::new(name, status(report, promise, scenario));
-    case.set_classname(printable(&promise.file));
+    let mut case = TestCase::new(name, status(report, scenario));
+    case.set_classname(printable(&scenario.file));
     case.set_time(Duration::from_millis(scenario.duration_ms));
-    case.extra.insert("file".into(), printable(&promise.file).into());
+    case.extra.insert("file".into(), printable(&scenario.file).into());
     case.extra.insert("line".into(), scenario.line.to_string().into());
     case
 }
 
-fn status(report: &Report, promise: &PromiseReport, scenario: &ScenarioReport) -> TestCaseStatus {
+fn status(report: &Report, scenario: &ScenarioReport) -> TestCaseStatus {
     let (kind, message, text) = match &scenario.outcome {
         ScenarioOutcome::Judged { judgement, failed_step } => {
             let kind = match judgement.verdict {
@@ -83,7 +83,7 @@ fn status(report: &Report, promise: &PromiseReport, scenario: &ScenarioReport) -
             return status;
         }
     };
-    let mut description = format!("{}\n{text}", evidence::location(promise, scenario));
+    let mut description = format!("{}\n{text}", evidence::location(scenario));
     for log in &scenario.logs {
         description += &lines("output: ", &format!("{}/{log}", report.folder));
     }

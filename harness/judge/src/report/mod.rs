@@ -64,7 +64,8 @@ pub struct PromiseReport {
     pub file: String,
     /// Whether the user selected by name or tag, and so asked for this promise in particular.
     pub asked_for: bool,
-    /// Its scenarios that were selected, in the order of the file.
+    /// Its scenarios that were selected, in the order of the file; and those of other promises that saw this one
+    /// broken, though they had not asked.
     pub scenarios: Vec<ScenarioReport>,
 }
 
@@ -84,7 +85,9 @@ impl PromiseReport {
 pub struct ScenarioReport {
     /// Its name, with the row's values.
     pub name: String,
-    /// The line of the scenario (or of the outline's row) in the feature's file.
+    /// The file it stands in: its promise's, or of another promise if it saw this one broken.
+    pub file: String,
+    /// The line of the scenario (or of the outline's row) in that file.
     pub line: usize,
     /// Its tags, the feature's and rule's included.
     pub tags: Vec<String>,

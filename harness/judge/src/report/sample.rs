@@ -57,6 +57,7 @@ fn report(promises: Vec<PromiseReport>) -> Report {
 fn scenario(name: &str, line: usize, outcome: ScenarioOutcome) -> ScenarioReport {
     ScenarioReport {
         name: name.into(),
+        file: "features/completeness.feature".into(),
         line,
         tags: vec!["@embedded".into()],
         duration_ms: 1_500,
@@ -190,11 +191,11 @@ pub(super) fn violated() -> ScenarioOutcome {
 pub(super) fn everything() -> Report {
     let transactions = "needs transactions, which embedded clusters do not have";
     let killed = || tolerates(Anomaly::Duplicated, Circumstance::Explained(EventKind::Kill));
-    let promise = |promise: &str, file: &str, scenarios| PromiseReport {
-        promise: promise.into(),
-        file: format!("features/{file}.feature"),
-        asked_for: true,
-        scenarios,
+    let promise = |promise: &str, file: &str, scenarios: Vec<ScenarioReport>| {
+        let file = format!("features/{file}.feature");
+        let here = |scenario| ScenarioReport { file: file.clone(), ..scenario };
+        let scenarios = scenarios.into_iter().map(here).collect();
+        PromiseReport { promise: promise.into(), file: file.clone(), asked_for: true, scenarios }
     };
     report(vec![
         promise(
@@ -232,7 +233,30 @@ pub(super) fn everything() -> Report {
             vec![scenario("a resumed consumer repeats or skips", 8, holds(500))],
         ),
         promise("Nothing of this was selected", "network", vec![]),
+        unasked(),
     ])
+}
+
+/// A promise that a scenario of another one saw broken.
+fn unasked() -> PromiseReport {
+    let mut judgement = judged(Verdict::Violated, 2_000);
+    judgement.violations.0.push(Finding {
+        anomaly: Anomaly::Corrupted,
+        circumstance: Circumstance::Plain,
+        count: 1,
+        evidence: vec![Evidence {
+            detail: "timestamp differs: 5 became 6".into(),
+            ..Evidence::default()
+        }],
+        capped: false,
+    });
+    let seen_by = scenario("order survives a stop", 15, outcome(judgement));
+    PromiseReport {
+        promise: "Copies equal their records".into(),
+        file: "features/fidelity.feature".into(),
+        asked_for: true,
+        scenarios: vec![ScenarioReport { file: "features/ordering.feature".into(), ..seen_by }],
+    }
 }
 
 /// A run whose texts contain whatever text can contain, and whose numbers are extreme.
@@ -251,7 +275,8 @@ pub(super) fn odd() -> Report {
     for promise in &mut report.promises {
         (promise.promise, promise.file) = (odd.into(), odd.into());
         for scenario in &mut promise.scenarios {
-            (scenario.name, scenario.repeat) = (odd.into(), String::new());
+            (scenario.name, scenario.file) = (odd.into(), odd.into());
+            scenario.repeat = String::new();
             (scenario.duration_ms, scenario.line) = (u64::MAX, usize::MAX);
             scenario.tags = vec![odd.into()];
             scenario.logs = vec![odd.into(), String::new()];

@@ -77,9 +77,9 @@ impl Page<'_> {
     /// Every scenario that was not run, by reason.
     fn skipped(&self) -> String {
         let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (promise, scenario) in self.scenarios() {
+        for scenario in self.scenarios() {
             if let ScenarioOutcome::Skipped { reason } = &scenario.outcome {
-                reasons.entry(reason).or_default().push(self.heading(promise, scenario));
+                reasons.entry(reason).or_default().push(self.heading(scenario));
             }
         }
         let mut out = String::new();
@@ -94,9 +94,9 @@ impl Page<'_> {
     /// The scenarios that hold, for those who want to see them all.
     fn held(&self) -> String {
         let mut out = String::new();
-        for (promise, scenario) in self.scenarios() {
+        for scenario in self.scenarios() {
             if scenario.outcome.verdict() == Some(Verdict::Holds) {
-                out += self.heading(promise, scenario).trim_end();
+                out += self.heading(scenario).trim_end();
                 out += &self.quiet(&format!("  {}\n", duration(scenario.duration_ms)));
             }
         }
@@ -106,7 +106,7 @@ impl Page<'_> {
     /// What was seen and is part of the contract: one line for equal findings of all scenarios.
     fn tolerated(&self) -> String {
         let mut kinds = BTreeMap::new();
-        for (_, scenario) in self.scenarios() {
+        for scenario in self.scenarios() {
             let ScenarioOutcome::Judged { judgement, .. } = &scenario.outcome else { continue };
             for one in &judgement.tolerated {
                 let kind = (one.finding.anomaly, one.finding.circumstance, &one.reason);
@@ -125,9 +125,8 @@ impl Page<'_> {
         out
     }
 
-    fn scenarios(&self) -> impl Iterator<Item = (&PromiseReport, &ScenarioReport)> {
-        let promises = self.report.promises.iter();
-        promises.flat_map(|promise| promise.scenarios.iter().map(move |one| (promise, one)))
+    fn scenarios(&self) -> impl Iterator<Item = &ScenarioReport> {
+        self.report.promises.iter().flat_map(|promise| &promise.scenarios)
     }
 
     /// The promise's scenarios of one verdict, a blank line between them.
@@ -138,7 +137,10 @@ impl Page<'_> {
 
     /// A scenario with everything that tells why it is not well.
     fn scenario(&self, promise: &PromiseReport, scenario: &ScenarioReport) -> String {
-        let mut out = self.heading(promise, scenario);
+        let mut out = self.heading(scenario);
+        if scenario.file != promise.file {
+            out += &self.labelled("unasked", "seen by a scenario of another promise");
+        }
         match &scenario.outcome {
             ScenarioOutcome::Judged { judgement, failed_step } => {
                 let findings = evidence::findings(&judgement.violations, self.palette, self.width);
@@ -167,8 +169,8 @@ impl Page<'_> {
         out
     }
 
-    fn heading(&self, promise: &PromiseReport, scenario: &ScenarioReport) -> String {
-        let place = self.quiet(&evidence::location(promise, scenario));
+    fn heading(&self, scenario: &ScenarioReport) -> String {
+        let place = self.quiet(&evidence::location(scenario));
         format!("  {place}  {}\n", printable(&scenario.name))
     }
 
@@ -245,13 +247,11 @@ mod tests {
     #[test]
     fn every_skipped_scenario_is_named_with_its_reason() {
         let text = render(&sample::everything(), PLAIN);
-        for (promise, scenario) in
-            (Page { report: &sample::everything(), palette: Palette::PLAIN, width: 100 })
-                .scenarios()
-        {
+        let page = Page { report: &sample::everything(), palette: Palette::PLAIN, width: 100 };
+        for scenario in page.scenarios() {
             if let ScenarioOutcome::Skipped { reason } = &scenario.outcome {
                 assert!(text.contains(reason) && text.contains(&scenario.name));
-                assert!(text.contains(&format!("{}:{}", promise.file, scenario.line)));
+                assert!(text.contains(&format!("{}:{}", scenario.file, scenario.line)));
             }
         }
     }

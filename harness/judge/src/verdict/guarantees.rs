@@ -1,7 +1,7 @@
 //! What a contract guarantees after the faults of a history: which findings it tolerates, and when
 //! a verdict can be given at all.
 
-use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated, Verdict};
+use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated};
 use crate::{
     check::{self, Scene},
     contract::{Contract, Delivery, Isolation, Offsets, Start},
@@ -37,12 +37,7 @@ fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) 
             violations.0.push(finding);
         }
     }
-    let violated = violations.0.iter().any(|finding| !finding.anomaly.is_inconclusive());
-    let verdict = match (violated, doubts.is_empty()) {
-        (true, _) => Verdict::Violated,
-        (false, false) => Verdict::Inconclusive,
-        (false, true) => Verdict::Holds,
-    };
+    let verdict = Judgement::verdict_of(&violations, &doubts);
     Judgement { verdict, violations, tolerated, doubts, judged }
 }
 
@@ -298,6 +293,7 @@ mod tests {
             Content, DestinationOffset, DestinationRecord, SourceBounds, SourceOffset,
             SourceRecord, Timestamp, Topic, TopicPartition,
         },
+        verdict::Verdict,
     };
 
     /// One record, and its copy.
