@@ -3,7 +3,9 @@
 //! The engine asks it at every metadata refresh and subscribes to explicit names, because librdkafka's own
 //! patterns are of another grammar (POSIX) and are not anchored. It knows no cluster.
 
-use fancy_regex::Regex;
+mod java;
+
+use fancy_regex::{CompileError, Error, Regex};
 
 /// A filter that does not compile.
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +46,13 @@ impl TopicFilter {
         if pattern.is_empty() {
             return Err(bad("it is empty".to_owned()));
         }
+        if let Some(construct) = java::foreign(pattern) {
+            return Err(bad(construct));
+        }
+        let compile = |pattern: &str| Regex::new(pattern).map_err(|error| bad(fault(&error)));
         // On its own first: in the group below, "a)(b" would compile.
-        Regex::new(pattern).map_err(|error| bad(error.to_string()))?;
-        let regex =
-            Regex::new(&format!("^(?:{pattern})$")).map_err(|error| bad(error.to_string()))?;
+        compile(pattern)?;
+        let regex = compile(&format!("^(?:{pattern})$"))?;
         Ok(Self { regex, list: list.to_owned() })
     }
 
@@ -63,6 +68,20 @@ impl TopicFilter {
     pub fn list(&self) -> &str {
         &self.list
     }
+}
+
+/// What is wrong with a pattern. Of a class of characters only the innermost error says it, in its last line.
+fn fault(error: &Error) -> String {
+    let syntax = match error {
+        Error::CompileError(error) => match &**error {
+            CompileError::InnerError(error) => error.syntax_error(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let text = syntax.map_or_else(|| error.to_string(), ToString::to_string);
+    let line = text.lines().last().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]
@@ -115,5 +134,12 @@ mod tests {
             let error = TopicFilter::parse(list).unwrap_err().to_string();
             assert!(error.contains(&format!("{list:?}")), "{error}");
         }
+        let backwards = TopicFilter::parse("[z-a]").unwrap_err().to_string();
+        assert!(backwards.contains("invalid character class range"), "{backwards}");
+        let java = TopicFilter::parse(r"\p{javaLowerCase}+").unwrap_err().to_string();
+        assert!(
+            java.contains(r"\p{javaLowerCase} is Java's alone") && java.contains(r"write \p{Ll}"),
+            "{java}"
+        );
     }
 }

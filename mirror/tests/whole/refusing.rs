@@ -7,6 +7,9 @@ fn wrong_usage_is_named() {
     let world = world(1, 1);
     world.mirror_of(&[]).fails(2, &["the include list must be specified", "--whitelist"]);
     world.mirror_of(&["--whitelist", "*"]).fails(2, &["regular expression", "'.*'"]);
+    world
+        .mirror_of(&["--whitelist", r"\p{javaLowerCase}+"])
+        .fails(2, &["regular expression", r"\p{javaLowerCase} is Java's alone; write \p{Ll}"]);
     world.mirror(&["--message.handler", "X"]).fails(2, &["--message.handler", "remove it"]);
     world.mirror(&["--blacklist", "X"]).fails(2, &["--blacklist", "--include"]);
     world.mirror(&["--num.streams", "0"]).fails(2, &["--num.streams"]);
