@@ -47,6 +47,24 @@ fn records_arrive_unchanged_and_in_their_keys_order_and_a_restart_repeats_nothin
 }
 
 #[test]
+fn strict_mm1_copies_what_comes_later_and_commits_every_minute() {
+    let world = world(1, 1);
+    let records = varied(20);
+    let (earlier, later) = records.split_at(12);
+    produce(&world.source, TOPIC, earlier);
+    let mut mirror = world.mirror(&["--strict-mm1"]);
+    mirror.wait_for_log("stream 0 reads");
+    produce(&world.source, TOPIC, later);
+    let copied = world.wait_for(later.len(), &mut mirror);
+    assert_eq!(copied, later, "{}", mirror.log());
+    mirror.wait_for_log("commits every 60000 ms");
+    mirror.wait_for_log("isolation.level=read_uncommitted (MirrorMaker's)");
+    mirror.stop();
+    assert_eq!(sorted(&read(&world.destination, TOPIC)), sorted(later));
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC));
+}
+
+#[test]
 fn a_killed_mirror_loses_nothing() {
     let world = world(3, 8).consumer("partition.assignment.strategy=roundrobin");
     let records = varied(30_000);
