@@ -184,8 +184,8 @@ impl Config {
 
     /// What the engine needs to know.
     pub(crate) fn engine_settings(&self, args: &Args, filter: TopicFilter) -> engine::Settings {
-        let number = |settings: &Settings, name| settings.get(name).and_then(|v| v.parse().ok());
-        let age: Option<u64> = number(&self.consumer, "topic.metadata.refresh.interval.ms");
+        let age = self.consumer.number("topic.metadata.refresh.interval.ms");
+        let age = age.and_then(|ms| u64::try_from(ms).ok());
         engine::Settings {
             consumers: (0..args.num_streams)
                 .map(|stream| self.consumer_of(stream, args.num_streams))

@@ -36,6 +36,8 @@ impl fmt::Display for Origin {
 pub struct Setting {
     /// The name as librdkafka knows it (as the user wrote it, if ignored).
     pub name: String,
+    /// The name in the user's file; the same, if it was not renamed or is not the user's.
+    pub written: String,
     /// Its value; never print it but through `Display`.
     pub value: String,
     /// Where the value comes from.
@@ -47,7 +49,13 @@ pub struct Setting {
 impl Setting {
     /// A setting with a reason.
     pub fn new(name: &str, value: &str, origin: Origin, reason: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), value: value.to_owned(), origin, reason: reason.into() }
+        let (name, value) = (name.to_owned(), value.to_owned());
+        Self { written: name.clone(), name, value, origin, reason: reason.into() }
+    }
+
+    /// The same, known to the user under this name.
+    pub fn written_as(self, name: &str) -> Self {
+        Self { written: name.to_owned(), ..self }
     }
 
     /// The value, or stars if it is a secret.
@@ -110,6 +118,28 @@ impl Settings {
         self.effective().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
     }
 
+    /// The number that has effect.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+
+    /// What the user calls it.
+    pub fn written<'a>(&'a self, name: &'a str) -> &'a str {
+        let found = self.effective().find(|setting| setting.name == name);
+        found.map_or(name, |setting| setting.written.as_str())
+    }
+
+    /// A message of librdkafka with the names that the user wrote.
+    pub fn in_the_user_s_names(&self, message: &str) -> String {
+        let renamed = self.effective().filter(|setting| setting.written != setting.name);
+        renamed.fold(message.to_owned(), |message, one| {
+            ['`', '"'].iter().fold(message, |message, quote| {
+                let quoted = |name: &str| format!("{quote}{name}{quote}");
+                message.replace(&quoted(&one.name), &quoted(&one.written))
+            })
+        })
+    }
+
     /// What has effect.
     pub fn effective(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter().filter(|setting| setting.origin != Origin::Ignored)
@@ -144,6 +174,19 @@ mod tests {
             assert!(!format!("{setting} {setting:?}").contains("hunter2"), "{name}");
         }
         assert!(!is_secret("ssl.key.location"));
+    }
+
+    #[test]
+    fn a_message_has_the_names_of_the_user_s_file() {
+        let mut settings = Settings::default();
+        let timeout = Setting::new("message.timeout.ms", "1", Origin::Mapped, "");
+        settings.set(timeout.written_as("delivery.timeout.ms"));
+        settings.set(Setting::new("linger.ms", "2", Origin::User, ""));
+        let message = "`message.timeout.ms` must be greater than `linger.ms`";
+        let expected = "`delivery.timeout.ms` must be greater than `linger.ms`";
+        assert_eq!(settings.in_the_user_s_names(message), expected);
+        assert_eq!(settings.written("message.timeout.ms"), "delivery.timeout.ms");
+        assert_eq!(settings.written("acks"), "acks");
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn ignored(name: &str, value: &str, reason: &str) -> Setting {
 }
 
 fn renamed(old: &str, new: &str, value: &str) -> Setting {
-    Setting::new(new, value, Origin::Mapped, format!("you wrote {old}"))
+    Setting::new(new, value, Origin::Mapped, format!("you wrote {old}")).written_as(old)
 }
 
 /// The user's own; where librdkafka has two names, one of them, so that it meets our default.
@@ -58,7 +58,7 @@ fn native(name: &str, value: &str) -> Setting {
         "sasl.mechanisms" => "sasl.mechanism",
         other => other,
     };
-    Setting::new(one, value, Origin::User, "")
+    Setting::new(one, value, Origin::User, "").written_as(name)
 }
 
 /// A value that librdkafka spells in another way.
@@ -66,7 +66,8 @@ fn spelt(name: &str, new: &str, value: &str, spelling: &str) -> Setting {
     if name == new && value == spelling {
         native(name, value)
     } else {
-        Setting::new(new, spelling, Origin::Mapped, format!("you wrote {name}={value}"))
+        let reason = format!("you wrote {name}={value}");
+        Setting::new(new, spelling, Origin::Mapped, reason).written_as(name)
     }
 }
 
@@ -176,8 +177,9 @@ fn strategies(value: &str) -> String {
 fn login(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
     let refused = |reason| Refusal::Value { name: name.to_owned(), reason };
     let jaas::Login { user, password } = jaas::login(value).map_err(refused)?;
-    let setting =
-        |new: &str, value: &str| Setting::new(new, value, Origin::Mapped, format!("out of {name}"));
+    let setting = |new: &str, value: &str| {
+        Setting::new(new, value, Origin::Mapped, format!("out of {name}")).written_as(name)
+    };
     Ok(vec![setting("sasl.username", &user), setting("sasl.password", &password)])
 }
 

@@ -25,7 +25,7 @@ use rdkafka::{
 
 use super::{
     EngineError, Settings, exactly_once::Uncommitted, lifeline::Connected, notes::Notes, once,
-    troubles::Troubles,
+    refused, troubles::Troubles,
 };
 use crate::{
     config,
@@ -52,16 +52,9 @@ pub(super) fn make<Context: Connected, Client: FromClientConfigAndContext<Contex
         client_config.set(*name, *value);
     }
     context.troubles().keep_servers(settings.get("bootstrap.servers").unwrap_or_default());
-    client_config.create_with_context(context).map_err(|error| {
-        let reason = match error {
-            KafkaError::ClientConfig(_, _, name, _) if config::is_secret(&name) => {
-                format!("librdkafka refuses the value of {name} (not shown)")
-            }
-            KafkaError::ClientConfig(_, description, name, _) => format!("{name}: {description}"),
-            KafkaError::ClientCreation(description) => description,
-            other => other.to_string(),
-        };
-        EngineError::Property { file: file.to_owned(), reason }
+    client_config.create_with_context(context).map_err(|error| EngineError::Property {
+        file: file.to_owned(),
+        reason: refused::reason(settings, error),
     })
 }
 

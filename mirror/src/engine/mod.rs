@@ -31,6 +31,7 @@ mod notes;
 mod once;
 mod preflight;
 mod reader;
+mod refused;
 mod room;
 mod stream;
 mod supervise;
