@@ -60,15 +60,29 @@ pub fn nearest(kind: Kind, name: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// librdkafka's properties that a properties file can set, from its CONFIGURATION.md: `*` both clients, C, P.
+/// librdkafka's properties that a properties file can set, from its CONFIGURATION.md: `*` both clients, C, P; and what
+/// each takes, where that is a number (`least..most`, with decimal places where it need not be whole) or one of some
+/// words (`this,that`).
 const LIBRDKAFKA: &str = include_str!("librdkafka.txt");
 
 fn native(kind: Kind) -> impl Iterator<Item = &'static str> {
-    LIBRDKAFKA.lines().filter_map(move |line| match (line.split_once(' ')?, kind) {
-        (("*", name), _) | (("C", name), Kind::Consumer) | (("P", name), Kind::Producer) => {
-            Some(name)
+    taken(kind).map(|(name, _)| name)
+}
+
+/// What librdkafka takes as the value of its property, where that is a number or one of some words.
+pub(super) fn domain(kind: Kind, name: &str) -> Option<&'static str> {
+    taken(kind).find(|(one, _)| *one == name)?.1
+}
+
+fn taken(kind: Kind) -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    LIBRDKAFKA.lines().filter_map(move |line| {
+        let mut words = line.split(' ');
+        match (words.next()?, words.next()?, kind) {
+            ("*", name, _) | ("C", name, Kind::Consumer) | ("P", name, Kind::Producer) => {
+                Some((name, words.next()))
+            }
+            _ => None,
         }
-        _ => None,
     })
 }
 
@@ -108,6 +122,7 @@ const PARTITIONER: Known = Known::JavaOnly("--partitioning and partitioner decid
 /// Java's properties which librdkafka lacks, names otherwise, or values otherwise.
 const JAVA: &[(Scope, &str, Known)] = &[
     // Both clients.
+    (Scope::Both, "bootstrap.servers", Known::Special),
     (Scope::Both, "metadata.broker.list", Known::Special),
     (Scope::Both, "client.id", Known::Special),
     (Scope::Both, "security.protocol", Known::Special),
@@ -115,6 +130,7 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (Scope::Both, "send.buffer.bytes", Known::Special),
     (Scope::Both, "receive.buffer.bytes", Known::Special),
     (Scope::Both, "client.dns.lookup", Known::Special),
+    (Scope::Both, "connections.max.idle.ms", Known::Special),
     (Scope::Both, "socket.connection.setup.timeout.max.ms", TIMEOUT),
     (Scope::Both, "interceptor.classes", CLASS),
     (Scope::Both, "metric.reporters", METRICS),
@@ -215,9 +231,9 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (Scope::Producer, "transactional.id", Known::Special),
     (Scope::Producer, "delivery.timeout.ms", Known::Renamed("message.timeout.ms")),
     (Scope::Producer, "max.request.size", Known::Renamed("message.max.bytes")),
-    (Scope::Producer, "compression.gzip.level", Known::Renamed("compression.level")),
-    (Scope::Producer, "compression.lz4.level", Known::Renamed("compression.level")),
-    (Scope::Producer, "compression.zstd.level", Known::Renamed("compression.level")),
+    (Scope::Producer, "compression.gzip.level", Known::Special),
+    (Scope::Producer, "compression.lz4.level", Known::Special),
+    (Scope::Producer, "compression.zstd.level", Known::Special),
     (Scope::Producer, "key.serializer", BYTES),
     (Scope::Producer, "value.serializer", BYTES),
     (Scope::Producer, "max.block.ms", Known::JavaOnly("the mirror waits as long as it takes")),

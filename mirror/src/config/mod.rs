@@ -1,12 +1,14 @@
 //! From two `.properties` files to the settings of each client.
 //!
 //! ```text
-//!  file (grammar) -> translate (one property; java: which exist; jaas) -> security (TLS and SASL together)
-//!       -> defaults (what we add) -> Config
+//!  file (grammar) -> translate (one property; java: which exist; jaas) -> values (numbers and words)
+//!       -> compression, security (TLS and SASL together) -> defaults (what we add) -> Config
 //! ```
 //! Everything the mirror sets, changes or ignores is a [`Setting`] with its reason, and is announced. This part
-//! knows no cluster and no client library; librdkafka judges the values when the engine makes its clients.
+//! knows no cluster and no client library; what is left to judge, librdkafka judges when the engine makes its clients.
 
+mod addresses;
+mod compression;
 mod defaults;
 mod file;
 mod jaas;
@@ -16,6 +18,7 @@ mod risks;
 mod security;
 mod setting;
 mod translate;
+mod values;
 
 use std::{
     path::{Path, PathBuf},
@@ -245,16 +248,23 @@ impl Config {
 
 /// The file's settings, as the user means them.
 fn load(kind: Kind, path: &Path) -> Result<Settings, ConfigError> {
-    let refused = |refusal| ConfigError::Refused { path: path.to_owned(), refusal };
     let mut settings = Settings::default();
     for property in file::read(path)? {
         let translated = translate::translate(kind, &property.name, &property.value);
-        for setting in translated.map_err(refused)? {
-            settings.set(setting);
+        for setting in translated.map_err(refused(path))? {
+            settings.set(values::checked(kind, setting).map_err(refused(path))?);
         }
     }
-    security::resolve(&mut settings).map_err(refused)?;
+    if kind == Kind::Producer {
+        compression::resolve(&mut settings).map_err(refused(path))?;
+    }
+    security::resolve(&mut settings).map_err(refused(path))?;
     Ok(settings)
+}
+
+/// The file with the refusal.
+fn refused(path: &Path) -> impl Fn(Refusal) -> ConfigError + '_ {
+    |refusal| ConfigError::Refused { path: path.to_owned(), refusal }
 }
 
 /// Takes the ZooKeeper properties out: librdkafka has none. With brokers given they have no effect.

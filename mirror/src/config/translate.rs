@@ -2,6 +2,7 @@
 //!
 //! Pure: a name and a value in, settings out. It does not know which other properties are set.
 
+use super::addresses;
 use super::jaas;
 use super::java::{Kind, Known, known, nearest};
 use super::security;
@@ -75,7 +76,14 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
     let refuse =
         |reason: &str| Err(Refusal::Value { name: name.to_owned(), reason: reason.to_owned() });
     let one = match name {
-        "metadata.broker.list" => renamed(name, "bootstrap.servers", value),
+        "bootstrap.servers" | "metadata.broker.list" => match addresses::fault(value) {
+            None if name == "bootstrap.servers" => native(name, value),
+            None => renamed(name, "bootstrap.servers", value),
+            Some(fault) => return refuse(&fault),
+        },
+        "zookeeper.connection.timeout.ms" if value.parse::<u32>().is_err() => {
+            return refuse("is not a number of milliseconds; write it in digits alone, as in 6000");
+        }
         "client.id"
         | "enable.auto.commit"
         | "enable.auto.offset.store"
@@ -89,6 +97,8 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
         | "ssl.truststore.password" => native(name, value),
         "auto.commit.enable" => renamed(name, "enable.auto.commit", value),
         "security.protocol" => spelt(name, name, value, &value.to_lowercase()),
+        // Java's for: never.
+        "connections.max.idle.ms" => spelt(name, name, value, system_default(value)),
         "client.dns.lookup" if value == "default" => {
             ignored(name, value, "librdkafka has no such value")
         }
@@ -106,12 +116,15 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
             "smallest" | "beginning" => spelt(name, name, value, "earliest"),
             "largest" | "end" => spelt(name, name, value, "latest"),
             "error" => spelt(name, name, value, "none"),
-            _ => return refuse("is not one of earliest, latest and none"),
+            _ => return refuse("is not one of earliest, latest and none; write one of them"),
         },
-        "partition.assignment.strategy" => spelt(name, name, value, &strategies(value)),
+        "partition.assignment.strategy" => match strategies(value) {
+            Ok(strategies) => spelt(name, name, value, &strategies),
+            Err(reason) => return refuse(&reason),
+        },
         "acks" | "request.required.acks" => match value {
-            "all" | "-1" => spelt(name, "acks", value, if value == "-1" { "-1" } else { "all" }),
-            _ => spelt(name, "acks", value, value),
+            "all" | "-1" | "0" | "1" => spelt(name, "acks", value, value),
+            _ => return refuse("is not one of all, -1, 1 and 0; write all, or remove it"),
         },
         "compression.type" | "compression.codec" => {
             let codec = match value {
@@ -125,10 +138,14 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
         }
         "buffer.memory" => match value.parse::<u64>() {
             Ok(bytes) => {
-                let kilobytes = (bytes / 1024).max(1).to_string();
+                let kilobytes = (bytes / 1024).clamp(1, i32::MAX as u64).to_string();
                 spelt(name, "queue.buffering.max.kbytes", value, &kilobytes)
             }
-            Err(_) => return refuse("is not a number of bytes"),
+            Err(_) => {
+                return refuse(
+                    "is not a number of bytes; write it in digits alone, as in 33554432",
+                );
+            }
         },
         "transactional.id" => {
             return refuse(
@@ -158,19 +175,39 @@ fn system_default(value: &str) -> &str {
     if value == "-1" { "0" } else { value }
 }
 
-fn strategies(value: &str) -> String {
-    let one = |class: &str| {
-        let name = class.trim().rsplit('.').next().unwrap_or_default();
-        match name {
-            "RangeAssignor" => "range".to_owned(),
-            "RoundRobinAssignor" => "roundrobin".to_owned(),
-            "CooperativeStickyAssignor" => "cooperative-sticky".to_owned(),
-            // librdkafka has no eager sticky assignor, and does not mix eager with cooperative ones.
-            "StickyAssignor" => "roundrobin".to_owned(),
-            other => other.to_owned(),
+/// librdkafka's names for the assignors, or why they cannot be had.
+fn strategies(value: &str) -> Result<String, String> {
+    const COOPERATIVE: &str = "cooperative-sticky";
+    let mut all = Vec::new();
+    for class in value.split(',').map(str::trim).filter(|class| !class.is_empty()) {
+        let one = match class.rsplit('.').next().unwrap_or(class) {
+            "RangeAssignor" | "range" => "range",
+            // librdkafka has no eager sticky assignor.
+            "RoundRobinAssignor" | "StickyAssignor" | "roundrobin" => "roundrobin",
+            "CooperativeStickyAssignor" | COOPERATIVE => COOPERATIVE,
+            _ => {
+                return Err(format!(
+                    "names {class}, and this mirror runs no Java class; write RangeAssignor, RoundRobinAssignor or \
+                     CooperativeStickyAssignor, or remove it"
+                ));
+            }
+        };
+        if !all.contains(&one) {
+            all.push(one);
         }
-    };
-    value.split(',').map(one).collect::<Vec<_>>().join(",")
+    }
+    if all.is_empty() {
+        return Err("names no assignor; write RangeAssignor, or remove it".to_owned());
+    }
+    if all.len() > 1 && all.contains(&COOPERATIVE) {
+        return Err(
+            "names CooperativeStickyAssignor together with others, and librdkafka does not take eager and cooperative \
+             assignors together; write CooperativeStickyAssignor alone if all members of the group have it, and else \
+             the others alone"
+                .to_owned(),
+        );
+    }
+    Ok(all.join(","))
 }
 
 /// User name and password out of a JAAS line.
@@ -272,6 +309,79 @@ mod tests {
             "org.apache.kafka.clients.consumer.RangeAssignor, org.apache.kafka.clients.consumer.RoundRobinAssignor",
             "mapped partition.assignment.strategy=range,roundrobin",
         );
+    }
+
+    #[test]
+    fn assignors_that_cannot_be_had_are_refused_with_the_way_out() {
+        const NAME: &str = "partition.assignment.strategy";
+        for (value, words) in [
+            (
+                "org.x.StickyAssignor,org.x.CooperativeStickyAssignor",
+                "CooperativeStickyAssignor alone if",
+            ),
+            ("range,cooperative-sticky", "does not take eager and cooperative assignors together"),
+            (
+                "com.x.MyAssignor",
+                "names com.x.MyAssignor, and this mirror runs no Java class; write Range",
+            ),
+            (" , ", "names no assignor; write RangeAssignor"),
+        ] {
+            let refusal = outcome(Kind::Consumer, NAME, value);
+            assert!(refusal.starts_with(NAME) && refusal.contains(words), "{refusal}");
+        }
+        check(
+            Kind::Consumer,
+            NAME,
+            "StickyAssignor,roundrobin",
+            "mapped partition.assignment.strategy=roundrobin",
+        );
+        check(
+            Kind::Consumer,
+            NAME,
+            "cooperative-sticky",
+            "yours partition.assignment.strategy=cooperative-sticky",
+        );
+    }
+
+    #[test]
+    fn addresses_and_times_that_are_none_are_refused() {
+        check(
+            Kind::Consumer,
+            "bootstrap.servers",
+            "a:1;b:1",
+            "bootstrap.servers names \"a:1;b:1\", which is not host:port; write host:port,host:port",
+        );
+        check(
+            Kind::Producer,
+            "metadata.broker.list",
+            "",
+            "metadata.broker.list names no broker; write host:port,host:port",
+        );
+        check(
+            Kind::Consumer,
+            "zookeeper.connection.timeout.ms",
+            "6 s",
+            "zookeeper.connection.timeout.ms is not a number of milliseconds; write it in digits alone, as in 6000",
+        );
+    }
+
+    #[test]
+    fn acknowledgements_are_as_java_has_them() {
+        for value in ["all", "-1", "0", "1"] {
+            check(Kind::Producer, "acks", value, &format!("yours acks={value}"));
+        }
+        check(
+            Kind::Producer,
+            "request.required.acks",
+            "2",
+            "request.required.acks is not one of all, -1, 1 and 0; write all, or remove it",
+        );
+    }
+
+    #[test]
+    fn compression_levels_wait_for_their_codec() {
+        let name = "compression.zstd.level";
+        check(Kind::Producer, name, "3", "yours compression.zstd.level=3");
     }
 
     #[test]
