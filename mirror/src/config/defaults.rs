@@ -142,10 +142,12 @@ pub(super) fn producer(settings: &mut Settings, strict_mm1: bool) {
         "each acknowledgement counts for the commit",
     );
     add(settings, if strict_mm1 { STRICT_PRODUCER } else { PRODUCER });
-    let hindrance = hindrance_to_idempotence(settings);
+    let hindrance = hindrance_to_idempotence(settings).cloned();
     let in_flight = match (&hindrance, settings.get("enable.idempotence")) {
         (Some(hindrance), None) => {
-            let reason = format!("{hindrance} excludes it, so a retry may repeat records");
+            let Setting { written, value, .. } = hindrance;
+            let reason =
+                format!("your {written}={value} excludes it, so a retry may repeat records");
             settings.set(Setting::new("enable.idempotence", "false", Origin::Default, reason));
             ("1", "keeps the order without idempotence")
         }
@@ -225,15 +227,14 @@ fn force(settings: &mut Settings, name: &str, value: &str, reason: &str) {
 }
 
 /// The user's setting that an idempotent producer cannot have. Java's clients give up idempotence then, too.
-fn hindrance_to_idempotence(settings: &Settings) -> Option<String> {
+pub(super) fn hindrance_to_idempotence(settings: &Settings) -> Option<&Setting> {
     let refuses = |name: &str, value: &str| match name {
-        "acks" | "request.required.acks" => !matches!(value, "all" | "-1"),
+        "acks" => !matches!(value, "all" | "-1"),
         "retries" => value == "0",
         "max.in.flight.requests.per.connection" => value.parse::<u32>().is_ok_and(|n| n > 5),
         _ => false,
     };
-    let users = settings.effective().find(|setting| refuses(&setting.name, &setting.value))?;
-    Some(format!("your {}={}", users.name, users.value))
+    settings.effective().find(|setting| refuses(&setting.name, &setting.value))
 }
 
 /// The destination, not the client, decides how large a record may be. But one that is larger than the whole queue

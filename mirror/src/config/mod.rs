@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  file (grammar) -> translate (one property; java: which exist; jaas) -> values (numbers and words)
-//!       -> compression, security (TLS and SASL together) -> defaults (what we add) -> Config
+//!       -> compression, security (TLS and SASL together) -> defaults (what we add)
+//!       -> pairs (what librdkafka takes only together) -> Config
 //! ```
 //! Everything the mirror sets, changes or ignores is a [`Setting`] with its reason, and is announced. This part
 //! knows no cluster and no client library; what is left to judge, librdkafka judges when the engine makes its clients.
@@ -14,6 +15,7 @@ mod file;
 mod jaas;
 mod java;
 mod memory;
+mod pairs;
 mod risks;
 mod security;
 mod setting;
@@ -151,6 +153,8 @@ impl Config {
         } else if args.abort_on_send_failure {
             defaults::end_at_a_gap(&mut producer);
         }
+        pairs::consumer(&mut consumer).map_err(refused(&args.consumer_config))?;
+        pairs::producer(&mut producer).map_err(refused(&args.producer_config))?;
         let interval = args.offset_commit_interval_ms.map(Duration::from_millis);
         let default = match args {
             Args { strict_mm1: true, .. } => COMMIT_INTERVAL_STRICT,

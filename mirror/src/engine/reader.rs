@@ -79,7 +79,14 @@ impl fmt::Debug for Reader {
 impl Reader {
     pub(super) fn new(settings: &Settings) -> Result<Self, EngineError> {
         let mut consumer = settings.consumers[0].clone();
-        for name in ["group.instance.id", "client.id", "group.protocol", "group.remote.assignor"] {
+        for name in [
+            "group.instance.id",
+            "client.id",
+            "group.protocol",
+            "group.remote.assignor",
+            // It may be too little for what is asked for here.
+            "receive.message.max.bytes",
+        ] {
             consumer.take(name);
         }
         let number = |name| consumer.get(name).and_then(|value| value.parse().ok());

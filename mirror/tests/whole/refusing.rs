@@ -26,6 +26,15 @@ fn wrong_properties_are_named() {
     refused("", "linger.ms=many", &["producer.properties", "linger.ms"]);
     refused("", "acks=1\nenable.idempotence=true", &["producer.properties", "acks"]);
     refused("session.timeout.ms=-3", "", &["consumer.properties", "session.timeout.ms"]);
+    refused("", "batch.size=10 MB", &["producer.properties", "batch.size is \"10 MB\"", "digits"]);
+    refused("", "delivery.timeout.ms=9\nlinger.ms=9", &["producer.properties: linger.ms is 9"]);
+    refused("", "compression.lz4.level=18", &["producer.properties: compression.lz4.level is"]);
+    refused(
+        "partition.assignment.strategy=x.StickyAssignor,x.CooperativeStickyAssignor",
+        "",
+        &["consumer.properties: partition.assignment.strategy names Coop", "alone"],
+    );
+    refused("debug=foo", "", &["consumer.properties: debug: ", "correct it, or remove it"]);
     refused("x=\\u00zz", "", &["consumer.properties, line 5"]);
 }
 
