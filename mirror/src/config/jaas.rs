@@ -32,13 +32,19 @@ pub(super) fn login(line: &str) -> Result<Login, Fault> {
     let Some(Token::Word(class)) = tokens.next() else {
         return Err(grammar("names no login module"));
     };
-    check_class(&class)?;
+    // Of anything else it may be the whole line, with the password.
+    if !class.chars().all(|c| c.is_alphanumeric() || "._$-".contains(c)) {
+        return Err(grammar(
+            "does not begin with the name of a login module (are there quotes around the line?)",
+        ));
+    }
     match tokens.next() {
         Some(Token::Word(flag))
             if ["required", "requisite", "sufficient", "optional"]
                 .contains(&flag.to_lowercase().as_str()) => {}
         _ => return Err(grammar("lacks the word `required` after the login module")),
     }
+    check_class(&class)?;
     let (mut user, mut password) = (None, None);
     loop {
         let name = match tokens.next() {
@@ -75,11 +81,12 @@ pub(super) fn login(line: &str) -> Result<Login, Fault> {
 }
 
 fn grammar(what: &str) -> Fault {
-    format!(
-        "{what}; write: org.apache.kafka.common.security.scram.ScramLoginModule required username=\"…\" \
-         password=\"…\"; (or plain.PlainLoginModule)"
-    )
+    format!("{what}; write: {LINE}")
 }
+
+/// How the line is written.
+pub(super) const LINE: &str = "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"…\" password=\"…\"; \
+                    (or plain.PlainLoginModule)";
 
 /// Whether the module asks for no more than a user's name and password.
 fn check_class(class: &str) -> Result<(), Fault> {
@@ -216,5 +223,16 @@ mod tests {
         refused("org.apache.kafka.OAuthBearerLoginModule required password=s3cret;", "OAuth");
         refused("x.IAMLoginModule required password=s3cret;", "the Java class x.IAMLoginModule");
         refused("Krb5LoginModule required;", "SCRAM-SHA-512");
+    }
+
+    #[test]
+    fn a_password_in_the_wrong_place_is_not_shown() {
+        // As a shell would have it, with quotes around the whole line.
+        for quote in ['\'', '"'] {
+            let line = format!("{quote}{PLAIN} username=u password=s3cret;{quote}");
+            refused(&line, "are there quotes around the line?");
+        }
+        refused("s3cret", "lacks the word `required`");
+        refused("username=u password=s3cret;", "lacks the word `required`");
     }
 }

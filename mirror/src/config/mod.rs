@@ -181,6 +181,11 @@ impl Config {
         for risk in risks::of_producer(&self.producer) {
             tracing::warn!("producer yours   {risk}");
         }
+        for (client, settings) in [("consumer", &self.consumer), ("producer", &self.producer)] {
+            if let Some(unused) = security::unused_login(settings) {
+                tracing::warn!("{client} yours   {unused}");
+            }
+        }
         tracing::info!("commits every {} ms", self.commit_interval.as_millis());
         for stream in 0..streams {
             let consumer = self.consumer_of(stream, streams);

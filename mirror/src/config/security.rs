@@ -6,7 +6,7 @@
 use std::{fs::File, io::Read};
 
 use super::{
-    jaas::PASSWORDS,
+    jaas::{LINE, PASSWORDS},
     setting::{Origin, Setting, Settings},
     translate::Refusal,
 };
@@ -25,7 +25,8 @@ pub(super) fn resolve(settings: &mut Settings) -> Result<(), Refusal> {
         ignore(settings, "ssl.", &reason);
     }
     if protocol.starts_with("sasl") {
-        mechanism(settings)
+        mechanism(settings)?;
+        login(settings)
     } else {
         ignore(settings, "sasl.", &reason);
         Ok(())
@@ -39,12 +40,26 @@ fn ignore(settings: &mut Settings, prefix: &str, reason: &str) {
     }
 }
 
-/// Takes the effect of a property, and says why.
+/// Takes the effect of a property, and says why under the name that the user gave it.
 fn disregard(settings: &mut Settings, name: &str, reason: &str) {
     if let Some(setting) = settings.take(name) {
-        let reason = reason.to_owned();
-        settings.set(Setting { origin: Origin::Ignored, reason, ..setting });
+        let (name, reason) = (setting.written.clone(), reason.to_owned());
+        settings.set(Setting { name, origin: Origin::Ignored, reason, ..setting });
     }
+}
+
+/// What is said of a login that the protocol makes no use of.
+pub(super) fn unused_login(settings: &Settings) -> Option<String> {
+    let unused = settings.all().iter().find(|one| {
+        let is_login = matches!(one.name.as_str(), "sasl.jaas.config" | "sasl.password");
+        is_login && one.origin == Origin::Ignored
+    })?;
+    let protocol = settings.get("security.protocol").unwrap_or("plaintext");
+    Some(format!(
+        "{} has no effect, because security.protocol is {protocol}: to log in, write security.protocol=SASL_SSL (or \
+         SASL_PLAINTEXT), and sasl.mechanism",
+        unused.name
+    ))
 }
 
 /// Java's default is GSSAPI (Kerberos), as librdkafka's is.
@@ -53,11 +68,18 @@ fn mechanism(settings: &Settings) -> Result<(), Refusal> {
         Some("PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512") => return Ok(()),
         Some("GSSAPI") => format!("is GSSAPI (Kerberos), which is not built in; {PASSWORDS}"),
         Some("OAUTHBEARER") => format!("is OAUTHBEARER, which is not built in; {PASSWORDS}"),
-        Some(_) => "is not one of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512; write one of them".to_owned(),
+        Some(_) => {
+            "is not one of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512; write one of them".to_owned()
+        }
         None => {
-            "is missing, and the default, GSSAPI (Kerberos), is not built in; write PLAIN, SCRAM-SHA-256 or \
-             SCRAM-SHA-512"
-                .to_owned()
+            let whose = match settings.written("sasl.username") {
+                "sasl.jaas.config" => ", as the brokers have it for the user of sasl.jaas.config",
+                _ => "",
+            };
+            format!(
+                "is missing, and the default, GSSAPI (Kerberos), is not built in; write PLAIN, SCRAM-SHA-256 or \
+                 SCRAM-SHA-512{whose}"
+            )
         }
     };
     refuse("sasl.mechanism", reason)
@@ -67,6 +89,18 @@ fn refuse<T>(name: &str, reason: String) -> Result<T, Refusal> {
     Err(Refusal::Value { name: name.to_owned(), reason })
 }
 
+/// All mechanisms that are there want a name and a password.
+fn login(settings: &Settings) -> Result<(), Refusal> {
+    if settings.get("sasl.username").is_some() && settings.get("sasl.password").is_some() {
+        return Ok(());
+    }
+    let mechanism = settings.get("sasl.mechanism").unwrap_or_default();
+    refuse(
+        "sasl.jaas.config",
+        format!("is missing, and {mechanism} needs a user's name and a password; write: {LINE}"),
+    )
+}
+
 /// What a store's file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Store {
@@ -74,6 +108,9 @@ enum Store {
     Pkcs12,
     /// JKS, or its relative JCEKS.
     Jks,
+    /// ASN.1 in binary form, as a single certificate has it.
+    Der,
+    Empty,
     Unknown,
 }
 
@@ -83,6 +120,9 @@ fn store(bytes: &[u8]) -> Store {
     const JKS: &[u8] = &[0xfe, 0xed, 0xfe, 0xed];
     const JCEKS: &[u8] = &[0xce, 0xce, 0xce, 0xce];
     const VERSION: &[u8] = &[2, 1, 3];
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Store::Empty;
+    }
     if bytes.starts_with(JKS) || bytes.starts_with(JCEKS) {
         return Store::Jks;
     }
@@ -96,14 +136,15 @@ fn store(bytes: &[u8]) -> Store {
         _ => return Store::Unknown,
     };
     let begins = bytes.get(header..).is_some_and(|content| content.starts_with(VERSION));
-    if begins { Store::Pkcs12 } else { Store::Unknown }
+    if begins { Store::Pkcs12 } else { Store::Der }
 }
 
-fn look(name: &str, path: &str) -> Result<Store, Refusal> {
+/// What the store is, and its beginning.
+fn look(name: &str, path: &str) -> Result<(Store, Vec<u8>), Refusal> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut bytes));
     match read {
-        Ok(_) => Ok(store(&bytes)),
+        Ok(_) => Ok((store(&bytes), bytes)),
         Err(error) => refuse(
             name,
             format!(
@@ -113,18 +154,48 @@ fn look(name: &str, path: &str) -> Result<Store, Refusal> {
     }
 }
 
+/// Whether PEM has a part with such a label, as in `-----BEGIN TRUSTED CERTIFICATE-----`.
+fn has_part(pem: &[u8], label: &str) -> bool {
+    // It may lie behind what was looked at.
+    if pem.len() as u64 >= BEGINNING {
+        return true;
+    }
+    String::from_utf8_lossy(pem).lines().any(|line| {
+        let line = line.trim();
+        line.starts_with("-----BEGIN ") && line.ends_with(&format!("{label}-----"))
+    })
+}
+
 fn keystore(settings: &mut Settings) -> Result<(), Refusal> {
     const NAME: &str = "ssl.keystore.location";
     const TYPE: &str = "ssl.keystore.type";
     disregard(settings, TYPE, "the keystore itself shows what it is");
     let Some(path) = settings.get(NAME).map(str::to_owned) else { return Ok(()) };
-    match look(NAME, &path)? {
+    let (store, bytes) = look(NAME, &path)?;
+    match store {
+        Store::Pkcs12 if settings.get("ssl.keystore.password").is_none() => refuse(
+            "ssl.keystore.password",
+            format!(
+                "is missing, and {path} (ssl.keystore.location) is PKCS12; set it to that file's password"
+            ),
+        ),
         Store::Pkcs12 => Ok(()),
         Store::Pem => {
+            let needed = ["CERTIFICATE", "PRIVATE KEY"];
+            if let Some(label) = needed.into_iter().find(|label| !has_part(&bytes, label)) {
+                let what = label.to_lowercase();
+                return refuse(
+                    NAME,
+                    format!(
+                        "is {path}, which is PEM without a {what}; write both into it, the private key and the \
+                         certificate (with those of its authorities)"
+                    ),
+                );
+            }
             settings.take(NAME);
             let reason = "you wrote ssl.keystore.location, which is PEM";
             for name in ["ssl.certificate.location", "ssl.key.location"] {
-                settings.set(Setting::new(name, &path, Origin::Mapped, reason));
+                settings.set(Setting::new(name, &path, Origin::Mapped, reason).written_as(NAME));
             }
             let reason = "a PEM file has none; its key's is ssl.key.password";
             disregard(settings, "ssl.keystore.password", reason);
@@ -141,7 +212,13 @@ fn keystore(settings: &mut Settings) -> Result<(), Refusal> {
                 ),
             )
         }
-        Store::Unknown => {
+        Store::Empty => refuse(
+            NAME,
+            format!(
+                "is {path}, which is empty; write the client's private key and certificate into it as PEM, or remove it"
+            ),
+        ),
+        Store::Der | Store::Unknown => {
             refuse(NAME, format!("is {path}, which is neither PKCS12 nor PEM; give one of the two"))
         }
     }
@@ -153,15 +230,36 @@ fn truststore(settings: &mut Settings) -> Result<(), Refusal> {
     disregard(settings, "ssl.truststore.password", "certificates in PEM need none");
     let Some(path) = settings.take(NAME).map(|setting| setting.value) else { return Ok(()) };
     let new = with_ending(&path, "pem");
-    let what = match look(NAME, &path)? {
+    let (store, bytes) = look(NAME, &path)?;
+    let what = match store {
+        Store::Pem if !has_part(&bytes, "CERTIFICATE") => {
+            return refuse(
+                NAME,
+                format!(
+                    "is {path}, which is PEM without a certificate; give the certificate of the authority that signed the \
+                     brokers'"
+                ),
+            );
+        }
         Store::Pem => {
             let reason = format!("you wrote {NAME}");
-            settings.set(Setting::new("ssl.ca.location", &path, Origin::Mapped, reason));
+            let one = Setting::new("ssl.ca.location", &path, Origin::Mapped, reason);
+            settings.set(one.written_as(NAME));
             return Ok(());
         }
         Store::Jks => "a Java truststore (JKS)",
         Store::Pkcs12 => "a PKCS12 truststore",
-        Store::Unknown => {
+        Store::Empty | Store::Unknown => {
+            let what = if store == Store::Empty { "empty" } else { "not PEM" };
+            return refuse(
+                NAME,
+                format!(
+                    "is {path}, which is {what}; write the certificate of the authority that signed the brokers' into it, \
+                     from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
+                ),
+            );
+        }
+        Store::Der => {
             return refuse(
                 NAME,
                 format!(
@@ -180,9 +278,12 @@ fn truststore(settings: &mut Settings) -> Result<(), Refusal> {
     )
 }
 
-/// The path with another ending.
+/// The path with another ending, and never that of the file itself, which a conversion into it would destroy.
 fn with_ending(path: &str, ending: &str) -> String {
-    std::path::Path::new(path).with_extension(ending).display().to_string()
+    let old = std::path::Path::new(path);
+    let new = old.with_extension(ending);
+    let new = if new == old { old.with_extension(format!("new.{ending}")) } else { new };
+    new.display().to_string()
 }
 
 /// PEM with its line breaks, which a value over several lines of a properties file loses; `None` if it is none.
@@ -248,6 +349,7 @@ mod tests {
     const P12_ENDLESS: &[u8] = &[0x30, 0x80, 2, 1, 3, 0x30];
     const DER: &[u8] = &[0x30, 0x82, 0x01, 0x85, 0x30, 0x82];
     const PEM: &[u8] = b"Bag Attributes\n-----BEGIN CERTIFICATE-----\n";
+    const KEY: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n";
     const SSL: (&str, &str) = ("security.protocol", "ssl");
     const KEYSTORE: (&str, &str) = ("ssl.keystore.location", "FILE");
     const TRUSTSTORE: (&str, &str) = ("ssl.truststore.location", "FILE");
@@ -260,11 +362,13 @@ mod tests {
             (P12, Store::Pkcs12),
             (P12_ENDLESS, Store::Pkcs12),
             (&[0x30, 0x20, 2, 1, 3], Store::Pkcs12),
-            (DER, Store::Unknown),
+            (DER, Store::Der),
             (PEM, Store::Pem),
-            (b"", Store::Unknown),
-            (&[0x30], Store::Unknown),
-            (&[0x30, 0x84, 0, 0], Store::Unknown),
+            (b"", Store::Empty),
+            (b" \n", Store::Empty),
+            (b"hello", Store::Unknown),
+            (&[0x30], Store::Der),
+            (&[0x30, 0x84, 0, 0], Store::Der),
         ];
         for (bytes, expected) in table {
             assert_eq!(store(bytes), expected, "{bytes:x?}");
@@ -276,12 +380,17 @@ mod tests {
         let password = ("ssl.keystore.password", SECRET);
         check(P12, &[SSL, KEYSTORE, password], &["yours ssl.keystore.location=FILE"]);
         check(
+            P12,
+            &[SSL, KEYSTORE],
+            &["!ssl.keystore.password is missing, and FILE (ssl.keystore"],
+        );
+        check(
             P12_ENDLESS,
-            &[SSL, KEYSTORE, ("ssl.keystore.type", "JKS")],
+            &[SSL, KEYSTORE, password, ("ssl.keystore.type", "JKS")],
             &["yours ssl.keystore.location=FILE", "ignored ssl.keystore.type=JKS"],
         );
         check(
-            PEM,
+            &[PEM, KEY].concat(),
             &[SSL, KEYSTORE, password],
             &[
                 "mapped ssl.certificate.location=FILE",
@@ -319,18 +428,46 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_lacks_something_is_refused_for_that() {
+        for (bytes, of_keys, of_trust) in [
+            (&b""[..], "FILE, which is empty; write", "FILE, which is empty; write"),
+            (b"hello", "neither PKCS12 nor PEM", "which is not PEM; write"),
+            (KEY, "PEM without a certificate; write both", "PEM without a certificate; give"),
+        ] {
+            check(bytes, &[SSL, KEYSTORE], &["!ssl.keystore.location is FILE", of_keys]);
+            check(bytes, &[SSL, TRUSTSTORE], &["!ssl.truststore.location is FILE", of_trust]);
+        }
+        check(PEM, &[SSL, KEYSTORE], &["PEM without a private key; write both"]);
+        // OpenSSL reads the whole of it.
+        let long = [PEM, &vec![b'\n'; BEGINNING as usize]].concat();
+        check(&long, &[SSL, KEYSTORE], &["mapped ssl.key.location=FILE"]);
+    }
+
+    #[test]
+    fn no_conversion_is_advised_into_the_file_itself() {
+        assert_eq!(with_ending("/a/store.jks", "pem"), "/a/store.pem");
+        assert_eq!(with_ending("/a/store.pem", "pem"), "/a/store.new.pem");
+    }
+
+    #[test]
     fn only_what_the_protocol_needs_has_effect() {
         let password = ("sasl.password", SECRET);
         let plain = resolved(JKS, &[KEYSTORE, TRUSTSTORE, password, ("sasl.mechanism", "GSSAPI")]);
         assert!(!plain.contains("yours") && !plain.contains('!'), "{plain}");
         check(
             JKS,
-            &[("security.protocol", "sasl_plaintext"), KEYSTORE, ("sasl.mechanism", "PLAIN")],
+            &[
+                ("security.protocol", "sasl_plaintext"),
+                KEYSTORE,
+                ("sasl.mechanism", "PLAIN"),
+                ("sasl.username", "u"),
+                password,
+            ],
             &["ignored ssl.keystore.location", "yours sasl.mechanism=PLAIN"],
         );
         check(
             P12,
-            &[SSL, KEYSTORE, password],
+            &[SSL, KEYSTORE, password, ("ssl.keystore.password", SECRET)],
             &["ignored sasl.password=********", "yours ssl.key"],
         );
     }
@@ -342,7 +479,11 @@ mod tests {
                 resolved(b"", &[&[("security.protocol", protocol)], more].concat())
             };
             for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
-                let taken = of(&[("sasl.mechanism", mechanism)]);
+                let user = [("sasl.username", "u"), ("sasl.password", SECRET)];
+                let taken = of(&[&[("sasl.mechanism", mechanism)], &user[..]].concat());
+                let nobody = of(&[("sasl.mechanism", mechanism), user[0]]);
+                let words = format!("!sasl.jaas.config is missing, and {mechanism} needs");
+                assert!(nobody.contains(&words), "{nobody}");
                 assert!(taken.contains(&format!("yours sasl.mechanism={mechanism}")), "{taken}");
             }
             let table = [("GSSAPI", "is GSSAPI (Kerberos)"), ("OAUTHBEARER", "is OAUTHBEARER")];

@@ -87,3 +87,49 @@ fn secrets_do_not_reach_the_announcement() {
     assert!(!one_line(&config.consumer_of(0, 1)).contains("hunter2"));
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_login_without_its_protocol_is_said_to_have_no_effect() {
+    let line = r#"sasl.jaas.config=x.PlainLoginModule required username="u" password="hunter2";"#;
+    let unused = |consumer: &str| {
+        let config = read(&format!("{CONSUMER}{consumer}\n{line}"), PRODUCER).unwrap();
+        security::unused_login(&config.consumer)
+    };
+    let said = unused("").unwrap();
+    assert!(said.starts_with("sasl.jaas.config has no effect"), "{said}");
+    assert!(said.contains("security.protocol=SASL_SSL") && !said.contains("hunter2"), "{said}");
+    assert!(unused("security.protocol=SSL").is_some_and(|said| said.contains("protocol is ssl")));
+    assert_eq!(unused("security.protocol=SASL_SSL\nsasl.mechanism=PLAIN"), None);
+    refused(
+        &format!("{CONSUMER}security.protocol=SASL_SSL\n{line}"),
+        PRODUCER,
+        &["consumer.properties: sasl.mechanism is missing", "for the user of sasl.jaas.config"],
+    );
+}
+
+#[test]
+fn a_word_in_capitals_means_what_it_says() {
+    let config = read(CONSUMER, &format!("{PRODUCER}enable.idempotence=FALSE")).unwrap();
+    assert_eq!(config.producer.get("enable.idempotence"), Some("false"));
+    let in_flight = config.producer.get("max.in.flight.requests.per.connection");
+    assert_eq!(in_flight, Some("1"), "a retry would reorder records");
+}
+
+#[test]
+fn what_excludes_each_other_is_refused_with_its_file() {
+    refused(
+        CONSUMER,
+        &format!("{PRODUCER}linger.ms=9\ndelivery.timeout.ms=5"),
+        &["producer.properties: linger.ms is 9, and delivery.timeout.ms only 5"],
+    );
+    refused(
+        &format!("{CONSUMER}heartbeat.interval.ms=9000\nsession.timeout.ms=9000"),
+        PRODUCER,
+        &["consumer.properties: heartbeat.interval.ms is 9000"],
+    );
+    refused(
+        CONSUMER,
+        &format!("{PRODUCER}compression.type=zstd\ncompression.zstd.level=99"),
+        &["producer.properties: compression.zstd.level is \"99\""],
+    );
+}

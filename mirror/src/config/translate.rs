@@ -411,8 +411,8 @@ mod tests {
             "mapped sasl.username=u mapped sasl.password=********",
         );
         assert_eq!(translate(Kind::Consumer, "sasl.jaas.config", line).unwrap()[1].value, "p=;w");
-        let refused =
-            translate(Kind::Consumer, "sasl.jaas.config", "X password=secret").unwrap_err();
+        let line = "X required password=secret;";
+        let refused = translate(Kind::Consumer, "sasl.jaas.config", line).unwrap_err();
         assert!(refused.to_string().starts_with("sasl.jaas.config names the Java class X"));
         assert!(!refused.to_string().contains("secret"), "{refused}");
     }

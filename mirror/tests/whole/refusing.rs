@@ -39,6 +39,69 @@ fn wrong_properties_are_named() {
 }
 
 #[test]
+fn what_java_takes_librdkafka_is_given_as_it_takes_it() {
+    let world = world(1, 1)
+        .consumer("fetch.max.bytes=100\nrequest.timeout.ms=305000\nmax.poll.interval.ms=2147483647")
+        .producer("compression.type=zstd\ncompression.zstd.level=22\ncompression.gzip.level=9");
+    let records = varied(50);
+    produce(&world.source, TOPIC, &records);
+    let mut mirror = world.mirror(&[]);
+    assert_eq!(world.wait_for(50, &mut mirror), records);
+    mirror.stop();
+}
+
+#[test]
+fn a_store_that_is_broken_is_named_as_the_user_wrote_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.pem");
+    let part = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+    let refused = |store: &str, text: &str, words: &[&str]| {
+        std::fs::write(&path, text).unwrap();
+        let lines = format!("security.protocol=SSL\n{store}={}", path.display());
+        world(1, 1).consumer(&lines).mirror(&[]).fails(2, words);
+    };
+    let (trust, key) = ("ssl.truststore.location", "ssl.keystore.location");
+    let certificate = part("CERTIFICATE");
+    refused(trust, "", &["consumer.properties: ssl.truststore.location is", "which is empty"]);
+    refused(
+        trust,
+        &certificate,
+        &[
+            "consumer.properties: ssl.truststore.location is",
+            "which OpenSSL does not take",
+            "whole",
+        ],
+    );
+    refused(
+        key,
+        &format!("{certificate}{}", part("PRIVATE KEY")),
+        &["consumer.properties: ssl.keystore.location is", "which OpenSSL does not take", "whole"],
+    );
+}
+
+#[test]
+fn a_login_that_is_not_understood_is_named_without_its_password() {
+    let refused = |line: &str, words: &[&str]| {
+        let lines = format!("security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n{line}");
+        let world = world(1, 1).consumer(&lines);
+        let (code, log) = world.mirror(&[]).end();
+        assert_eq!(code, Some(2), "{log}");
+        assert!(!log.contains("hunter2"), "{log}");
+        for word in words {
+            assert!(log.contains(word), "no {word:?} in\n{log}");
+        }
+    };
+    let of_file = "consumer.properties: sasl.jaas.config";
+    refused("", &[of_file, "is missing", "username="]);
+    let quoted = "sasl.jaas.config='x.PlainLoginModule required username=u password=hunter2;'";
+    refused(quoted, &[of_file, "quotes around the line"]);
+    refused(
+        "sasl.jaas.config=x.OtherLoginModule required password=hunter2;",
+        &[of_file, "x.Other"],
+    );
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_mirror"))
         .args(["--consumer.config=/nowhere/c", "--producer.config=/nowhere/p", "--whitelist=t"])
