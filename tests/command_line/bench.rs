@@ -34,6 +34,9 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
     check(&["--topics", "50", "--records", "49"], &["50 topics", "49 records", "--records"]);
     check(&["--topics", "1000"], &["8000 partitions", "4000 at most", "fewer --topics"]);
     check(&["--records", "100000000"], &["100000000 records of 100 bytes", "fewer or smaller"]);
+    check(&["--outage", "soon"], &["'soon'", "--outage", "10m"]);
+    check(&["--outage-of", "source"], &["--outage"]);
+    check(&["--outage", "30s", "--outage-of", "both"], &["'both'", "--outage-of", "source"]);
     check(&["--bogus"], &["--bogus"]);
 }
 

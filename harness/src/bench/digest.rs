@@ -9,6 +9,7 @@ use crate::cluster::{
 };
 use rdkafka::{Message, Offset, error::KafkaError, message::Headers};
 use std::{
+    collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
     time::{Duration, Instant},
 };
@@ -32,21 +33,38 @@ impl Digest {
         value: Option<&[u8]>,
         timestamp: Option<i64>,
     ) {
-        // The same keys for every process: `new` is not seeded.
-        let mut hasher = DefaultHasher::new();
-        (topic, key, value, timestamp).hash(&mut hasher);
         self.records += 1;
         self.bytes += (key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)) as u64;
-        self.hashes += u128::from(hasher.finish());
+        self.hashes += u128::from(hash(topic, key, value, timestamp));
     }
+}
+
+/// A record as a number.
+fn hash(topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Option<i64>) -> u64 {
+    // The same keys for every process: `new` is not seeded.
+    let mut hasher = DefaultHasher::new();
+    (topic, key, value, timestamp).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What was read.
+pub(super) struct Read {
+    /// What it is, all together.
+    pub(super) digest: Digest,
+    /// How many records are left out of it because they came before.
+    pub(super) repeated: u64,
 }
 
 /// How long a read may go without a new record.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Reads topics as they are now. A record with a header counts, and makes the sum differ: none was
-/// written with one.
-pub(super) fn read(bootstrap: &str, topics: &[String]) -> Result<Digest, ClusterError> {
+/// written with one. If `repeats` are lawful, each record counts once: no two that were written are alike.
+pub(super) fn read(
+    bootstrap: &str,
+    topics: &[String],
+    repeats: bool,
+) -> Result<Read, ClusterError> {
     let failed = request_failed("read the copy to its end", bootstrap);
     let reader = client::reader(bootstrap, "mirrorproof-bench", Isolation::ReadCommitted)?;
     let counts = client::partition_counts(&reader, bootstrap, topics.iter().map(String::as_str))?;
@@ -55,7 +73,8 @@ pub(super) fn read(bootstrap: &str, topics: &[String]) -> Result<Digest, Cluster
     let places = lows.iter().map(|((topic, partition), low)| (topic.as_str(), *partition, *low));
     client::assign(&reader, bootstrap, places)?;
     let mut left: u64 = lows.iter().map(|(place, low)| (ends[place] - low) as u64).sum();
-    let (mut digest, mut last) = (Digest::default(), Instant::now());
+    let (mut digest, mut repeated, mut seen) = (Digest::default(), 0, HashSet::new());
+    let mut last = Instant::now();
     while left > 0 && last.elapsed() < SILENCE {
         let message = match reader.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => message,
@@ -66,7 +85,12 @@ pub(super) fn read(bootstrap: &str, topics: &[String]) -> Result<Digest, Cluster
         if message.offset() < ends[&(topic.to_owned(), message.partition() as u32)] {
             let marked = message.headers().is_some_and(|headers| headers.count() > 0);
             let timestamp = message.timestamp().to_millis().filter(|_| !marked);
-            digest.add(topic, message.key(), message.payload(), timestamp);
+            let (key, value) = (message.key(), message.payload());
+            if repeats && !seen.insert(hash(topic, key, value, timestamp)) {
+                repeated += 1;
+            } else {
+                digest.add(topic, key, value, timestamp);
+            }
             left -= 1;
         }
         last = Instant::now();
@@ -75,7 +99,7 @@ pub(super) fn read(bootstrap: &str, topics: &[String]) -> Result<Digest, Cluster
         // What was not read is no difference: nobody has seen it.
         return Err(failed(KafkaError::NoMessageReceived));
     }
-    Ok(digest)
+    Ok(Read { digest, repeated })
 }
 
 fn is_expected(error: &KafkaError) -> bool {

@@ -6,6 +6,7 @@
 mod digest;
 mod fill;
 mod limit;
+mod outage;
 mod race;
 mod topics;
 mod tuning;
@@ -24,6 +25,7 @@ use std::{path::PathBuf, sync::Arc};
 
 pub use fill::Load;
 pub use limit::{Limit, Took};
+pub use outage::{FULL, Outage, Recovery};
 
 /// How many partitions a broker should have at most: the general recommendation that KIP-578 quotes.
 const MOST_PARTITIONS: u32 = 4_000;
@@ -47,6 +49,8 @@ pub struct Bench {
     pub rounds: u32,
     /// Whether each runs with its documented tuning as well.
     pub tuned: bool,
+    /// What happens in the middle of each copy; bounds are not measured then.
+    pub outage: Option<Outage>,
     /// This program.
     pub executable: PathBuf,
     /// Where logs go.
@@ -167,6 +171,8 @@ pub struct Measured {
     pub memory: u64,
     /// From its start to the first record on the destination, in seconds.
     pub first_record_seconds: Option<f64>,
+    /// How it came out of an outage, if there was one and it did.
+    pub recovery: Option<Recovery>,
     /// Why the figures count for nothing, if so.
     pub trouble: Option<String>,
 }
@@ -216,9 +222,12 @@ impl Bench {
                 number += 1;
                 let row = &mut rows[index];
                 let measured = self.race(&ground, &row.contender, number).await?;
-                let said = match &measured.trouble {
-                    Some(trouble) => trouble.lines().next().unwrap_or_default().to_owned(),
-                    None => format!("{:.0} records/s", measured.timed as f64 / measured.seconds),
+                let said = match (&measured.trouble, &measured.recovery) {
+                    (Some(trouble), _) => trouble.lines().next().unwrap_or_default().to_owned(),
+                    (None, Some(_)) => "it came out of the outage".to_owned(),
+                    (None, None) => {
+                        format!("{:.0} records/s", measured.timed as f64 / measured.seconds)
+                    }
                 };
                 let name = row.contender.name();
                 note(&format!("round {round} of {}, {name}: {said}", self.rounds));
@@ -246,8 +255,8 @@ impl Bench {
 
     /// The bounds first, then everybody as it comes, then everybody tuned.
     fn contenders(&self) -> impl Iterator<Item = Contender> {
-        let limits = Limit::ALL.map(Who::Limit);
-        let limits = limits.into_iter().map(|who| Contender { who, tuned: false });
+        let limits = Limit::ALL.map(Who::Limit).into_iter().filter(|_| self.outage.is_none());
+        let limits = limits.map(|who| Contender { who, tuned: false });
         let tunings: &[bool] = if self.tuned { &[false, true] } else { &[false] };
         let subjects = tunings.iter().flat_map(|tuned| {
             let who = |kind: &Kind| Who::Subject(kind.clone());
@@ -298,6 +307,7 @@ mod tests {
                 compression: "none".into(),
                 rounds: 1,
                 tuned: false,
+                outage: None,
                 executable: PathBuf::new(),
                 folder: PathBuf::new(),
             };

@@ -5,6 +5,7 @@ use super::{
     Bench, BenchError, Contender, Ground, Measured, Who,
     digest::{self, Digest},
     limit::{Limit, Took},
+    outage::{Looks, Recovery},
     topics, tuning,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     subject::{Kind, Launch, PROGRAM_IN_CONTAINER, Running, Spec, properties::Properties},
 };
 use judge::plan::SubjectOptions;
-use rdkafka::{Offset, consumer::BaseConsumer};
+use rdkafka::Offset;
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -27,7 +28,9 @@ use std::{
 /// How often the destination is looked at: the error of a run's time.
 const LOOK: Duration = Duration::from_millis(20);
 /// How often memory is looked at, and whether the contender still runs.
-const MEMORY: Duration = Duration::from_millis(200);
+pub(super) const MEMORY: Duration = Duration::from_millis(200);
+/// Without a new record for so long, a copy that may hold repeats is over.
+const STILL: Duration = Duration::from_secs(5);
 /// Without a new record for so long, a contender has stopped.
 const SILENCE: Duration = Duration::from_secs(90);
 
@@ -101,6 +104,7 @@ impl Bench {
             broker_cpu_seconds: brokers.as_secs_f64(),
             memory: took.memory,
             first_record_seconds: None,
+            recovery: None,
             trouble: None,
         })
     }
@@ -135,11 +139,6 @@ impl Bench {
         let mut producer = tuning::producer(kind, contender.tuned);
         producer.insert("bootstrap.servers".into(), pair.destination.bootstrap_internal());
         producer.insert("compression.type".into(), self.compression.clone());
-        let reader = client::reader(
-            &pair.destination.bootstrap(),
-            "mirrorproof-bench",
-            Isolation::ReadUncommitted,
-        )?;
         let brokers_before = broker_cpu(pair).await?;
         let started = Instant::now();
         let launch = Launch {
@@ -156,18 +155,19 @@ impl Bench {
         let (mut running, _) = Running::start(&spec, launch).await?;
         let mut watched = Watched::new(started, topics::names(self.topics));
         let bootstrap = pair.destination.bootstrap();
-        watched.watch(&mut running, Arc::new(reader), &bootstrap, self.load.records).await?;
+        self.watch(&mut watched, pair, &mut running).await?;
         let brokers = broker_cpu(pair).await?.saturating_sub(brokers_before);
         let (ended, output) = running.stop(|| false).await;
         let read = {
             let (bootstrap, topics) = (bootstrap.clone(), topics::names(self.topics));
-            blocking(move || digest::read(&bootstrap, &topics)).await?
+            let repeats = self.outage.is_some();
+            blocking(move || digest::read(&bootstrap, &topics, repeats)).await?
         };
         ground.clusters.source.delete_group(&group).await?;
         let trouble = watched.trouble.take().map(|trouble| format!("{trouble}\n{output}"));
-        let trouble = trouble.or_else(|| differs(&ground.filled, &read));
+        let trouble = trouble.or_else(|| differs(&ground.filled, &read.digest));
         tracing::debug!(status = ended.status, "{} has ended", contender.name());
-        Ok(watched.measured(read.records, brokers, trouble))
+        Ok(watched.measured(&read, brokers, trouble))
     }
 }
 
@@ -192,36 +192,36 @@ fn differs(source: &Digest, copy: &Digest) -> Option<String> {
 }
 
 /// What was seen of a subject.
-struct Watched {
+pub(super) struct Watched {
     started: Instant,
     topics: Arc<Vec<String>>,
     /// When the first records were seen, how many they were, and what had been used by then.
     first: Option<(Instant, u64, Usage)>,
     done: Option<(Instant, Usage)>,
+    looks: Looks,
+    /// When a broker was back, and how many looks there had been by then.
+    back: Option<(Instant, usize)>,
     memory: u64,
     trouble: Option<String>,
 }
 
-impl Watched {
-    fn new(started: Instant, topics: Vec<String>) -> Watched {
-        let topics = Arc::new(topics);
-        Watched { started, topics, first: None, done: None, memory: 0, trouble: None }
-    }
-
-    /// Watches until the destination holds `records`, or nothing comes any more.
+impl Bench {
+    /// Watches until the destination holds all records, or nothing comes any more.
     async fn watch(
-        &mut self,
+        &self,
+        watched: &mut Watched,
+        pair: &Pair,
         running: &mut Running,
-        reader: Arc<BaseConsumer>,
-        bootstrap: &str,
-        records: u64,
     ) -> Result<(), BenchError> {
+        let (records, bootstrap) = (self.load.records, pair.destination.bootstrap());
+        let reader = || client::reader(&bootstrap, "mirrorproof-bench", Isolation::ReadUncommitted);
+        let mut reader_now = Arc::new(reader()?);
         let (mut held, mut moved, mut looked) = (0, Instant::now(), Instant::now());
         let mut counts = BTreeMap::new();
         loop {
             let look = {
-                let (reader, bootstrap) = (reader.clone(), bootstrap.to_owned());
-                let topics = self.topics.clone();
+                let (reader, bootstrap) = (reader_now.clone(), bootstrap.clone());
+                let topics = watched.topics.clone();
                 move || {
                     if counts.is_empty() {
                         let topics = topics.iter().map(String::as_str);
@@ -235,39 +235,74 @@ impl Watched {
             let now;
             (now, counts) = blocking(look).await?;
             let at = Instant::now();
-            if now > 0 && self.first.is_none() {
-                self.first = Some((at, now, running.usage().await?));
+            if now > 0 && watched.first.is_none() {
+                watched.first = Some((at, now, running.usage().await?));
             }
-            if now >= records {
+            if now > 0 {
+                watched.looks.push((at, now));
+            }
+            // Of a copy with repeats nobody knows from outside when it holds everything.
+            let is_still = watched.back.is_none() || (now == held && moved.elapsed() > STILL);
+            if now >= records && is_still {
                 let usage = running.usage().await?;
-                self.memory = self.memory.max(usage.memory);
-                self.done = Some((at, usage));
+                watched.sees(usage);
+                watched.done = Some((at, usage));
                 return Ok(());
             }
             if now > held {
                 (held, moved) = (now, at);
+            }
+            if let Some(outage) = self.outage
+                && watched.back.is_none()
+                && outage.is_due(now, records)
+            {
+                let back = outage.happen(pair, running, watched).await?;
+                watched.back = Some((back, watched.looks.len()));
+                // One that saw the broker go would wait before it asks again.
+                (reader_now, moved) = (Arc::new(reader()?), back);
             }
             if looked.elapsed() > MEMORY {
                 looked = Instant::now();
                 // MirrorMaker 2 gives the destination as many partitions as the source has.
                 counts.clear();
                 if let Some(ended) = running.ended().await {
-                    self.trouble = Some(format!("it ended by itself ({})", ended.status));
+                    watched.trouble = Some(format!("it ended by itself ({})", ended.status));
                     return Ok(());
                 }
-                self.memory = self.memory.max(running.usage().await?.memory);
+                watched.sees(running.usage().await?);
             }
             if moved.elapsed() > SILENCE {
                 let text =
                     format!("nothing arrived for {} s, {held} of {records}", SILENCE.as_secs());
-                self.trouble = Some(text);
+                watched.trouble = Some(text);
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;
         }
     }
+}
 
-    fn measured(self, copied: u64, brokers: Duration, trouble: Option<String>) -> Measured {
+impl Watched {
+    fn new(started: Instant, topics: Vec<String>) -> Watched {
+        Watched {
+            started,
+            topics: Arc::new(topics),
+            first: None,
+            done: None,
+            looks: Looks::new(),
+            back: None,
+            memory: 0,
+            trouble: None,
+        }
+    }
+
+    /// What the subject takes right now.
+    pub(super) fn sees(&mut self, usage: Usage) {
+        self.memory = self.memory.max(usage.memory);
+    }
+
+    fn measured(self, read: &digest::Read, brokers: Duration, trouble: Option<String>) -> Measured {
+        let copied = read.digest.records;
         let (timed, seconds, cpu_seconds) = match (self.first, self.done) {
             (Some((first, held, before)), Some((done, after))) => {
                 let cpu = after.cpu.saturating_sub(before.cpu);
@@ -277,6 +312,10 @@ impl Watched {
         };
         let short = "everything was copied within one look: take more records".to_owned();
         let trouble = trouble.or_else(|| (timed == 0).then_some(short));
+        let recovery = self.back.and_then(|(back, looks)| {
+            let (before, after) = self.looks.split_at(looks);
+            Recovery::of(before, back, after, read.repeated)
+        });
         Measured {
             copied,
             timed,
@@ -285,6 +324,7 @@ impl Watched {
             broker_cpu_seconds: brokers.as_secs_f64(),
             memory: self.memory,
             first_record_seconds: self.first.map(|(at, ..)| (at - self.started).as_secs_f64()),
+            recovery,
             trouble,
         }
     }

@@ -1,7 +1,8 @@
 //! What follows from the measured runs: the figures of each row, and how the first mirror compares with the others
 //! and with the bounds. Tables and JSON show these numbers, and compute none of their own.
 
-use harness::bench::{Bench, Limit, Measured, Row, Who};
+use harness::bench::{Bench, Limit, Measured, Recovery, Row, Who};
+use judge::plan::Side;
 use serde::Serialize;
 
 /// Of the runs that count: the middle one, and how far they lie apart.
@@ -22,6 +23,28 @@ impl Spread {
     }
 }
 
+/// How runs came out of an outage: [`harness::bench::Recovery`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Recoveries {
+    pub(super) rate_before: Option<Spread>,
+    pub(super) next_record_seconds: Option<Spread>,
+    pub(super) full_rate_seconds: Option<Spread>,
+    pub(super) repeated: Option<Spread>,
+}
+
+impl Recoveries {
+    fn of(runs: &[Measured]) -> Option<Recoveries> {
+        let counting = runs.iter().filter(|run| run.trouble.is_none());
+        let seen: Vec<Recovery> = counting.filter_map(|run| run.recovery).collect();
+        (!seen.is_empty()).then(|| Recoveries {
+            rate_before: Spread::of(seen.iter().map(|one| one.rate_before)),
+            next_record_seconds: Spread::of(seen.iter().map(|one| one.next_record_seconds)),
+            full_rate_seconds: Spread::of(seen.iter().filter_map(|one| one.full_rate_seconds)),
+            repeated: Spread::of(seen.iter().map(|one| one.repeated as f64)),
+        })
+    }
+}
+
 /// The figures of a row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Figures {
@@ -38,6 +61,8 @@ pub(super) struct Figures {
     pub(super) broker_cpu_microseconds_per_record: Option<Spread>,
     pub(super) memory_megabytes: Option<Spread>,
     pub(super) first_record_seconds: Option<Spread>,
+    /// Of the runs that came out of an outage.
+    pub(super) recovery: Option<Recoveries>,
     /// Why runs did not count.
     pub(super) troubles: Vec<String>,
     runs: Vec<Measured>,
@@ -66,6 +91,7 @@ impl Figures {
             }),
             memory_megabytes: spread(|run| run.memory as f64 / 1e6),
             first_record_seconds: Spread::of(counting().filter_map(|run| run.first_record_seconds)),
+            recovery: Recoveries::of(&row.runs),
             troubles: row.runs.iter().filter_map(|run| run.trouble.clone()).collect(),
             runs: row.runs.clone(),
         }
@@ -145,6 +171,13 @@ fn ratio(mine: Option<f64>, theirs: Option<f64>) -> Option<f64> {
     Some(mine? / theirs?).filter(|ratio| ratio.is_finite())
 }
 
+/// A broker that was away.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Away {
+    pub(super) side: Side,
+    pub(super) seconds: u64,
+}
+
 /// All that was measured so far.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Comparison {
@@ -161,6 +194,8 @@ pub(super) struct Comparison {
     pub(super) destination_partitions: u32,
     pub(super) compression: String,
     pub(super) rounds: u32,
+    /// What was away in the middle of each copy, if something was. Times and rates of runs include it.
+    pub(super) outage: Option<Away>,
     pub(super) contenders: Vec<Figures>,
     /// Of each table: its first mirror against each of the others.
     pub(super) ratios: Vec<Ratio>,
@@ -175,7 +210,8 @@ impl Comparison {
         let (mut ratios, mut bounds) = (Vec::new(), Vec::new());
         for tuned in [false, true] {
             let mut mirrors = contenders.iter().filter(|row| !row.bound && row.tuned == tuned);
-            let Some(first) = mirrors.next() else { continue };
+            // Of whatever was away, times say nothing of a mirror's speed.
+            let Some(first) = mirrors.next().filter(|_| bench.outage.is_none()) else { continue };
             ratios.extend(mirrors.map(|other| Ratio::of(first, other)));
             bounds.push(OfBounds::of(first, &contenders));
         }
@@ -191,6 +227,9 @@ impl Comparison {
             destination_partitions: bench.destination_partitions,
             compression: bench.compression.clone(),
             rounds: bench.rounds,
+            outage: bench
+                .outage
+                .map(|outage| Away { side: outage.side, seconds: outage.time.as_secs() }),
             contenders,
             ratios,
             bounds,

@@ -5,18 +5,22 @@ mod table;
 
 use super::{
     clusters::{default_folder, pool},
+    duration,
     interrupts::Interrupts,
     print, print_error,
 };
 use crate::run::progress::Progress;
 use figures::Comparison;
 use harness::{
-    bench::{Bench, Limit, Load, Measured, Row},
+    bench::{Bench, Limit, Load, Measured, Outage, Row},
     cluster::Backend,
     subject::Kind,
 };
-use judge::report::exit::ExitCode;
-use std::path::{Path, PathBuf};
+use judge::{plan::Side, report::exit::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// What `bench` takes.
 #[derive(Debug, clap::Args)]
@@ -49,6 +53,13 @@ pub(super) struct Args {
     /// Lets each mirror run with larger batches as well (docs/benchmarks.md): a second table.
     #[arg(long)]
     tuned: bool,
+    /// Kills the broker of a side for so long (30s, 2m) once a third is copied, and says how long after its return each
+    /// mirror is as fast again as it was.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    outage: Option<Duration>,
+    /// Whose broker that is.
+    #[arg(long, value_name = "SIDE", default_value = "destination", value_parser = ["source", "destination"], requires = "outage")]
+    outage_of: String,
     /// Prints JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -159,6 +170,7 @@ fn prepare(args: &Args) -> Result<Bench, String> {
         }
         subjects.push(kind);
     }
+    let side = if args.outage_of == "source" { Side::Source } else { Side::Destination };
     let executable = std::env::current_exe()
         .map_err(|error| format!("failed to find the program's own file: {error}"))?;
     let bench = Bench {
@@ -170,6 +182,7 @@ fn prepare(args: &Args) -> Result<Bench, String> {
         compression: args.compression.clone(),
         rounds: args.rounds,
         tuned: args.tuned,
+        outage: args.outage.map(|time| Outage { side, time }),
         executable,
         folder: args.report.clone().unwrap_or_else(|| default_folder(rand::random())),
     };

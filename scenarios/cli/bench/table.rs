@@ -1,8 +1,12 @@
 //! The tables of a comparison, for people.
 
-use super::figures::{Comparison, Figures, OfBounds, Ratio, Spread};
+use super::figures::{Away, Comparison, Figures, OfBounds, Ratio, Recoveries, Spread};
+use harness::bench::FULL;
 use std::fmt::Write;
 
+/// How mirrors come out of an outage.
+const OUTAGE_HEAD: [&str; 6] =
+    ["", "records/s before", "next record after s", "full rate after s", "repeated", "memory MB"];
 const HEAD: [&str; 9] = [
     "",
     "records/s",
@@ -28,6 +32,14 @@ pub(super) fn render(comparison: &Comparison) -> String {
         comparison.source_partitions, comparison.destination_partitions,
     );
     // Writing to a string cannot fail.
+    if let Some(Away { side, seconds }) = &comparison.outage {
+        let _ = writeln!(
+            text,
+            "the {side}'s broker is away for {seconds} s once a third is copied; times count from its return, and {:.0} % of \
+             the rate before is full",
+            FULL * 100.0
+        );
+    }
     if !comparison.complete {
         let runs: usize = contenders.iter().map(Figures::runs).sum();
         let all = contenders.len() * *rounds as usize;
@@ -37,7 +49,11 @@ pub(super) fn render(comparison: &Comparison) -> String {
         let of_table: Vec<&Figures> =
             contenders.iter().filter(|row| row.bound || row.tuned == tuned).collect();
         if of_table.iter().any(|row| !row.bound) {
-            let _ = write!(text, "\n{title}\n\n{}\n", table(&of_table));
+            let figures = match comparison.outage {
+                Some(_) => recoveries(&of_table),
+                None => speeds(&of_table),
+            };
+            let _ = write!(text, "\n{title}\n\n{figures}\n");
             let ratios = comparison.ratios.iter().filter(|ratio| ratio.tuned == tuned);
             let bounds = comparison.bounds.iter().filter(|bounds| bounds.tuned == tuned);
             text.extend(ratios.filter_map(against).chain(bounds.filter_map(of_bounds)));
@@ -51,13 +67,12 @@ pub(super) fn render(comparison: &Comparison) -> String {
     text
 }
 
-fn table(rows: &[&Figures]) -> String {
-    let figure = |spread: Option<Spread>, decimals: usize| match spread {
-        Some(spread) => format!("{:.decimals$}", spread.median),
-        None => "-".to_owned(),
-    };
-    let mut lines = vec![HEAD.map(str::to_owned)];
-    lines.extend(rows.iter().map(|row| {
+fn figure(spread: Option<Spread>, decimals: usize) -> String {
+    spread.map_or_else(|| "-".to_owned(), |spread| format!("{:.decimals$}", spread.median))
+}
+
+fn speeds(rows: &[&Figures]) -> String {
+    let lines = rows.iter().map(|row| {
         let range = |spread: Spread| format!("{:.0} to {:.0}", spread.min, spread.max);
         [
             row.contender.clone(),
@@ -70,7 +85,30 @@ fn table(rows: &[&Figures]) -> String {
             figure(row.memory_megabytes, 0),
             figure(row.first_record_seconds, 2),
         ]
-    }));
+    });
+    table(HEAD, lines)
+}
+
+fn recoveries(rows: &[&Figures]) -> String {
+    let lines = rows.iter().map(|row| {
+        let of = |one: fn(&Recoveries) -> Option<Spread>| row.recovery.as_ref().and_then(one);
+        [
+            row.contender.clone(),
+            figure(of(|one| one.rate_before), 0),
+            figure(of(|one| one.next_record_seconds), 1),
+            figure(of(|one| one.full_rate_seconds), 1),
+            figure(of(|one| one.repeated), 0),
+            figure(row.memory_megabytes, 0),
+        ]
+    });
+    table(OUTAGE_HEAD, lines)
+}
+
+fn table<const COLUMNS: usize>(
+    head: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> String {
+    let lines: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
     let width = |column: usize| {
         lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default()
     };
@@ -111,10 +149,12 @@ fn of_bounds(bounds: &OfBounds) -> Option<String> {
 mod tests {
     use super::*;
     use harness::{
-        bench::{Bench, Contender, Limit, Load, Measured, Row, Who},
+        bench::{Bench, Contender, Limit, Load, Measured, Outage, Recovery, Row, Who},
         subject::Kind,
     };
+    use judge::plan::Side;
     use serde_json::Value;
+    use std::time::Duration;
 
     fn bench(rounds: u32) -> Bench {
         Bench {
@@ -126,6 +166,7 @@ mod tests {
             compression: "none".into(),
             rounds,
             tuned: false,
+            outage: None,
             executable: "mirrorproof".into(),
             folder: "runs".into(),
         }
@@ -141,6 +182,7 @@ mod tests {
             broker_cpu_seconds: 1.0,
             memory,
             first_record_seconds: None,
+            recovery: None,
             trouble: None,
         }
     }
@@ -186,6 +228,37 @@ mod tests {
         near(&bounds["cpu_of_both_bounds"], 0.8);
         assert_eq!((&json["complete"], &json["topics"]), (&true.into(), &50.into()));
         assert_eq!(json["contenders"][3]["runs"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn after_an_outage_nobody_is_compared_by_its_speed() {
+        let mut bench = bench(1);
+        bench.outage = Some(Outage { side: Side::Source, time: Duration::from_secs(30) });
+        let mut rows = rows().split_off(2);
+        let recovery = |full_rate_seconds| Recovery {
+            rate_before: 900_000.0,
+            next_record_seconds: 0.5,
+            full_rate_seconds,
+            repeated: 7,
+        };
+        rows[0].runs[0].recovery = Some(recovery(Some(1.25)));
+        rows[1].runs[0].recovery = Some(recovery(None));
+        let comparison = Comparison::of(&bench, &rows);
+        let text = render(&comparison);
+        let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
+        let words =
+            |name: &str| line(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert!(text.contains("the source's broker is away for 30 s"), "{text}");
+        assert_eq!(words("mirror "), ["mirror", "900000", "0.5", "1.2", "7", "50"], "{text}");
+        assert_eq!(
+            words("mirrormaker1"),
+            ["mirrormaker1", "900000", "0.5", "-", "7", "400"],
+            "{text}"
+        );
+        assert!(!text.contains("times the rate"), "{text}");
+        let json: Value = serde_json::from_str(&comparison.json()).unwrap();
+        assert_eq!(json["outage"], serde_json::json!({ "side": "source", "seconds": 30 }));
+        assert_eq!(json["contenders"][0]["recovery"]["full_rate_seconds"]["median"], 1.25);
     }
 
     #[test]
