@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod cli;
+pub mod fit;
 pub mod fuzz;
 pub mod promise;
 pub mod run;

@@ -119,7 +119,9 @@ pub async fn perform(
             Outcome::Failed(Failure::Inconclusive(reason))
         }
     };
-    if let Some(failure) = settings.run_dir.failure() {
+    // What is proven stays proven.
+    let is_proven = outcome.verdict() == Some(Verdict::Violated);
+    if let Some(failure) = settings.run_dir.failure().filter(|_| !is_proven) {
         outcome = Outcome::Failed(Failure::Broken(format!("failed to {failure}")));
     }
     Trial { outcome, seconds: started.elapsed().as_secs_f64() }
@@ -341,49 +343,4 @@ fn written(action: &Action) -> u64 {
         }
         _ => 0,
     }
-}
-
-/// Why a plan cannot be performed on these clusters, if so.
-pub fn unfit(plan: &Plan, backend: Backend) -> Option<String> {
-    let mut behind = plan.actions.iter().skip_while(|action| **action != Action::Finish).skip(1);
-    let looks = |action: &Action| {
-        matches!(
-            action,
-            Action::ResumeOnDestination { .. } | Action::Shell { .. } | Action::AdoptTopic { .. }
-        )
-    };
-    if let Some(late) = behind.find(|action| !looks(action)) {
-        return Some(format!(
-            "nothing that is done behind finish is judged, and there is {late:?}"
-        ));
-    }
-    if backend == Backend::Containers {
-        return None;
-    }
-    let what = plan.actions.iter().find_map(|action| match action {
-        Action::Shell { .. } => Some("runs a command in a container"),
-        Action::AdoptTopic { .. } => Some("takes on a topic that a command created"),
-        Action::GrowTopic { .. } => Some("gives a topic more partitions"),
-        Action::Outrun { .. }
-        | Action::TrimSource { .. }
-        | Action::SkipGap { .. }
-        | Action::RecreateTopic { .. } => Some("deletes records"),
-        Action::KillBroker { .. }
-        | Action::StartBroker { .. }
-        | Action::KillCluster { .. }
-        | Action::StartCluster { .. } => Some("kills a broker"),
-        Action::Produce { workload, .. } | Action::BeginLoad { workload, .. }
-            if workload.transaction_records.is_some() =>
-        {
-            Some("writes transactions")
-        }
-        Action::StartSubject(options) if options.exactly_once => {
-            Some("runs a mirror that writes transactions")
-        }
-        Action::StartSubject(options) if options.as_in_the_article => {
-            Some("runs the subject as the article does")
-        }
-        _ => None,
-    })?;
-    Some(format!("it {what}, which mock brokers cannot; use --clusters containers"))
 }

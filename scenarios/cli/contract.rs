@@ -9,7 +9,9 @@ pub(super) fn read(path: &Path) -> Result<Contract, String> {
         format!("failed to use the contract {}: {}", path.display(), reason.trim_end())
     };
     let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
-    toml::from_str(&text).map_err(|error| failed(&error.to_string()))
+    // The heading of a mistake in TOML is that of a wrong value, too.
+    let reason = |error: toml::de::Error| error.to_string().replacen("TOML parse error ", "", 1);
+    toml::from_str(&text).map_err(|error| failed(&reason(error)))
 }
 
 #[cfg(test)]

@@ -147,7 +147,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let number: u64 = text[..text.len() - unit.len()]
         .parse()
         .map_err(|_| "a time begins with a whole number, such as 10m".to_owned())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "it is too long".into())
+    match number.checked_mul(seconds) {
+        Some(0) => Err("it is no time at all; the least is 1s".into()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err("it is too long".into()),
+    }
 }
 
 /// Prints a result.

@@ -6,8 +6,9 @@ use super::{
     print, print_error, subject,
 };
 use crate::{
+    fit::unfit,
     run::progress::Progress,
-    trial::{Stage, Trial, unfit},
+    trial::{Stage, Trial},
 };
 use futures::{StreamExt, stream};
 use harness::{cluster::Backend, subject::Spec};

@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(value_name = "NAME")]
     only: Vec<String>,
     /// Names the mirrors, and tries none.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     list: bool,
     /// Which clusters: embedded (in this process) or containers (real Kafka, needs Docker).
     #[arg(long, default_value = "embedded", value_name = "KIND")]

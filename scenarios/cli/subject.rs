@@ -41,7 +41,7 @@ pub(super) struct SubjectArgs {
 impl SubjectArgs {
     /// The subject, or what is wrong with the words. The seed picks the victims of a bad mirror.
     pub(super) fn spec(&self, backend: Backend, seed: u64) -> Result<subject::Spec, String> {
-        let kind = self.kind(seed)?;
+        let kind = self.kind(backend, seed)?;
         let of_kafka = matches!(kind, Kind::MirrorMaker1 | Kind::MirrorMaker2);
         if of_kafka && backend == Backend::Embedded {
             return Err(format!("--subject {} needs --clusters containers", kind.name()));
@@ -72,7 +72,7 @@ impl SubjectArgs {
         Ok(subject::Spec { kind, executable, consumer, producer, contract })
     }
 
-    fn kind(&self, seed: u64) -> Result<Kind, String> {
+    fn kind(&self, backend: Backend, seed: u64) -> Result<Kind, String> {
         let command = self.command.as_deref();
         let fault = match (self.subject.as_str(), &self.fault, command) {
             ("bad", Some(fault), None) => fault,
@@ -88,6 +88,13 @@ impl SubjectArgs {
             return Err(format!(
                 "no mirror of the self test is called {fault:?}; `mirrorproof selftest --list` \
                  names them"
+            ));
+        }
+        let is_hidden = |one: &&Fault| one.name == fault && !one.shows_on(backend);
+        if Fault::ALL.iter().any(|one| is_hidden(&one)) {
+            print_error(&format!(
+                "{fault} shows its defect on real brokers alone, so that it holds here proves nothing; use --clusters \
+                 containers"
             ));
         }
         Ok(Kind::Bad { fault: fault.clone(), seed })

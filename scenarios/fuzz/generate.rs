@@ -233,8 +233,8 @@ fn workload(real_brokers: bool) -> impl Strategy<Value = Workload> {
 mod tests {
     use super::*;
     use crate::{
+        fit::unfit,
         fuzz::{disturbed, waits},
-        trial::unfit,
     };
     use harness::subject::properties::Properties;
     use judge::contract::Contract;

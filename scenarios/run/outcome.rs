@@ -63,6 +63,7 @@ pub(super) fn of(
         let denied = failed.is_some() && world.failure.is_none();
         if world.questions > 0 && !denied {
             besides = unasked(&mut judgement, features, &short_name(feature));
+            leave_open(&mut judgement, &besides);
         }
         Some(judgement)
     });
@@ -85,6 +86,21 @@ fn unasked(
         Some((file(feature), ScenarioOutcome::Judged { judgement, failed_step: None }))
     });
     parts.collect()
+}
+
+/// What was not copied shows nothing: a promise that was kept by the copies may have been broken by those that are missing.
+fn leave_open(judgement: &mut Judgement, besides: &BTreeMap<String, ScenarioOutcome>) {
+    let broken = besides.values().filter_map(|outcome| match outcome {
+        ScenarioOutcome::Judged { judgement, .. } => Some(judgement),
+        _ => None,
+    });
+    let count = |anomaly| broken.clone().map(|one| one.violations.count(anomaly)).sum::<u64>();
+    let (lost, records) = (count(Anomaly::Lost), judgement.judged.source_records);
+    if lost > 0 {
+        judgement.doubt(format!("{lost} of {records} records have no copy that could be judged"));
+    } else if count(Anomaly::Stalled) > 0 {
+        judgement.doubt("the mirror stopped copying".into());
+    }
 }
 
 /// What a scenario says of its own promise. `judged`: `None` if it did not come so far, and `Some(None)` if the

@@ -127,7 +127,10 @@ pub fn contract_of(awkward: &Awkward) -> Contract {
 
 /// Unusual lives of a usual mirror.
 fn lives(seed: u64) -> [Case; 4] {
-    let ours = |name, does, plan| Case::sound(name, does, Kind::Mirror, Force::Load, plan);
+    let ours = |name, does, plan| Case {
+        force: "its own life",
+        ..Case::sound(name, does, Kind::Mirror, Force::Load, plan)
+    };
     let earliest = [("auto.offset.reset".to_owned(), "earliest".to_owned())];
     let mirrormaker1 = Case {
         consumer: earliest.into(),

@@ -113,6 +113,24 @@ fn a_question_that_the_contract_switches_off_is_inconclusive() {
     check(unknown, ahead, 3, &["its contract does not say where progress is kept"]);
     let equal = "every copy equals its record in key, value, headers and timestamp";
     check("", equal, 0, &["holds"]);
+    let before = "every record of the source is on the destination";
+    check("start = \"latest\"", before, 0, &["holds"]);
     let restamped = "timestamps = \"restamped\"";
     check(restamped, equal, 3, &["its contract does not say timestamps = \"kept\""]);
+}
+
+/// It copies nothing of what was there before, which its contract says; and that is not what is asked.
+#[test]
+fn records_that_a_contract_leaves_behind_are_not_all_records() {
+    let place = Place::with(&SMALL.replace(
+        "    And the mirror is running\n",
+        "    And 100 records over 10 keys are produced to orders\n    And the mirror is running\n",
+    ));
+    let contract = place.file("contract.toml", "start = \"latest\"\n");
+    let line = format!(
+        "{PROGRAM} bad-mirror --fault starts-at-latest --seed 7 --consumer.config {{consumer_config}} \
+         --producer.config {{producer_config}} --whitelist {{topics}} --offset.commit.interval.ms 200"
+    );
+    let said = place.spec(&["--subject", "command", "--command", &line, "--contract", &contract]);
+    said.ended(3, &["its contract does not say start = \"earliest\""]);
 }

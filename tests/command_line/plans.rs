@@ -120,6 +120,16 @@ fn a_plan_that_cannot_be_used_is_refused_with_the_way_out() {
     let grows =
         r#"{"grow-topic": {"side": "source", "topic": "orders", "partitions": 2}}, "finish""#;
     check(&good.replace("\"finish\"", grows), &["more partitions", "--clusters containers"]);
+    let finish = good.matches("\"finish\"").count();
+    assert_eq!(finish, 1, "{good}");
+    let stops = r#""stop-subject", "finish""#;
+    check(&good.replace("\"finish\"", stops), &["subject", "not started again"]);
+    check(&good.replace("\"finish\"", "\"await-load\""), &["no finish"]);
+    check(
+        &good.replace(r#""partitions": 1"#, r#""partitions": 0"#),
+        &["0 partitions", "1 to 1000"],
+    );
+    check(&good.replace("\"orders\"", "\"a b\""), &["\"a b\"", "no topic can be called"]);
     call(&place, &["replay", "none.json"]).refused(&["none.json", "No such file", "plan.json"]);
     assert!(!place.path("runs").exists(), "nothing was started, so nothing is left");
 }
@@ -219,6 +229,8 @@ fn the_words_of_fuzz_and_replay_are_checked_first() {
     let check = |words: &[&str], said: &[&str]| call(&place, words).refused(said);
     check(&["fuzz", "--for", "10"], &["--for", "10m"]);
     check(&["fuzz", "--runs", "0"], &["--runs"]);
+    check(&["fuzz", "--for", "0s"], &["--for", "no time", "1s"]);
+    check(&["selftest", "--list", "loses-one"], &["--list"]);
     check(&["fuzz", "--runs", "3", "--for", "10m"], &["--runs", "--for"]);
     check(&["fuzz", "--subject", "bad"], &["--fault"]);
     check(&["fuzz", "--subject", "bad", "--fault", "none-such"], &["none-such", "selftest --list"]);

@@ -118,28 +118,48 @@ fn a_program_that_empties_null_values_is_caught() {
     program_is_caught("empties-null-value", "corrupted");
 }
 
-/// `small` asks whether all arrives, and all does.
+/// What `small` and another feature come to, of which the mirror's defect breaks the other's promise.
+fn small_beside(small: &str, other: &str, fault: &str) -> [Value; 2] {
+    let place = Place::with(small);
+    place.file(&format!("features/{other}.feature"), &SMALL.replace("Small", "Another promise"));
+    place
+        .spec(&["small", "--subject", "bad", "--fault", fault, "--seed", "5"])
+        .ended(1, &["✗ Another promise", "features/small.feature:2", "unasked"]);
+    let report = place.report();
+    let of = |promise: &str| {
+        let mut promises = report["promises"].as_array().unwrap().iter();
+        promises.find(|one| one["promise"] == promise).unwrap()["verdict"].clone()
+    };
+    ["Small", "Another promise"].map(of)
+}
+
 #[test]
 fn what_no_step_asked_about_is_held_against_the_promise_that_it_breaks() {
-    let promises = |place: &Place| -> Vec<(String, String)> {
-        let said = place.spec(&["small", "--subject", "bad", "--fault", "restamps", "--seed", "5"]);
-        said.ended(1, &["VIOLATED", "corrupted", "features/small.feature:2"]);
-        let report = place.report();
-        let promises = report["promises"].as_array().unwrap().iter();
-        let name = |value: &Value| value.as_str().unwrap().to_owned();
-        promises.map(|promise| (name(&promise["promise"]), name(&promise["verdict"]))).collect()
-    };
-    let verdicts = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs.iter().map(|(promise, verdict)| ((*promise).into(), (*verdict).into())).collect()
-    };
-    let place = Place::with(SMALL);
-    let copies =
-        SMALL.replace("Small", "Copies are equal").replace("all of it arrives", "as it was");
-    place.file("features/fidelity.feature", &copies);
-    let expected = verdicts(&[("Copies are equal", "violated"), ("Small", "holds")]);
-    assert_eq!(promises(&place), expected);
+    assert_eq!(small_beside(SMALL, "fidelity", "restamps"), ["holds", "violated"]);
     // Without a feature that promises it, there is no other one to accuse.
-    assert_eq!(promises(&Place::with(SMALL)), verdicts(&[("Small", "violated")]));
+    let alone = Place::with(SMALL);
+    let said = alone.spec(&["--subject", "bad", "--fault", "restamps", "--seed", "5"]);
+    said.ended(1, &["✗ Small", "corrupted"]);
+}
+
+/// The order of what is not there is nobody's to judge.
+#[test]
+fn a_promise_does_not_hold_over_records_that_were_not_copied() {
+    let ordered = SMALL.replace("200 records", "2000 records").replace(
+        "every record of the source is on the destination",
+        "every key's records are in the order of the source",
+    );
+    for fault in ["loses-one", "hangs"] {
+        let found = small_beside(&ordered, "completeness", fault);
+        assert_eq!(found, ["inconclusive", "violated"], "{fault}");
+    }
+}
+
+/// What the harness stopped is not the mirror's to copy.
+#[test]
+fn a_mirror_that_the_scenario_stopped_is_not_accused() {
+    let stopped = SMALL.replace("to orders\n", "to orders\n    And the mirror is stopped\n");
+    Place::with(&stopped).spec(&[]).ended(3, &["of a subject that it has stopped"]);
 }
 
 /// With one partition on both sides and nothing there before, raw offsets are right by chance.

@@ -291,10 +291,23 @@ impl Judgement {
         (verdict == Verdict::Violated).then_some(split)
     }
 
+    /// Adds a reason why it could not be told. What is proven stays proven.
+    pub fn doubt(&mut self, reason: String) {
+        self.doubts.push(reason);
+        self.verdict = Judgement::verdict_of(&self.violations, &self.doubts);
+    }
+
     /// Whether `anomaly` was found, and the contract tolerates it: whoever asks for its absence does not get what
     /// the contract promises.
     pub fn tolerates(&self, anomaly: Anomaly) -> bool {
         self.tolerated.iter().any(|tolerated| tolerated.finding.anomaly == anomaly)
+    }
+
+    /// The same, under one circumstance.
+    pub fn tolerates_under(&self, anomaly: Anomaly, circumstance: Circumstance) -> bool {
+        let finding =
+            |tolerated: &Tolerated| (tolerated.finding.anomaly, tolerated.finding.circumstance);
+        self.tolerated.iter().any(|tolerated| finding(tolerated) == (anomaly, circumstance))
     }
 }
 
@@ -341,6 +354,16 @@ mod tests {
         check(found(&[Anomaly::Corrupted], &["cut short"]), true, Verdict::Inconclusive);
         check(found(&[Anomaly::Lost, Anomaly::Corrupted], &[]), true, Verdict::Violated);
         check(found(&[Anomaly::Lost], &[]), false, Verdict::Violated);
+    }
+
+    #[test]
+    fn a_doubt_makes_no_pass_and_hides_no_violation() {
+        let verdict = |mut judgement: Judgement| {
+            judgement.doubt("cut short".into());
+            judgement.verdict
+        };
+        assert_eq!(verdict(found(&[], &[])), Verdict::Inconclusive);
+        assert_eq!(verdict(found(&[Anomaly::Lost], &[])), Verdict::Violated);
     }
 
     #[test]

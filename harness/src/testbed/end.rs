@@ -134,6 +134,10 @@ impl Testbed {
         if self.incarnation == 0 {
             return Err(TestbedError::Plan("it awaits the end of a subject never started".into()));
         }
+        if self.subject.is_none() && self.others.is_empty() && self.exited.is_none() {
+            let text = "it awaits the end of a subject that it has stopped, and not started again";
+            return Err(TestbedError::Plan(text.into()));
+        }
         let started = Instant::now();
         // A subject may be silent from one commit to the next.
         let commit_interval = Duration::from_millis(self.contract().commit_interval_ms);

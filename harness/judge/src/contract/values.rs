@@ -14,6 +14,8 @@ use std::fmt;
 
 /// A topic's name has 249 characters at most, of which the names of scenarios need some.
 const LONGEST_PREFIX: usize = 200;
+/// In milliseconds.
+const LONGEST_COMMIT_INTERVAL: u64 = 600_000;
 
 /// What names of topics may begin with.
 pub(super) fn topic_prefix<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -34,9 +36,16 @@ pub(super) fn topic_prefix<'de, D: Deserializer<'de>>(from: D) -> Result<String,
     Ok(prefix)
 }
 
-/// From delivery to commit.
+/// From delivery to commit. A run waits for so long before it says that nothing is committed.
 pub(super) fn commit_interval<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    milliseconds(from, "commit-interval-ms")
+    const CLAUSE: &str = "commit-interval-ms";
+    let value = milliseconds(from, CLAUSE)?;
+    if value > LONGEST_COMMIT_INTERVAL {
+        return Err(D::Error::custom(format!(
+            "{CLAUSE} is {value}, and must be {LONGEST_COMMIT_INTERVAL} (ten minutes) at most: a run waits for it"
+        )));
+    }
+    Ok(value)
 }
 
 /// For how long an old number of partitions is used.
@@ -193,6 +202,9 @@ mod tests {
             check(clause, "\"5s\"", &["\"5s\"", "expected a whole number"]);
             check(clause, "18446744073709551615", &["18446744073709551615"]);
         }
+        check("commit-interval-ms", "600000", &[]);
+        check("commit-interval-ms", "600001", &["is 600001", "600000 (ten minutes) at most"]);
+        check("metadata-age-ms", "600001", &[]);
     }
 
     #[test]

@@ -51,7 +51,9 @@ fn case(report: &Report, promise: &PromiseReport, scenario: &ScenarioReport) -> 
         _ => format!("{} (line {})", printable(&scenario.name), scenario.line),
     };
     let mut case = TestCase::new(name, status(report, scenario));
-    case.set_classname(printable(&scenario.file));
+    // A case that shows another promise broken beside its own is another case.
+    let unasked = if scenario.file == promise.file { "" } else { " (unasked)" };
+    case.set_classname(format!("{}{unasked}", printable(&scenario.file)));
     case.set_time(Duration::from_millis(scenario.duration_ms));
     case.extra.insert("file".into(), printable(&scenario.file).into());
     case.extra.insert("line".into(), scenario.line.to_string().into());
@@ -161,6 +163,23 @@ mod tests {
             let red = xml.contains("<failure") || xml.contains("<error");
             assert_eq!(red, ExitCode::of(&report) != ExitCode::Holds, "{xml}");
         }
+    }
+
+    #[test]
+    fn no_two_cases_have_the_same_class_and_name() {
+        let mut report = sample::everything();
+        let seen = report.promises[1].scenarios[1].clone();
+        assert_eq!(seen.name, report.promises.last().unwrap().scenarios[0].name, "seen by it, too");
+        report.promises[1].scenarios.push(ScenarioReport { line: 99, ..seen });
+        let xml = render(&report);
+        let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+        let cases = report.test_suites.iter().flat_map(|suite| &suite.test_cases);
+        let mut names: Vec<_> =
+            cases.map(|case| (case.classname.clone(), case.name.clone())).collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all, "{xml}");
     }
 
     #[test]

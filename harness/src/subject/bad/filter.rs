@@ -11,7 +11,8 @@ impl Filter {
     pub(super) fn parse(list: &str) -> Result<Filter, String> {
         let pattern = list.replace(',', "|").replace(' ', "");
         let read = |pattern: &str| {
-            Regex::new(pattern).map_err(|error| format!("the list of topics {list:?}: {error}"))
+            Regex::new(pattern)
+                .map_err(|error| format!("read the list of topics {list:?}: {error}"))
         };
         Ok(Filter { whole: read(&format!("^(?:{pattern})$"))?, anywhere: read(&pattern)? })
     }
