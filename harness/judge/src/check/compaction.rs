@@ -117,7 +117,7 @@ impl Scene<'_> {
     }
 
     /// Whether each offset of a destination partition shows a record.
-    fn is_full(&self, at: TopicPartition) -> bool {
+    pub(super) fn is_full(&self, at: TopicPartition) -> bool {
         self.hidden.get(&at).is_some_and(|hidden| *hidden <= 0)
     }
 

@@ -31,11 +31,13 @@ mod span;
 mod stale;
 mod stalled;
 mod tally;
+mod tangled;
 mod translation;
 
 pub(crate) use blurred::blurred;
 pub(crate) use borrowed::Borrowed;
 pub(crate) use scene::Scene;
+pub(crate) use tangled::tangled;
 
 use crate::{
     correspondence::{Recognition, timeline::Mark},

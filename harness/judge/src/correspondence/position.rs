@@ -9,7 +9,7 @@
 //! partitions, partly from before the readiness of a subject that starts at the end, or partly gone before
 //! they could be read are counted: first copies take one candidate each, those first that had to arrive,
 //! and further ones are repeats of candidates that an event explains, if there are any left. Of their order and
-//! staleness no more is judged than is certain whichever they are (`check/span.rs`).
+//! staleness no more is judged than is certain whichever they are (`check/span.rs`, `check/tangled.rs`).
 
 use super::{
     NONE,

@@ -1,7 +1,7 @@
 //! What a contract guarantees after the faults of a history: which findings it tolerates, and when
 //! a verdict can be given at all.
 
-use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated};
+use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated, Verdict};
 use crate::{
     check::{self, Scene},
     contract::{Contract, Delivery, Isolation, Offsets, Start},
@@ -36,6 +36,10 @@ fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) 
         } else {
             violations.0.push(finding);
         }
+    }
+    if Judgement::verdict_of(&violations, &[]) != Verdict::Violated {
+        // What is known to be wrong needs no doubt beside it.
+        doubts.extend(tangled(scene));
     }
     let verdict = Judgement::verdict_of(&violations, &doubts);
     Judgement { verdict, violations, tolerated, doubts, judged }
@@ -258,6 +262,17 @@ fn blurred(scene: &Scene<'_>) -> Option<String> {
     })
 }
 
+/// Why it cannot be told what is wrong with the copies of equal records.
+fn tangled(scene: &Scene<'_>) -> Option<String> {
+    let count = check::tangled(scene);
+    let sequences = if count == 1 { "sequence of copies is" } else { "sequences of copies are" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {sequences} out of order, whichever of several equal records each copy is of: nobody can tell which one is"
+        )
+    })
+}
+
 /// How much was judged.
 fn judged(scene: &Scene<'_>) -> Judged {
     let mut judged = Judged::default();
@@ -293,7 +308,6 @@ mod tests {
             Content, DestinationOffset, DestinationRecord, SourceBounds, SourceOffset,
             SourceRecord, Timestamp, Topic, TopicPartition,
         },
-        verdict::Verdict,
     };
 
     /// One record, and its copy.

@@ -105,6 +105,12 @@ fn says(judgement: &Judgement) -> String {
     }
 }
 
+/// Whether a judgement says that something is wrong. One doubt does: nobody knows what, but it is certain.
+fn accuses(judgement: &Judgement) -> bool {
+    let is_certain = |doubt: &String| doubt.contains("nobody can tell which one is");
+    judgement.verdict == Verdict::Violated || judgement.doubts.iter().any(is_certain)
+}
+
 /// Whether a judge that is told which record each copy is of finds that all is well, for one such account.
 fn holds_by_some_account(seen: &Seen) -> bool {
     let source: Vec<Record> = seen.source.iter().flatten().flatten().copied().collect();
@@ -226,7 +232,7 @@ impl Compared {
         self.histories += 1;
         self.lawful += usize::from(is_lawful);
         let is_wrong = match (is_lawful, judgement.verdict) {
-            (true, Verdict::Violated) => true,
+            (true, _) if accuses(&judgement) => true,
             (false, Verdict::Holds) => seen.kill.is_none() || !holds_by_some_account(seen),
             (true, Verdict::Inconclusive) => {
                 let doubts = judgement.doubts.join("; ");
@@ -246,13 +252,13 @@ impl Compared {
 /// Scopes, and how often which weakness shows in each.
 const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 1 -> 1: 3 4 tombstones stranger", &[]),
-    ("any 1 -> 2: 4 4 values", &[("equals told by two partitions together", 4)]),
+    ("any 1 -> 2: 4 4 values", &[("equals told by two partitions together", 3)]),
     ("any 1 -> 2: 3 4 keys", &[]),
-    ("any 2 -> 1: 3 4 values", &[("equals of two source partitions", 3)]),
-    ("any 2 -> 2: 3 4 values", &[("equals of two source partitions", 3)]),
+    ("any 2 -> 1: 3 4 values", &[]),
+    ("any 2 -> 2: 3 4 values", &[]),
     ("preserve 2 -> 2: 3 3 values stranger", &[]),
     ("murmur2 1 -> 2: 3 3 keys", &[]),
-    ("murmur2 2 -> 2: 3 3 values", &[("equals of two source partitions", 3)]),
+    ("murmur2 2 -> 2: 3 3 values", &[]),
     ("any 1 -> 1: 3 4 values killed", &[]),
     ("any 1 -> 2: 3 3 values killed", &[]),
     ("any 2 -> 1: 2 3 values killed", &[]),
@@ -284,10 +290,7 @@ const SCOPES: &[(&str, &[(&str, usize)])] = &[
     ("any 1 -> 2: 2 2 values compacted source-room destination-room killed", &[]),
     ("any 1 -> 2: 4 3 values compacted", &[]),
     ("any 1 -> 1: 3 4 nulls whole", &[]),
-    (
-        "any 1 -> 2: 3 3 nulls whole",
-        &[("equals of which only the order within their key is judged", 24)],
-    ),
+    ("any 1 -> 2: 3 3 nulls whole", &[]),
     ("any 1 -> 1: 3 3 nulls whole compacted source-room", &[]),
     ("any 1 -> 1: 3 4 keys whole compacted source-room", &[]),
     ("any 1 -> 2: 3 3 keys whole compacted source-room", &[]),
@@ -357,7 +360,7 @@ fn what_a_mirror_leaves_is_not_accused() {
             assert!(is_lawful(&seen), "{text}");
         }
         let judgement = judged(&text);
-        if judgement.verdict == Verdict::Violated {
+        if accuses(&judgement) {
             let says = says(&judgement);
             match weakness(&seen, &says) {
                 Some(name) => *accused.entry(name).or_default() += 1,
