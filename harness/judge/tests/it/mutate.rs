@@ -12,7 +12,7 @@ pub(crate) use {copies::*, harmless::*, positions::*, strangers::*};
 
 use crate::generate::STEP;
 use judge::{
-    contract::Contract,
+    contract::{Contract, Isolation},
     history::*,
     verdict::{Evidence, Place},
 };
@@ -120,10 +120,10 @@ impl Bench {
         self.history.topics[0].compacted && !self.history.events.is_empty()
     }
 
-    /// A copy whose absence nothing excuses: a compacted topic need not keep what is superseded.
+    /// A copy whose absence nothing excuses, and is no other fault: a compacted topic need not keep what is superseded.
     fn pick_needed(&mut self) -> Option<usize> {
-        let needed: Vec<_> =
-            self.sole_copies().into_iter().filter(|c| self.is_needed(*c)).collect();
+        let is_needed = |copy: &usize| self.is_needed(*copy) && !self.leaves_stale(*copy);
+        let needed: Vec<_> = self.sole_copies().into_iter().filter(is_needed).collect();
         let index = *needed.choose(&mut self.random)?;
         self.touch(index);
         Some(index)
@@ -137,7 +137,60 @@ impl Bench {
         let mut of_key = self.history.source.iter().filter(of_key);
         let supersedes = |other: &SourceRecord| other.at != place.0 || other.offset > place.1;
         let is_compacted = self.history.topics[record.at.topic as usize].compacted;
-        !is_compacted || record.content.key().is_none() || !of_key.any(supersedes)
+        !is_compacted
+            || record.content.key().is_none()
+            || !(of_key.any(supersedes) || self.may_have_been_aborted_behind(copy))
+    }
+
+    /// The other copies of its key, as they lie.
+    fn others_of_key(&self, copy: usize) -> Vec<&DestinationRecord> {
+        let (history, record) = (&self.history, &self.history.destination[copy]);
+        let is_other = |other: &DestinationRecord| {
+            other.at.topic == record.at.topic
+                && other.content.key() == record.content.key()
+                && other.offset >= history.destination_bounds[&other.at].baseline
+        };
+        let copies = history.destination.iter().enumerate();
+        let others = copies.filter(|(index, other)| *index != copy && is_other(other));
+        others.map(|(_, other)| other).collect()
+    }
+
+    /// What the source shows of the record of a copy to who reads uncommitted ones.
+    fn shown(&self, copy: &DestinationRecord) -> Option<&SourceRecord> {
+        let mut records = self.history.source.iter().chain(&self.history.aborted);
+        records.find(|record| record.content.header_id() == copy.content.header_id())
+    }
+
+    /// Whether a record of its key that was aborted, and that the source has forgotten, may be a later one, were a copy gone: who
+    /// reads such has copied it, and no first copy of what the source holds comes last behind it.
+    fn may_have_been_aborted_behind(&self, copy: usize) -> bool {
+        let is_acknowledged = |copy: &DestinationRecord| {
+            self.history.produced.iter().any(|produced| {
+                Some(produced.id) == copy.content.header_id()
+                    && produced.outcome == Outcome::Acknowledged
+            })
+        };
+        let is_forgotten =
+            |copy: &&DestinationRecord| self.shown(copy).is_none() && !is_acknowledged(copy);
+        let is_first = |copy: &DestinationRecord| {
+            self.shown(copy).is_some_and(|original| !self.history.explains(copy, original))
+        };
+        let others = self.others_of_key(copy);
+        let mut partitions = others.chunk_by(|one, next| one.at == next.at);
+        self.contract.isolation == Isolation::ReadUncommitted
+            && partitions.any(|copies| {
+                copies.iter().any(is_forgotten) && !is_first(copies[copies.len() - 1])
+            })
+    }
+
+    /// Whether an older record would be its key's last in its partition, were a copy gone: it was repeated right before.
+    fn leaves_stale(&self, copy: usize) -> bool {
+        let (at, from) = (self.history.destination[copy].at, self.original(copy).0);
+        let others = self.others_of_key(copy).into_iter().filter(|other| other.at == at);
+        let shown = others.filter_map(|other| self.shown(other)).filter(|one| one.at == from);
+        let offsets: Vec<_> = shown.map(|one| one.offset).collect();
+        self.history.destination[copy].content.key().is_some()
+            && offsets.last() < offsets.iter().max()
     }
 
     /// Whether a copy may be why another is gone: that of a record of its key in another source partition of a compacted topic.
