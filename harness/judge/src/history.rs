@@ -6,10 +6,12 @@
 
 mod absence;
 mod content;
+mod event;
 mod id;
 
 pub(crate) use absence::Completeness;
 pub use content::{Content, Header, HeaderRef, Headers, Payload, Timestamp};
+pub use event::{Event, EventKind};
 pub use id::RecordId;
 
 use crate::plan::Side;
@@ -145,64 +147,6 @@ pub type Positions = BTreeMap<TopicPartition, SourceOffset>;
 /// End offsets on the destination, by partition.
 pub type Ends = BTreeMap<TopicPartition, DestinationOffset>;
 
-/// What can make an at-least-once mirror repeat records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EventKind {
-    /// Asked to stop by its stop signal.
-    Stop,
-    /// Killed.
-    Kill,
-    /// The group rebalanced: caused by the scenario, or seen as a new generation.
-    Rebalance,
-    /// Frozen beyond the session timeout and thawed again (a zombie).
-    Freeze,
-    /// A fault on the path from the subject to the destination.
-    ProduceFault,
-}
-
-impl EventKind {
-    /// Whether two may write for a while: the former owner of a partition, and who has it now.
-    pub fn makes_two_writers(self) -> bool {
-        matches!(self, EventKind::Rebalance | EventKind::Freeze)
-    }
-}
-
-/// One event of a subject's life, with what bounds the repeats that it explains.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// What happened.
-    pub kind: EventKind,
-    /// End offsets of the destination, read when the event began.
-    pub destination_ends: Ends,
-    /// The highest position committed by then; for a stop or a kill read once the process is gone.
-    pub committed: Positions,
-    /// End offsets of the destination, read when the event was over: the process was gone and its
-    /// last requests had arrived, or the group had been stable again for a while. It explains repeats
-    /// only of what had been copied by then. `None`: nobody saw it end.
-    pub over: Option<Ends>,
-}
-
-impl Event {
-    /// Whether the event had begun when a destination record was written.
-    pub fn precedes(&self, copy: &DestinationRecord) -> bool {
-        self.destination_ends.get(&copy.at).is_none_or(|end| copy.offset >= *end)
-    }
-
-    /// Whether a copy was written before the event was over.
-    pub fn was_not_over(&self, copy: &DestinationRecord) -> bool {
-        let over = self.over.as_ref();
-        over.is_none_or(|ends| ends.get(&copy.at).is_some_and(|end| copy.offset < *end))
-    }
-
-    /// Whether the event explains that a record was copied again: it had begun, and the record was
-    /// not committed by then.
-    pub fn explains(&self, copy: &DestinationRecord, original: &SourceRecord) -> bool {
-        let committed = self.committed.get(&original.at);
-        self.precedes(copy) && committed.is_none_or(|position| original.offset >= *position)
-    }
-}
-
 /// Committed positions, and the destination's end offsets read *after* them: every source record
 /// below a committed position must lie below those ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -313,11 +257,6 @@ pub struct TopicConfig {
 }
 
 impl History {
-    /// Whether some event explains that a record was copied again.
-    pub fn explains(&self, copy: &DestinationRecord, original: &SourceRecord) -> bool {
-        self.events.iter().any(|event| event.explains(copy, original))
-    }
-
     /// Topics of which the source may have forgotten records: compacted, or some have expired.
     pub(crate) fn forgetful_topics(&self) -> Vec<bool> {
         let mut forgetful: Vec<bool> = self.topics.iter().map(|topic| topic.compacted).collect();
