@@ -156,7 +156,7 @@ fn correspond_within(history: &History, contract: &Contract, room: &[u64]) -> Co
     let keys = number_keys(history);
     let groups =
         identity::group(history, contract, room, |index| standing[index] == Standing::Judged);
-    let resolved = position::resolve(history, contract, &groups, &keys, &time, &timeline, room);
+    let resolved = position::resolve(history, contract, &groups, &keys, &time, room);
     let mut recognised =
         recognise(history, contract, &standing, &resolved.copy_of, &groups.absent, room);
     pair_leftovers(history, &time, &mut recognised);

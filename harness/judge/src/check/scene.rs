@@ -263,7 +263,7 @@ impl<'h> Scene<'h> {
         let epoch = self.epoch(copy);
         let last = |at, bounds: &DestinationBounds| {
             let last = DestinationOffset(bounds.low.0 - 1);
-            self.correspondence.timeline.epoch(at, last)
+            self.history.epoch(at, last)
         };
         epoch > 0
             && self
@@ -322,8 +322,8 @@ impl<'h> Scene<'h> {
     }
 
     /// How many events had begun when a destination record was written.
-    pub(crate) fn epoch(&self, record: &DestinationRecord) -> u32 {
-        self.correspondence.timeline.epoch(record.at, record.offset)
+    pub(crate) fn epoch(&self, record: &DestinationRecord) -> usize {
+        self.history.epoch(record.at, record.offset)
     }
 
     /// Whether the subject was asked for this topic.

@@ -132,7 +132,7 @@ fn last_of_content(scene: &Scene<'_>) -> HashMap<(TopicPartition, u128), u32> {
 }
 
 /// The destination partition, the epoch, and the latest source record that was copied in it.
-type Replayed = (TopicPartition, u32, u32);
+type Replayed = (TopicPartition, usize, u32);
 
 struct Shard {
     /// The latest source record that was delivered, unless only such came of which nothing is certain.

@@ -190,7 +190,7 @@ impl There {
         explanations: &mut Explanations,
     ) -> Option<u32> {
         let record = &history.destination[copy as usize];
-        let begun = history.events.iter().filter(|event| event.precedes(record)).count();
+        let begun = history.epoch(record.at, record.offset);
         if begun != self.begun {
             self.begun = begun;
             self.left.clone_from(&self.copied);

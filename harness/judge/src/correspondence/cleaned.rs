@@ -149,7 +149,7 @@ pub(super) fn account<'g>(
 /// How many events had begun when a copy was written.
 fn epoch(history: &History, copy: u32) -> usize {
     let record = &history.destination[copy as usize];
-    history.events.iter().filter(|event| event.precedes(record)).count()
+    history.epoch(record.at, record.offset)
 }
 
 /// The account in which, of the copies between two events, the most are of records that the source holds; none if the others do not fit

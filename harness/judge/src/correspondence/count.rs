@@ -3,39 +3,23 @@
 //! What can be told is how many repeats the events explain: each one of every equal record that was
 //! not committed by then, a produce fault any number.
 
-use super::timeline::Timeline;
 use crate::history::{Event, EventKind, History};
 
 /// For each further copy, in order of time, a source record whose repeat it may be: one that an event
 /// explains, if there are any left, else the latest.
-pub(super) fn count(
-    history: &History,
-    members: &[u32],
-    further: &[u32],
-    timeline: &Timeline,
-) -> Vec<u32> {
+pub(super) fn count(history: &History, members: &[u32], further: &[u32]) -> Vec<u32> {
     let latest = members[members.len() - 1];
-    let explained = explained(history, members, further, timeline).into_iter();
+    let explained = explained(history, members, further).into_iter();
     explained.map(|source| source.unwrap_or(latest)).collect()
 }
 
 /// How many of the further copies no event explains.
-pub(super) fn unexplained(
-    history: &History,
-    members: &[u32],
-    further: &[u32],
-    timeline: &Timeline,
-) -> usize {
-    let explained = explained(history, members, further, timeline);
+pub(super) fn unexplained(history: &History, members: &[u32], further: &[u32]) -> usize {
+    let explained = explained(history, members, further);
     explained.iter().filter(|source| source.is_none()).count()
 }
 
-fn explained(
-    history: &History,
-    members: &[u32],
-    further: &[u32],
-    timeline: &Timeline,
-) -> Vec<Option<u32>> {
+fn explained(history: &History, members: &[u32], further: &[u32]) -> Vec<Option<u32>> {
     let is_open = |event: &Event, member: &u32| {
         let source = &history.source[*member as usize];
         event.committed.get(&source.at).is_none_or(|at| source.offset >= *at)
@@ -53,7 +37,7 @@ fn explained(
     let mut left: Vec<usize> = vec![members.len(); history.events.len()];
     let mut source_of = |copy: &u32| {
         let record = &history.destination[*copy as usize];
-        let begun = timeline.epoch(record.at, record.offset) as usize;
+        let begun = history.epoch(record.at, record.offset);
         let once = (0..begun).find_map(|number| {
             let event = &history.events[number];
             if event.kind == EventKind::ProduceFault {

@@ -16,7 +16,6 @@ use super::{
     explanation::Explanations,
     identity::is_forgettable,
     position::{LaneId, Resolver},
-    timeline::Timeline,
 };
 use crate::{
     contract::Partitioning,
@@ -169,12 +168,7 @@ impl Resolver<'_> {
 
     /// Copies that nothing explains, of records that the source holds, while it has forgotten others: that many may be of
     /// those. A key's last copy in its partition is the last to be taken for one.
-    pub(super) fn forgotten(
-        &self,
-        members: &[u32],
-        copies: &[u32],
-        timeline: &Timeline,
-    ) -> Vec<u32> {
+    pub(super) fn forgotten(&self, members: &[u32], copies: &[u32]) -> Vec<u32> {
         let topic = self.history.source[members[0] as usize].at.topic as usize;
         let content = &self.history.destination[copies[0] as usize].content;
         let gaps = self.cleaned.gaps[topic];
@@ -186,7 +180,7 @@ impl Resolver<'_> {
         forgotten.sort_by_key(|copy| self.cleaned.ends.contains(copy));
         let number = match *members {
             [source] => self.fewest_of_others(source, copies, &forgotten),
-            _ => unexplained(self.history, members, &copies[members.len()..], timeline),
+            _ => unexplained(self.history, members, &copies[members.len()..]),
         };
         forgotten.truncate(number.min(most));
         forgotten
@@ -215,12 +209,7 @@ impl Resolver<'_> {
     }
 
     /// The same for copies of records without equals that have no order.
-    pub(super) fn forget_repeats(
-        &mut self,
-        time: &[u32],
-        timeline: &Timeline,
-        is_told: impl Fn(u32) -> bool,
-    ) {
+    pub(super) fn forget_repeats(&mut self, time: &[u32], is_told: impl Fn(u32) -> bool) {
         let mut copies = BTreeMap::<u32, Vec<u32>>::new();
         for index in time {
             let source = self.copy_of[*index as usize];
@@ -234,7 +223,7 @@ impl Resolver<'_> {
             }
         }
         for (source, copies) in copies {
-            for copy in self.forgotten(&[source], &copies, timeline) {
+            for copy in self.forgotten(&[source], &copies) {
                 self.copy_of[copy as usize] = NONE;
             }
         }

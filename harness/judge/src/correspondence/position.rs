@@ -18,7 +18,6 @@ use super::{
     count::count,
     forgotten::Cleaned,
     identity::Groups,
-    timeline::Timeline,
 };
 use crate::{
     contract::{Contract, OrderScope, Partitioning, Start},
@@ -70,7 +69,6 @@ pub(super) fn resolve(
     groups: &Groups,
     keys: &[u32],
     time: &[u32],
-    timeline: &Timeline,
     room: &[u64],
 ) -> Resolved {
     let mut resolver = Resolver {
@@ -116,10 +114,10 @@ pub(super) fn resolve(
     for copies in counted {
         let members = resolver.members(copies[0]);
         unordered.extend(members);
-        resolver.by_count(members, &copies, timeline);
+        resolver.by_count(members, &copies);
     }
     let is_told = |source| lane(source).is_some_and(|lane| !vague.contains(&lane));
-    resolver.forget_repeats(time, timeline, is_told);
+    resolver.forget_repeats(time, is_told);
     resolver.forget_disordered(time, |source| {
         let is_sole = !unordered.contains(&source) && !is_told(source);
         is_sole.then(|| sequence_of(history, contract, keys, source)).flatten()
@@ -262,9 +260,8 @@ impl<'h> Resolver<'h> {
     }
 
     /// Equal records without order: which is which cannot be told, only how many there are.
-    fn by_count(&mut self, members: &[u32], copies: &[u32], timeline: &Timeline) {
-        let forgotten: HashSet<u32> =
-            self.forgotten(members, copies, timeline).into_iter().collect();
+    fn by_count(&mut self, members: &[u32], copies: &[u32]) {
+        let forgotten: HashSet<u32> = self.forgotten(members, copies).into_iter().collect();
         let is_held = |copy: &u32| !forgotten.contains(copy);
         let copies = &copies.iter().copied().filter(is_held).collect::<Vec<_>>()[..];
         let unused = members.iter().copied().filter(|member| !self.used[*member as usize]);
@@ -279,7 +276,7 @@ impl<'h> Resolver<'h> {
             self.assign(*copy, *source);
         }
         let further = &copies[copies.len().min(unused.len())..];
-        for (copy, source) in further.iter().zip(count(self.history, members, further, timeline)) {
+        for (copy, source) in further.iter().zip(count(self.history, members, further)) {
             self.assign(*copy, source);
         }
     }

@@ -23,8 +23,6 @@ pub(crate) struct Timeline {
     pub(crate) marks: Vec<Mark>,
     /// For each partition the end offset at each mark; never decreasing.
     ends: BTreeMap<TopicPartition, Vec<i64>>,
-    /// How many events lie among the first `n` marks.
-    events_before: Vec<u32>,
 }
 
 impl Timeline {
@@ -48,26 +46,13 @@ impl Timeline {
         for list in ends.values_mut() {
             list.resize(marks.len(), list.last().copied().unwrap_or(0));
         }
-        let mut events_before = vec![0];
-        for mark in &marks {
-            let before = events_before.last().copied().unwrap_or(0);
-            events_before.push(before + u32::from(matches!(mark, Mark::Event(_))));
-        }
-        Timeline { marks, ends, events_before }
+        Timeline { marks, ends }
     }
 
     /// How many marks had been set when the record was written.
     pub(crate) fn rank(&self, at: TopicPartition, offset: DestinationOffset) -> u32 {
         self.ends.get(&at).map_or(self.marks.len(), |ends| ends.partition_point(|e| *e <= offset.0))
             as u32
-    }
-
-    /// How many events had begun when the record was written.
-    pub(crate) fn epoch(&self, at: TopicPartition, offset: DestinationOffset) -> u32 {
-        match self.events_before.last() {
-            None | Some(0) => 0,
-            Some(_) => self.events_before[self.rank(at, offset) as usize],
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What happened in the subject's life, and what it explains: a value of the history, which knows no contract.
 
-use super::{DestinationRecord, Ends, History, Positions, SourceRecord};
+use super::{
+    DestinationOffset, DestinationRecord, Ends, History, Positions, SourceRecord, TopicPartition,
+};
 use serde::{Deserialize, Serialize};
 
 /// What can make an at-least-once mirror repeat records.
@@ -44,7 +46,11 @@ pub struct Event {
 impl Event {
     /// Whether the event had begun when a destination record was written.
     pub fn precedes(&self, copy: &DestinationRecord) -> bool {
-        self.destination_ends.get(&copy.at).is_none_or(|end| copy.offset >= *end)
+        self.had_begun(copy.at, copy.offset)
+    }
+
+    fn had_begun(&self, at: TopicPartition, offset: DestinationOffset) -> bool {
+        self.destination_ends.get(&at).is_none_or(|end| offset >= *end)
     }
 
     /// Whether a copy was written before the event was over.
@@ -65,5 +71,10 @@ impl History {
     /// Whether some event explains that a record was copied again.
     pub fn explains(&self, copy: &DestinationRecord, original: &SourceRecord) -> bool {
         self.events.iter().any(|event| event.explains(copy, original))
+    }
+
+    /// How many events had begun when the destination was written at an offset: it only grows, so those are the first.
+    pub(crate) fn epoch(&self, at: TopicPartition, offset: DestinationOffset) -> usize {
+        self.events.partition_point(|event| event.had_begun(at, offset))
     }
 }
