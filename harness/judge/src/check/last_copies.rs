@@ -34,11 +34,11 @@ impl LastCopies {
         self.spread.get(correspondence.equal.get(&source)?)
     }
 
-    /// `hollow` are the source partitions of which an offset shows nothing.
+    /// `forgetful` are the topics of which the source may have forgotten records.
     pub(super) fn of(
         history: &History,
         correspondence: &Correspondence,
-        hollow: &BTreeSet<TopicPartition>,
+        forgetful: &BTreeSet<TopicIndex>,
     ) -> LastCopies {
         let is_compacted = |at: TopicPartition| history.topics[at.topic as usize].compacted;
         let mut numbers = HashMap::new();
@@ -52,7 +52,6 @@ impl LastCopies {
         }
         let mut copies =
             LastCopies { spread: spread(history, correspondence), ..LastCopies::default() };
-        let forgetful: HashSet<TopicIndex> = hollow.iter().map(|at| at.topic).collect();
         let home = |copies: &LastCopies, copy: &DestinationRecord, source: u32| {
             let original = &history.source[source as usize];
             let may_be_of_another = copies.may_be_of_another(correspondence, source)

@@ -42,6 +42,8 @@ pub(crate) struct Scene<'h> {
     pub(super) last_copies: LastCopies,
     /// Source partitions of which an offset shows nothing.
     pub(super) hollow: BTreeSet<TopicPartition>,
+    /// Topics of which the source may have forgotten records.
+    forgetful: BTreeSet<TopicIndex>,
     /// On compacted topics: of how many offsets of each destination partition nothing is shown.
     pub(super) hidden: HashMap<TopicPartition, i64>,
     /// Records that are gone, and too many for what the destination has removed.
@@ -95,8 +97,12 @@ impl<'h> Scene<'h> {
             }
         }
         let gaps = history.gaps_of_partitions().into_iter();
-        let hollow = gaps.filter(|(_, gaps)| *gaps > 0).map(|(at, _)| at).collect();
-        let last_copies = LastCopies::of(history, &correspondence, &hollow);
+        let hollow: BTreeSet<TopicPartition> =
+            gaps.filter(|(_, gaps)| *gaps > 0).map(|(at, _)| at).collect();
+        let may_forget = history.forgetful_topics();
+        let forgetful =
+            hollow.iter().map(|at| at.topic).filter(|topic| may_forget[*topic as usize]).collect();
+        let last_copies = LastCopies::of(history, &correspondence, &forgetful);
         let forgotten = forgotten(history, contract, &correspondence);
         let erased = erased(history, contract, &correspondence, &last_of_key);
         let bounds = history.destination_bounds.iter().map(|(at, bounds)| (*at, *bounds));
@@ -111,6 +117,7 @@ impl<'h> Scene<'h> {
             tombstones,
             last_copies,
             hollow,
+            forgetful,
             hidden: hidden(history),
             forgotten,
             erased,
@@ -137,12 +144,13 @@ impl<'h> Scene<'h> {
 
     /// Which source records a copy may be of that was taken for one of `source`; `None` if those lie in several partitions.
     pub(super) fn span(&self, copy: u32, source: u32) -> Option<Span> {
-        self.spans.of_copy(self.history, &self.correspondence, copy, source)
+        let forgets = self.may_have_forgotten(self.source(source).at.topic);
+        self.spans.of_copy(&self.correspondence, copy, source, forgets)
     }
 
     /// Whether the source may have forgotten records of a topic.
     pub(super) fn may_have_forgotten(&self, topic: TopicIndex) -> bool {
-        self.spans.may_have_forgotten(topic)
+        self.forgetful.contains(&topic)
     }
 
     /// The last of a set of equal records, which must have a copy, if all copies of the set lie in one partition up to this

@@ -13,10 +13,7 @@
 //! On a topic that forgets, and where an offset of the source shows nothing, a copy without an id may be of an older record, which
 //! the source no longer holds. Of records that lie in several source partitions nothing is known.
 
-use crate::{
-    correspondence::Correspondence,
-    history::{History, TopicIndex},
-};
+use crate::{correspondence::Correspondence, history::History};
 use std::collections::HashMap;
 
 /// The source records that a copy may be of.
@@ -38,7 +35,6 @@ pub(crate) struct Spans {
     calm: HashMap<u32, (u32, u32)>,
     /// The last copy of each set that has all its copies in one partition, and its last record, which must be there.
     closed: HashMap<u32, u32>,
-    forgetful: Vec<bool>,
 }
 
 impl Spans {
@@ -86,16 +82,7 @@ impl Spans {
                 calm.extend(copies.iter().copied().zip(spans));
             }
         }
-        let mut forgetful = history.forgetful_topics();
-        for (forgetful, gaps) in forgetful.iter_mut().zip(history.gaps()) {
-            *forgetful &= gaps > 0;
-        }
-        Spans { sets, calm, closed, forgetful }
-    }
-
-    /// Whether the source may have forgotten records of a topic.
-    pub(super) fn may_have_forgotten(&self, topic: TopicIndex) -> bool {
-        self.forgetful[topic as usize]
+        Spans { sets, calm, closed }
     }
 
     /// The last record of a set, if all copies of the set lie in one partition up to this one.
@@ -103,13 +90,14 @@ impl Spans {
         self.closed.get(&copy).copied()
     }
 
-    /// What a copy may be of that was taken for one of `source`; `None` if those lie in several partitions.
+    /// What a copy may be of that was taken for one of `source`; `None` if those lie in several partitions. `forgets`: whether the
+    /// source may have forgotten others like it.
     pub(super) fn of_copy(
         &self,
-        history: &History,
         correspondence: &Correspondence,
         copy: u32,
         source: u32,
+        forgets: bool,
     ) -> Option<Span> {
         if !correspondence.unordered.contains(&source) {
             return Some(Span { earliest: Some(source), latest: source, is_calm: true });
@@ -117,8 +105,6 @@ impl Spans {
         let members = self.sets.get(&correspondence.equal[&source])?;
         let calm = self.calm.get(&copy).copied();
         let (earliest, latest) = calm.unwrap_or((members[0], members[members.len() - 1]));
-        let record = &history.destination[copy as usize];
-        let forgets = self.forgetful[record.at.topic as usize];
         Some(Span { earliest: (!forgets).then_some(earliest), latest, is_calm: calm.is_some() })
     }
 }
