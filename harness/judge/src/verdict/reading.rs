@@ -13,7 +13,7 @@
 //!
 //! A subject reads in one of the two ways throughout. If one of its copies can only be of an aborted
 //! record, it has read everything. Where nothing tells, the reading that accuses it less is taken, of two that accuse it as
-//! much the one of whose records its copies are alike.
+//! much the one of whose records its copies are alike, and then the one that leaves fewer doubts.
 
 use super::{
     Anomaly, Circumstance, Findings, Judged, Judgement, Verdict, guarantees::judge_as_read,
@@ -66,9 +66,9 @@ fn shows_aborted(judgement: &Judgement) -> bool {
     })
 }
 
-/// How much a judgement accuses of, and of how many copies that are not like their records.
-fn weight(judgement: &Judgement) -> (Verdict, u64, u64) {
+/// How much a judgement accuses of, of how many copies that are not like their records, and how many doubts it leaves.
+fn weight(judgement: &Judgement) -> (Verdict, u64, u64, usize) {
     let findings = &judgement.violations;
     let accused = findings.0.iter().map(|finding| finding.count).sum();
-    (judgement.verdict, accused, findings.count(Anomaly::Corrupted))
+    (judgement.verdict, accused, findings.count(Anomaly::Corrupted), judgement.doubts.len())
 }
