@@ -3,7 +3,7 @@
 //! librdkafka reports an offset out of range without saying where, so every assigned partition is looked at.
 //! What it does not notice, the `guard` does.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use rdkafka::consumer::Consumer;
 
@@ -169,8 +169,11 @@ impl Stream<'_> {
         found.collect()
     }
 
-    /// What the guard has found for this stream.
+    /// What the guard has found for this stream, and what had to wait.
     pub(super) fn settle_losses(&self) -> Result<(), EngineError> {
+        if self.must_wait() {
+            return Ok(());
+        }
         let losses = self.notes.take_losses();
         if losses.is_empty() { Ok(()) } else { self.lose(losses) }
     }
@@ -209,7 +212,8 @@ impl Stream<'_> {
         if jumps.is_empty() {
             return Ok(());
         }
-        match self.drain(BEFORE_JUMP)? {
+        let drained = if self.must_wait() { Drained::Silent } else { self.drain(BEFORE_JUMP)? };
+        match drained {
             Drained::All => {}
             Drained::Expelled => return Ok(()),
             Drained::Silent => {
@@ -230,6 +234,11 @@ impl Stream<'_> {
         let all = progress.next_positions();
         drop(progress);
         self.begin_again(&places, &all)
+    }
+
+    /// A record that found no room in the producer is yet to be sent: what lies behind it cannot be passed over before.
+    fn must_wait(&self) -> bool {
+        self.settings.on_data_loss != OnDataLoss::Fail && self.notes.holding.load(Ordering::Relaxed)
     }
 
     /// What is of partitions that are ours as they were when it was found.
