@@ -11,6 +11,11 @@ const CONSUMER: &[Entry] = &[
     ("auto.offset.reset", "earliest", "what was there before the first start is copied too"),
     ("isolation.level", "read_committed", "what was aborted on the source is not copied"),
     (
+        "check.crcs",
+        "true",
+        "a batch that was damaged on the source is not copied as if it were sound; librdkafka would not look",
+    ),
+    (
         "topic.metadata.refresh.interval.ms",
         "30000",
         "new topics and partitions are found within 30 s",
@@ -83,6 +88,7 @@ const PRODUCER: &[Entry] = &[
 const STRICT_CONSUMER: &[Entry] = &[
     ("auto.offset.reset", "latest", "MirrorMaker's"),
     ("isolation.level", "read_uncommitted", "MirrorMaker's"),
+    ("check.crcs", "true", "MirrorMaker's"),
     ("topic.metadata.refresh.interval.ms", "300000", "MirrorMaker's"),
     ("fetch.wait.max.ms", "500", "MirrorMaker's"),
     ("partition.assignment.strategy", "range", "MirrorMaker's"),
@@ -322,6 +328,12 @@ mod tests {
     }
 
     #[test]
+    fn checksums_are_looked_at_unless_the_user_copies_what_is_damaged() {
+        assert_eq!(of_consumer("check.crcs", &[]).as_deref(), Some("true"));
+        assert_eq!(of_consumer("check.crcs", &[("check.crcs", "false")]).as_deref(), Some("false"));
+    }
+
+    #[test]
     fn an_answer_is_small_but_large_enough_for_a_record() {
         let most = |entries: &[(&str, &str)]| of_consumer("fetch.max.bytes", entries);
         assert_eq!(most(&[]).as_deref(), Some("2097152"));
@@ -369,6 +381,7 @@ mod tests {
         producer(&mut p, true);
         assert_eq!(c.get("auto.offset.reset"), Some("latest"));
         assert_eq!(c.get("isolation.level"), Some("read_uncommitted"));
+        assert_eq!(c.get("check.crcs"), Some("true"));
         assert_eq!(p.get("max.in.flight.requests.per.connection"), Some("1"));
     }
 }

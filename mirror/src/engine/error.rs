@@ -102,6 +102,15 @@ pub(crate) enum EngineError {
     )]
     HeaderName { place: Place },
 
+    #[error(
+        "read on: a batch of records on the source is damaged, its checksum or its compression is wrong ({reason}). It \
+         lies at or behind {}. Look at the segment of the partition's log, on each of its replicas \
+         (kafka-dump-log.sh --deep-iteration --files SEGMENT); check.crcs=false in consumer.properties copies a batch \
+         with a wrong checksum as it is. It is not committed, so the next start reads it again",
+        show_some(next)
+    )]
+    Damaged { reason: String, next: Vec<Place> },
+
     #[error("read the source: {reason}")]
     Consume { reason: String },
 
@@ -252,6 +261,18 @@ pub(super) fn show(place: &Place) -> String {
     format!("{} [{}] at offset {}", place.topic, place.partition, place.offset)
 }
 
+/// The first of them; one of them it is.
+fn show_some(places: &[Place]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = places.iter().take(SHOWN).map(show).collect();
+    let more = match places.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(", or one of {more} more partitions"),
+    };
+    let one_of = if places.len() > 1 { "one of " } else { "" };
+    format!("{one_of}{}{more}", shown.join(", "))
+}
+
 /// What a record that is refused was sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Batch {
@@ -294,5 +315,19 @@ mod tests {
         assert!(refused(InvalidRecord, Batch::Shared).contains("refused along with it"));
         let in_transactions = refused(InvalidRecord, Batch::Transaction);
         assert!(!in_transactions.contains("--abort"), "it would be refused: {in_transactions}");
+    }
+
+    #[test]
+    fn eight_places_are_named_at_most() {
+        let place = |partition| Place { topic: "t".to_owned(), partition, offset: 7 };
+        let named = |count| {
+            let next = (0..count).map(place).collect();
+            EngineError::Damaged { reason: String::new(), next }.to_string()
+        };
+        assert!(named(1).contains("at or behind t [0] at offset 7. Look"), "{}", named(1));
+        let most = "at or behind one of t [0] at offset 7, t [1] at offset 7";
+        assert!(named(8).contains(most) && !named(8).contains("more"), "{}", named(8));
+        let more = "t [7] at offset 7, or one of 2 more partitions. Look";
+        assert!(named(10).contains(more), "{}", named(10));
     }
 }

@@ -10,11 +10,10 @@ use crate::{
 
 /// So many records of a client, one with the name `n\xe9` (Latin-1), and ten more.
 fn filled(before: usize) -> (World, Vec<u8>) {
-    // The odd one has no checksum.
-    let world = world(1, 1).consumer("check.crcs=false");
+    let world = world(1, 1);
     let odd = wire::header(b"n\xe9", b"v\xff");
     produce(&world.source, TOPIC, &varied(before));
-    wire::produce(&world.source, b"odd", &odd);
+    wire::produce(&world.source, &wire::batch(b"odd", &odd));
     produce(&world.source, TOPIC, &varied(10));
     (world, odd)
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod copying;
+mod damage;
 mod gaps;
 mod groups;
 mod headers;

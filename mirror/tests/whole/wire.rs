@@ -13,22 +13,34 @@ pub(crate) fn header(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[short(name.len())], name, &[short(value.len())], value].concat()
 }
 
-/// A record of partition 0 with a header, produced without a client (ProduceRequest 3, record batch 2). Its checksum is
-/// left out: the mock does not look at it, nor does a consumer with `check.crcs=false`.
-pub(crate) fn produce(cluster: &Cluster, value: &[u8], header: &[u8]) {
-    // attributes, timestamp and offset since the batch's, no key, value, one header
-    let body = [&[0, 0, 0, 1, short(value.len())], value, &[short(1)], header].concat();
+/// A batch (version 2) of a record with a value and a header, or none.
+pub(crate) fn batch(value: &[u8], header: &[u8]) -> Vec<u8> {
+    let headers = short(usize::from(!header.is_empty()));
+    // attributes, timestamp and offset since the batch's, no key, value, headers
+    let body = [&[0, 0, 0, 1, short(value.len())], value, &[headers], header].concat();
     let record = [&[short(body.len())], &body[..]].concat();
     let time = 1_500_000_000_000_i64.to_be_bytes();
     let (none, one) = ([0xff; 14], 1_i32.to_be_bytes());
     // attributes, last offset, both timestamps, no producer, number of records
     let rest = [&[0; 2][..], &[0; 4], &time, &time, &none, &one, &record].concat();
     // leader's epoch, magic, checksum
-    let batch = [&[0; 4][..], &[2], &[0; 4], &rest].concat();
-    let batch = [&[0; 8], &sized(&batch)[..]].concat();
+    let batch = [&[0; 4][..], &[2], &checksum(&rest).to_be_bytes(), &rest].concat();
+    [&[0; 8], &sized(&batch)[..]].concat()
+}
+
+/// The same with a checksum that is wrong.
+pub(crate) fn damaged(mut batch: Vec<u8>) -> Vec<u8> {
+    // It lies behind offset, length, leader's epoch and magic.
+    batch[8 + 4 + 4 + 1] ^= 1;
+    batch
+}
+
+/// Produces a batch to partition 0 without a client (ProduceRequest 3). The mock looks neither at its checksum nor at
+/// what else is in it.
+pub(crate) fn produce(cluster: &Cluster, batch: &[u8]) {
     // no transaction, acks of all, timeout; one topic, one partition
     let head = [&[0xff; 2][..], &[0xff; 2], &10_000_i32.to_be_bytes()].concat();
-    let answer = ask(cluster, (0, 3), &[&head[..], &one_partition(), &sized(&batch)].concat());
+    let answer = ask(cluster, (0, 3), &[&head[..], &one_partition(), &sized(batch)].concat());
     let error = &answer[4 + 4 + 2 + TOPIC.len() + 4 + 4..][..2];
     assert_eq!(error, [0, 0], "the broker refuses it: {answer:?}");
 }
@@ -62,6 +74,12 @@ fn ask(cluster: &Cluster, (key, version): (i16, i16), body: &[u8]) -> Vec<u8> {
     let mut answer = vec![0; i32::from_be_bytes(length) as usize];
     broker.read_exact(&mut answer).unwrap();
     answer
+}
+
+/// CRC-32C, bit by bit.
+fn checksum(bytes: &[u8]) -> u32 {
+    let shift = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 * (crc & 1));
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), shift))
 }
 
 fn sized(bytes: &[u8]) -> Vec<u8> {
