@@ -55,6 +55,8 @@ pub struct StreamMeters {
     pub bytes: Count,
     /// Records that could not be sent, and were passed over.
     pub dropped: Count,
+    /// Records handed over with another timestamp than the source's, which cannot be written.
+    pub restamped: Count,
     /// Records read again that this process had read before.
     pub read_again: Count,
     /// Commits that the source took.
@@ -118,6 +120,7 @@ impl Meters {
             copied: sum(|stream| &stream.copied),
             bytes: sum(|stream| &stream.bytes),
             dropped: sum(|stream| &stream.dropped),
+            restamped: sum(|stream| &stream.restamped),
             read_again: sum(|stream| &stream.read_again),
             commits: sum(|stream| &stream.commits),
             failed_commits: sum(|stream| &stream.failed_commits),
@@ -136,6 +139,7 @@ pub struct Snapshot {
     pub copied: u64,
     pub bytes: u64,
     pub dropped: u64,
+    pub restamped: u64,
     pub read_again: u64,
     pub commits: u64,
     pub failed_commits: u64,

@@ -33,6 +33,7 @@ mod preflight;
 mod reader;
 mod refused;
 mod room;
+mod stamps;
 mod stream;
 mod supervise;
 mod terms;

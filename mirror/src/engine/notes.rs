@@ -27,6 +27,7 @@ use super::{
     furthest::Furthest,
     headers,
     once::Goal,
+    stamps::Stamps,
     terms::Terms,
     troubles::Troubles,
 };
@@ -69,6 +70,7 @@ pub(super) struct Notes {
     /// The destination may refuse a record that is larger.
     refused_above: u64,
     abort_on_send_failure: bool,
+    stamps: Stamps,
     /// Are records sent in transactions?
     exactly_once: bool,
     failed: AtomicBool,
@@ -255,6 +257,14 @@ impl Notes {
             let timestamp = message.timestamp().to_millis();
             self.terms.may_refuse(message.topic(), message.key().is_some(), timestamp)
         }
+    }
+
+    /// The producer has the record.
+    pub(super) fn was_sent(&self, message: &BorrowedMessage<'_>) {
+        self.meters.sent.add(1);
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        let place = || Place { topic: topic.to_owned(), partition, offset };
+        self.stamps.note(message.timestamp().to_millis(), place, &self.meters.restamped);
     }
 
     /// The destination has taken the record.

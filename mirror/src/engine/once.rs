@@ -24,6 +24,7 @@ use super::{
     lifeline::Connected,
     listing::Listed,
     reader::Key,
+    stamps,
     stream::{self, Held, Stream},
 };
 use crate::{
@@ -293,12 +294,14 @@ impl Stream<'_> {
 pub(super) fn landed(waiting: &mut Waiting, message: &BorrowedMessage<'_>) {
     let offset = Some(message.offset()).filter(|offset| *offset >= 0);
     let landed = Landed { partition: message.partition(), offset };
+    // As it was written: without a timestamp the producer gave one, and the report says which.
+    let timestamp = stamps::written(waiting.timestamp).or(message.timestamp().to_millis());
     // What could not be summed was not sent.
-    waiting.landed(sum(message, waiting.timestamp).unwrap_or_default(), landed);
+    waiting.landed(sum(message, timestamp).unwrap_or_default(), landed);
 }
 
-/// The bytes and the digest of one record; `None` if its headers cannot be read. `timestamp` is in milliseconds, as
-/// on the source.
+/// The bytes and the digest of one record; `None` if its headers cannot be read. `timestamp` is in milliseconds: a
+/// delivery report has the destination's, where that sets its own.
 fn sum(message: &BorrowedMessage<'_>, timestamp: Option<i64>) -> Option<Sum> {
     let headers = headers::read(message)?;
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;

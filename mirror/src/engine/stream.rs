@@ -257,7 +257,8 @@ impl<'a> Stream<'a> {
             Some(lanes) => lanes.send(held.token, message.offset(), record),
         };
         match sent {
-            Ok(is_sent) => self.notes.meters.sent.add(u64::from(is_sent)),
+            Ok(true) => self.notes.was_sent(message),
+            Ok(false) => {}
             Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => return Some(held),
             Err(error) => self.notes.not_sent(held.token, &held.message, &error),
         }

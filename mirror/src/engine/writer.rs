@@ -21,7 +21,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer},
 };
 
-use super::client::Destination;
+use super::{client::Destination, stamps};
 
 /// A record that is handed to a producer, with the word that its report brings back.
 pub(super) type Record<'r> = BaseRecord<'r, [u8], [u8], usize>;
@@ -39,7 +39,8 @@ impl Writer {
     }
 
     /// Hands a record over: it is copied.
-    pub(super) fn send(&self, record: Record<'_>) -> Result<(), KafkaError> {
+    pub(super) fn send(&self, mut record: Record<'_>) -> Result<(), KafkaError> {
+        record.timestamp = stamps::written(record.timestamp);
         if record.headers.is_some() {
             return self.producer.send(record).map_err(|(error, _)| error);
         }
@@ -143,5 +144,56 @@ mod handle {
         bytes.map_or((ptr::null_mut(), 0), |bytes| {
             (bytes.as_ptr().cast_mut().cast::<c_void>(), bytes.len())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use rdkafka::{
+        ClientConfig, Message, TopicPartitionList,
+        consumer::{BaseConsumer, Consumer},
+        message::{Header, OwnedHeaders},
+        mocking::MockCluster,
+    };
+
+    use super::*;
+    use crate::progress::Token;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn the_beginning_of_1970_is_no_time_of_sending() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 1, 1).unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers()).set("group.id", "g");
+        let destination = Destination::new(Arc::default());
+        let writer = Writer::new(config.create_with_context(destination).unwrap());
+        let header = Header { key: "k", value: Some("v") };
+        for (timestamp, headers) in [
+            (Some(0), None),
+            (Some(0), Some(OwnedHeaders::new().insert(header))),
+            (Some(7), None),
+            (None, None),
+        ] {
+            let (partition, delivery_opaque) = (Some(0), Token::NONE.to_word());
+            let (topic, payload, key) = ("t", None, None);
+            let record =
+                Record { topic, partition, payload, key, timestamp, headers, delivery_opaque };
+            writer.send(record).unwrap();
+        }
+        writer.flush(DEADLINE).unwrap();
+        let reader: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset("t", 0, rdkafka::Offset::Beginning).unwrap();
+        reader.assign(&list).unwrap();
+        let read = || {
+            let message = reader.poll(DEADLINE).unwrap().unwrap();
+            (message.timestamp().to_millis().unwrap(), message.headers().is_some())
+        };
+        assert_eq!([(); 3].map(|()| read()), [(1, false), (1, true), (7, false)]);
+        assert!(read().0 > 1_500_000_000_000, "it has none");
     }
 }

@@ -60,6 +60,8 @@ pub struct Copied {
     pub source: Range,
     /// Where it went: destination partitions, with the offsets there.
     pub destinations: BTreeMap<i32, Range>,
+    /// Records that were not acknowledged as they were read.
+    pub changed: u64,
     /// Records that could not be sent, and were passed over.
     pub dropped: u64,
     /// Offsets that were gone from the source before they could be read.
@@ -88,6 +90,7 @@ impl Copied {
             None => self.dropped += 1,
             Some((sum, landed)) => {
                 self.acknowledged.add(sum);
+                self.changed += u64::from(sum != record.read);
                 self.source.add(Some(offset));
                 self.destinations.entry(landed.partition).or_default().add(landed.offset);
             }
@@ -107,7 +110,7 @@ pub struct Landed {
 /// A record that is read, and not yet part of the acknowledged prefix.
 #[derive(Debug)]
 pub struct Waiting {
-    /// In milliseconds, as on the source. A delivery report has the destination's, where that sets its own.
+    /// In milliseconds, as on the source.
     pub timestamp: Option<i64>,
     read: Sum,
     acknowledged: Option<(Sum, Landed)>,

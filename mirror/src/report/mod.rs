@@ -56,6 +56,8 @@ pub(crate) struct Partition {
     source: Side,
     /// What was acknowledged.
     destination: Side,
+    /// Records that were not acknowledged as they were read: librdkafka cannot write their timestamps.
+    changed: u64,
     /// Records that the destination refused, with --abort.on.send.failure false.
     dropped: u64,
     /// Offsets gone from the source before they were copied, with --on-data-loss continue.
@@ -119,6 +121,7 @@ impl Partition {
             last_offset: copied.source.last,
             source: copied.read.into(),
             destination: copied.acknowledged.into(),
+            changed: copied.changed,
             dropped: copied.dropped,
             lost: copied.lost,
             repeated: copied.repeated,

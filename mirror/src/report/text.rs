@@ -108,7 +108,7 @@ fn table(formatter: &mut fmt::Formatter<'_>, rows: &[[String; COLUMNS.len()]]) -
 }
 
 fn notes(formatter: &mut fmt::Formatter<'_>, partition: &Partition) -> fmt::Result {
-    let Partition { topic, partition: number, dropped, lost, repeated, .. } = partition;
+    let Partition { topic, partition: number, changed, dropped, lost, repeated, .. } = partition;
     if partition.elsewhere {
         writeln!(
             formatter,
@@ -130,7 +130,7 @@ fn notes(formatter: &mut fmt::Formatter<'_>, partition: &Partition) -> fmt::Resu
     if *dropped == 0 && partition.source != partition.destination {
         writeln!(
             formatter,
-            "{topic} [{number}]: what was read has the digest {}: records were changed on their way",
+            "{topic} [{number}]: what was read has the digest {}: {changed} records were changed on their way, see the log",
             partition.source.digest
         )?;
     }
@@ -197,9 +197,10 @@ orders        all        2      3                  DIGEST
         ] {
             assert!(text.contains(words), "no {words:?} in\n{text}");
         }
-        let changed = Copied { read: copied(&["b"]).read, ..copied(&["a"]) };
+        let changed = Copied { read: copied(&["b"]).read, changed: 7, ..copied(&["a"]) };
         let text = report(true, &changed).to_string();
         assert!(text.contains("orders [0]: what was read has the digest"), "{text}");
+        assert!(text.contains(": 7 records were changed on their way"), "{text}");
         assert!(!text.contains("not complete"), "{text}");
     }
 

@@ -56,11 +56,16 @@ impl Collector for Meters {
 }
 
 /// Names are completed to `mirror_…_total`.
-fn counters(now: &Snapshot) -> [(&'static str, &'static str, u64); 8] {
+fn counters(now: &Snapshot) -> [(&'static str, &'static str, u64); 9] {
     [
         ("records_copied", "Records that the destination acknowledged", now.copied),
         ("bytes_copied", "Bytes of keys and values that the destination acknowledged", now.bytes),
         ("records_dropped", "Records that could not be sent and were passed over", now.dropped),
+        (
+            "records_restamped",
+            "Records sent with another timestamp, since theirs cannot be written",
+            now.restamped,
+        ),
         ("records_read_again", "Records read that this process had read before", now.read_again),
         ("commits", "Commits that the source took", now.commits),
         ("commits_failed", "Commits that the source did not take", now.failed_commits),
@@ -87,6 +92,7 @@ mod tests {
             "mirror_records_copied_total 3",
             "mirror_bytes_copied_total 0",
             "mirror_records_dropped_total 0",
+            "mirror_records_restamped_total 0",
             "mirror_records_read_again_total 0",
             "mirror_commits_total 0",
             "mirror_commits_failed_total 0",

@@ -9,7 +9,7 @@ use crate::{
 fn damaged() -> World {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));
-    wire::produce(&world.source, &wire::damaged(wire::batch(b"odd", &[])));
+    wire::produce(&world.source, &wire::damaged(wire::batch(b"odd", &[], 1_500_000_000_000)));
     produce(&world.source, TOPIC, &varied(10));
     world
 }

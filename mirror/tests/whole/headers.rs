@@ -13,7 +13,7 @@ fn filled(before: usize) -> (World, Vec<u8>) {
     let world = world(1, 1);
     let odd = wire::header(b"n\xe9", b"v\xff");
     produce(&world.source, TOPIC, &varied(before));
-    wire::produce(&world.source, &wire::batch(b"odd", &odd));
+    wire::produce(&world.source, &wire::batch(b"odd", &odd, 1_500_000_000_000));
     produce(&world.source, TOPIC, &varied(10));
     (world, odd)
 }

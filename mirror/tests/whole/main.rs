@@ -15,6 +15,7 @@ mod outages;
 mod refusals;
 mod refusing;
 mod sizes;
+mod stamps;
 mod support;
 mod trouble;
 mod watching;

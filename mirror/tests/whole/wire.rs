@@ -13,13 +13,13 @@ pub(crate) fn header(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[short(name.len())], name, &[short(value.len())], value].concat()
 }
 
-/// A batch (version 2) of a record with a value and a header, or none.
-pub(crate) fn batch(value: &[u8], header: &[u8]) -> Vec<u8> {
+/// A batch (version 2) of a record with a value and a header, or none, of a time in milliseconds.
+pub(crate) fn batch(value: &[u8], header: &[u8], time: i64) -> Vec<u8> {
     let headers = short(usize::from(!header.is_empty()));
     // attributes, timestamp and offset since the batch's, no key, value, headers
     let body = [&[0, 0, 0, 1, short(value.len())], value, &[headers], header].concat();
     let record = [&[short(body.len())], &body[..]].concat();
-    let time = 1_500_000_000_000_i64.to_be_bytes();
+    let time = time.to_be_bytes();
     let (none, one) = ([0xff; 14], 1_i32.to_be_bytes());
     // attributes, last offset, both timestamps, no producer, number of records
     let rest = [&[0; 2][..], &[0; 4], &time, &time, &none, &one, &record].concat();
