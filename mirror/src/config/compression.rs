@@ -31,6 +31,10 @@ pub(super) fn resolve(producer: &mut Settings) -> Result<(), Refusal> {
                 ),
             };
             let level = level.to_string();
+            if let Some(other) = producer.take("compression.level") {
+                let reason = format!("{name} is given");
+                producer.set(Setting { origin: Origin::Ignored, reason, ..other });
+            }
             Setting::new("compression.level", &level, Origin::Mapped, reason).written_as(&name)
         } else {
             let reason = format!("compression.type is {codec_in_use}");
@@ -89,6 +93,12 @@ mod tests {
             check(&lines, "ignored compression.gzip.level=9 (compression.type is zstd)");
         }
         check(&[of_zstd], "ignored compression.zstd.level=3 (compression.type is none)");
+        // Java does not know librdkafka's name.
+        let own = ("compression.level", "9");
+        for lines in [[zstd, own, of_zstd], [zstd, of_zstd, own]] {
+            check(&lines, "ignored compression.level=9 (compression.zstd.level is given)");
+            check(&lines, "mapped compression.level=3 (you wrote compression.zstd.level)");
+        }
     }
 
     #[test]

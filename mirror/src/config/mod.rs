@@ -1,8 +1,8 @@
 //! From two `.properties` files to the settings of each client.
 //!
 //! ```text
-//!  file (grammar) -> translate (one property; java: which exist; jaas) -> values (numbers and words)
-//!       -> compression, security (TLS and SASL together) -> defaults (what we add)
+//!  file (grammar) -> synonyms (two names of one thing) -> translate (one property; java: which exist; jaas)
+//!       -> values (numbers and words) -> compression, security (TLS and SASL together) -> defaults (what we add)
 //!       -> pairs (what librdkafka takes only together) -> Config
 //! ```
 //! Everything the mirror sets, changes or ignores is a [`Setting`] with its reason, and is announced. This part
@@ -19,6 +19,7 @@ mod pairs;
 mod risks;
 mod security;
 mod setting;
+mod synonyms;
 mod translate;
 mod values;
 
@@ -257,17 +258,28 @@ impl Config {
 
 /// The file's settings, as the user means them.
 fn load(kind: Kind, path: &Path) -> Result<Settings, ConfigError> {
-    let mut settings = Settings::default();
-    for property in file::read(path)? {
-        let translated = translate::translate(kind, &property.name, &property.value);
-        for setting in translated.map_err(refused(path))? {
-            settings.set(values::checked(kind, setting).map_err(refused(path))?);
-        }
-    }
+    let properties = file::read(path)?;
+    let mut settings = settle(kind, &properties).map_err(refused(path))?;
     if kind == Kind::Producer {
         compression::resolve(&mut settings).map_err(refused(path))?;
     }
     security::resolve(&mut settings).map_err(refused(path))?;
+    Ok(settings)
+}
+
+/// Each property by itself, and none that has no effect beside another name for the same.
+fn settle(kind: Kind, properties: &[file::Property]) -> Result<Settings, Refusal> {
+    let mut settings = Settings::default();
+    for file::Property { name, value } in properties {
+        if let Some(javas) = synonyms::in_place_of(kind, name, properties) {
+            let reason = format!("{javas} is given");
+            settings.set(Setting::new(name, value, Origin::Ignored, reason));
+            continue;
+        }
+        for setting in translate::translate(kind, name, value)? {
+            settings.set(values::checked(kind, setting)?);
+        }
+    }
     Ok(settings)
 }
 
