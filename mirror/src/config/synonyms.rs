@@ -37,6 +37,7 @@ const PRODUCER: &[Pair] = &[
     ("message.max.bytes", "max.request.size"),
     ("message.send.max.retries", "retries"),
     ("message.timeout.ms", "delivery.timeout.ms"),
+    ("partitioner", "partitioner.class"),
     ("queue.buffering.max.kbytes", "buffer.memory"),
     ("queue.buffering.max.ms", "linger.ms"),
     ("request.required.acks", "acks"),
@@ -75,6 +76,9 @@ mod tests {
             "bootstrap.servers" => ("a:1", "b:1"),
             "compression.type" => ("gzip", "snappy"),
             "enable.auto.commit" => ("true", "false"),
+            "partitioner.class" => {
+                ("org.apache.kafka.clients.producer.internals.DefaultPartitioner", "random")
+            }
             "sasl.jaas.config" => {
                 (r#"x.PlainLoginModule required username="java" password="java";"#, "other")
             }

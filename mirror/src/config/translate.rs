@@ -147,6 +147,14 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
                 );
             }
         },
+        "partitioner.class" => return partitioner(name, value).map(|one| vec![one]),
+        "interceptor.classes" if value.is_empty() => ignored(name, value, "it names no class"),
+        "interceptor.classes" => {
+            return refuse(
+                "names a Java class, and this mirror runs none; remove it (records are then copied unchanged), or keep \
+                 MirrorMaker for this",
+            );
+        }
         "transactional.id" => {
             return refuse(
                 "is chosen by the mirror, one for each source partition; remove it, and use --exactly-once for transactions",
@@ -208,6 +216,25 @@ fn strategies(value: &str) -> Result<String, String> {
         );
     }
     Ok(all.join(","))
+}
+
+/// librdkafka's partitioner that does what Kafka's own class does with keys. Records without a key are batched for one
+/// partition after another with either.
+fn partitioner(name: &str, value: &str) -> Result<Setting, Refusal> {
+    match value.trim().strip_prefix("org.apache.kafka.clients.producer.").unwrap_or(value.trim()) {
+        "" => Ok(ignored(name, value, "it names no class")),
+        "internals.DefaultPartitioner" => Ok(spelt(name, "partitioner", value, "murmur2_random")),
+        // It does not look at keys.
+        "UniformStickyPartitioner" => Ok(spelt(name, "partitioner", value, "random")),
+        class => Err(Refusal::Value {
+            name: name.to_owned(),
+            reason: format!(
+                "is {class}, and this mirror runs no Java class; remove it (keys land where Kafka's producer puts them), \
+                 write partitioner=random for records that go anywhere, or use --partitioning preserve for the source's \
+                 partition numbers"
+            ),
+        }),
+    }
 }
 
 /// User name and password out of a JAAS line.
@@ -388,6 +415,48 @@ mod tests {
     fn what_only_java_knows_is_ignored() {
         check(Kind::Consumer, "max.poll.records", "5", "ignored max.poll.records=5");
         check(Kind::Producer, "value.serializer", "x.Y", "ignored value.serializer=x.Y");
+    }
+
+    #[test]
+    fn classes_that_would_change_records_are_refused_with_the_way_out() {
+        for kind in [Kind::Consumer, Kind::Producer] {
+            let name = "interceptor.classes";
+            check(kind, name, "", "ignored interceptor.classes=");
+            let refusal = outcome(kind, name, "com.x.MaskCards");
+            assert!(
+                refusal.starts_with(
+                    "interceptor.classes names a Java class, and this mirror runs none; remove it"
+                ),
+                "{refusal}"
+            );
+        }
+    }
+
+    #[test]
+    fn kafka_s_partitioners_are_had_and_others_refused_with_the_way_out() {
+        for (value, expected) in [
+            (
+                "org.apache.kafka.clients.producer.internals.DefaultPartitioner",
+                "mapped partitioner=murmur2_random",
+            ),
+            (
+                "org.apache.kafka.clients.producer.UniformStickyPartitioner",
+                "mapped partitioner=random",
+            ),
+            ("", "ignored partitioner.class="),
+        ] {
+            check(Kind::Producer, "partitioner.class", value, expected);
+        }
+        for class in ["com.x.ByCountry", "org.apache.kafka.clients.producer.RoundRobinPartitioner"]
+        {
+            let refusal = outcome(Kind::Producer, "partitioner.class", class);
+            assert!(
+                refusal.contains("runs no Java class; remove it")
+                    && refusal.contains("partitioner=random")
+                    && refusal.contains("--partitioning preserve"),
+                "{refusal}"
+            );
+        }
     }
 
     #[test]
