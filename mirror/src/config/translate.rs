@@ -76,10 +76,9 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
     let refuse =
         |reason: &str| Err(Refusal::Value { name: name.to_owned(), reason: reason.to_owned() });
     let one = match name {
-        "bootstrap.servers" | "metadata.broker.list" => match addresses::fault(value) {
-            None if name == "bootstrap.servers" => native(name, value),
-            None => renamed(name, "bootstrap.servers", value),
-            Some(fault) => return refuse(&fault),
+        "bootstrap.servers" | "metadata.broker.list" => match addresses::list(value) {
+            Ok(list) => spelt(name, "bootstrap.servers", value, &list),
+            Err(fault) => return refuse(&fault),
         },
         "zookeeper.connection.timeout.ms" if value.parse::<u32>().is_err() => {
             return refuse("is not a number of milliseconds; write it in digits alone, as in 6000");
