@@ -127,6 +127,7 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (Scope::Both, "client.id", Known::Special),
     (Scope::Both, "security.protocol", Known::Special),
     (Scope::Both, "metadata.max.age.ms", Known::Special),
+    (Scope::Both, "topic.metadata.refresh.interval.ms", Known::Special),
     (Scope::Both, "send.buffer.bytes", Known::Special),
     (Scope::Both, "receive.buffer.bytes", Known::Special),
     (Scope::Both, "client.dns.lookup", Known::Special),

@@ -103,7 +103,13 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
         }
         "client.dns.lookup" => native(name, value),
         // librdkafka's own property of this name is the age of its cache.
-        "metadata.max.age.ms" => renamed(name, "topic.metadata.refresh.interval.ms", value),
+        "metadata.max.age.ms" => refresh(name, value),
+        "topic.metadata.refresh.interval.ms" if value.parse().is_ok_and(|ms: i64| ms <= 0) => {
+            return refuse(&format!(
+                "is {value}, with which librdkafka never looks for new partitions; write the milliseconds between two looks, \
+                 as in 30000, or remove it"
+            ));
+        }
         "send.buffer.bytes" => {
             spelt(name, "socket.send.buffer.bytes", value, system_default(value))
         }
@@ -180,6 +186,18 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
 /// Java's -1 is librdkafka's 0.
 fn system_default(value: &str) -> &str {
     if value == "-1" { "0" } else { value }
+}
+
+/// Java's 0 is for: at every call. To librdkafka it is for: never.
+fn refresh(name: &str, value: &str) -> Setting {
+    const SOON_MS: &str = "100";
+    let new = "topic.metadata.refresh.interval.ms";
+    if value.parse() == Ok(0_i64) {
+        let reason = format!("you wrote {name}={value}, and 0 is for never to librdkafka");
+        Setting::new(new, SOON_MS, Origin::Mapped, reason).written_as(name)
+    } else {
+        renamed(name, new, value)
+    }
 }
 
 /// librdkafka's names for the assignors, or why they cannot be had.
@@ -389,6 +407,22 @@ mod tests {
             "6 s",
             "zookeeper.connection.timeout.ms is not a number of milliseconds; write it in digits alone, as in 6000",
         );
+    }
+
+    #[test]
+    fn new_partitions_are_always_looked_for() {
+        const OWN: &str = "topic.metadata.refresh.interval.ms";
+        for kind in [Kind::Consumer, Kind::Producer] {
+            for value in ["0", "00"] {
+                check(kind, "metadata.max.age.ms", value, &format!("mapped {OWN}=100"));
+            }
+            check(kind, "metadata.max.age.ms", "1", &format!("mapped {OWN}=1"));
+            check(kind, OWN, "1000", &format!("yours {OWN}=1000"));
+            for value in ["0", "-1"] {
+                let expected = format!("{OWN} is {value}, with which librdkafka never looks");
+                assert!(outcome(kind, OWN, value).starts_with(&expected));
+            }
+        }
     }
 
     #[test]
