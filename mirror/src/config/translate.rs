@@ -123,6 +123,12 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
             "error" => spelt(name, name, value, "none"),
             _ => return refuse("is not one of earliest, latest and none; write one of them"),
         },
+        "partition.assignment.strategy" if is_java_s_default(value) => {
+            let reason = format!(
+                "you wrote {name}={value}; a group of Java's has range until CooperativeStickyAssignor is alone in the list"
+            );
+            Setting::new(name, "range", Origin::Mapped, reason)
+        }
         "partition.assignment.strategy" => match strategies(value) {
             Ok(strategies) => spelt(name, name, value, &strategies),
             Err(reason) => return refuse(&reason),
@@ -198,6 +204,14 @@ fn refresh(name: &str, value: &str) -> Setting {
     } else {
         renamed(name, new, value)
     }
+}
+
+/// Java's own list since Kafka 3.0 (KIP-726).
+fn is_java_s_default(strategies: &str) -> bool {
+    const PACKAGE: &str = "org.apache.kafka.clients.consumer.";
+    let all = strategies.split(',').map(str::trim);
+    let classes = all.map(|class| class.strip_prefix(PACKAGE).unwrap_or(class));
+    classes.eq(["RangeAssignor", "CooperativeStickyAssignor"])
 }
 
 /// librdkafka's names for the assignors, or why they cannot be had.
@@ -385,6 +399,19 @@ mod tests {
             "cooperative-sticky",
             "yours partition.assignment.strategy=cooperative-sticky",
         );
+    }
+
+    #[test]
+    fn java_s_own_list_of_assignors_is_range() {
+        const NAME: &str = "partition.assignment.strategy";
+        let range = "org.apache.kafka.clients.consumer.RangeAssignor";
+        let cooperative = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+        for value in [format!("{range},{cooperative}"), format!("{range}, {cooperative}")] {
+            check(Kind::Consumer, NAME, &value, "mapped partition.assignment.strategy=range");
+        }
+        for value in [format!("{cooperative},{range}"), format!("{range},{cooperative},{range}")] {
+            assert!(outcome(Kind::Consumer, NAME, &value).contains("alone if all members"));
+        }
     }
 
     #[test]
