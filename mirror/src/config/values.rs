@@ -14,9 +14,11 @@ use super::{
 /// what is meant.
 const WIDER: &[(&str, i64)] = &[
     ("batch.size", 0),
+    ("connections.max.idle.ms", 0),
     ("fetch.max.bytes", 0),
     ("fetch.max.wait.ms", 0),
     ("fetch.min.bytes", 0),
+    ("linger.ms", 0),
     ("max.partition.fetch.bytes", 0),
     ("max.poll.interval.ms", 1),
     ("max.request.size", 0),
@@ -73,12 +75,15 @@ fn word(words: &str, value: &str) -> Result<String, String> {
 fn decimal(least: &str, most: &str, setting: &Setting) -> Result<String, String> {
     let (least, most) = (least.trim_end_matches(".0"), most.trim_end_matches(".0"));
     let bounds = (least.parse::<f64>(), most.parse::<f64>());
-    let (Ok(value), (Ok(low), Ok(high))) = (setting.value.parse::<f64>(), bounds) else {
+    let value = setting.value.parse::<f64>().ok().filter(|value| value.is_finite());
+    let (Some(value), (Ok(low), Ok(high))) = (value, bounds) else {
         return Err(no_number(setting, "a number", least, most));
     };
-    if (low..=high).contains(&value) {
+    if (low..=high).contains(&value)
+        || java_s_least(setting).is_some_and(|java| value >= java as f64)
+    {
         // Rust writes no exponent, which other readers of it do not know.
-        Ok(value.to_string())
+        Ok(value.clamp(low, high).to_string())
     } else {
         Err(beyond(setting, least, most))
     }
@@ -89,12 +94,16 @@ fn whole(least: &str, most: &str, setting: &Setting) -> Result<String, String> {
     let (Ok(value), (Ok(low), Ok(high))) = (setting.value.parse::<i64>(), bounds) else {
         return Err(no_number(setting, "a whole number", least, most));
     };
-    let wider = WIDER.iter().find(|(name, _)| *name == setting.written);
-    if (low..=high).contains(&value) || wider.is_some_and(|(_, javas)| value >= *javas) {
+    if (low..=high).contains(&value) || java_s_least(setting).is_some_and(|java| value >= java) {
         Ok(value.clamp(low, high).to_string())
     } else {
         Err(beyond(setting, least, most))
     }
+}
+
+/// The least that Java takes, where its range is the wider one.
+fn java_s_least(setting: &Setting) -> Option<i64> {
+    WIDER.iter().find(|(name, _)| *name == setting.written).map(|(_, least)| *least)
 }
 
 fn no_number(setting: &Setting, what: &str, least: &str, most: &str) -> String {
@@ -135,6 +144,7 @@ mod tests {
         check(Producer, "linger.ms", "5", "yours linger.ms=5");
         check(Producer, "linger.ms", "0.5", "yours linger.ms=0.5");
         check(Producer, "linger.ms", "1e3", "mapped linger.ms=1000 ");
+        check(Producer, "linger.ms", "inf", "linger.ms is \"inf\", which is not a number");
         check(
             Producer,
             "linger.ms",
@@ -188,6 +198,15 @@ mod tests {
         );
         check(Consumer, "fetch.max.bytes", "2147483647", "mapped fetch.max.bytes=2147483135");
         check(Consumer, "connections.max.idle.ms", "-1", "mapped connections.max.idle.ms=0");
+        let idle = "mapped connections.max.idle.ms=2147483647 (you wrote";
+        check(Consumer, "connections.max.idle.ms", "9223372036854775807", idle);
+        check(Producer, "linger.ms", "1000000", "mapped linger.ms=900000 (you wrote");
+        check(
+            Producer,
+            "queue.buffering.max.ms",
+            "1000000",
+            "queue.buffering.max.ms is 1000000, which",
+        );
         check(Producer, "batch.size", "0", "mapped batch.size=1 ");
         check(Producer, "batch.size", "-1", "batch.size is -1, which");
         check(Producer, "max.request.size", "2147483647", "mapped message.max.bytes=1000000000");
