@@ -62,7 +62,7 @@ pub fn nearest(kind: Kind, name: &str) -> Option<&'static str> {
 
 /// librdkafka's properties that a properties file can set, from its CONFIGURATION.md: `*` both clients, C, P; and what
 /// each takes, where that is a number (`least..most`, with decimal places where it need not be whole) or one of some
-/// words (`this,that`).
+/// words (`this,that`). Metadata that is never refreshed is left out: new partitions are found by it.
 const LIBRDKAFKA: &str = include_str!("librdkafka.txt");
 
 fn native(kind: Kind) -> impl Iterator<Item = &'static str> {

@@ -196,6 +196,8 @@ mod tests {
             "9223372036854775807",
             "mapped topic.metadata.refresh.interval.ms=3600000",
         );
+        // Java has no -1 here, which is for never to librdkafka.
+        check(Consumer, "metadata.max.age.ms", "-1", "metadata.max.age.ms is -1, which");
         check(Consumer, "fetch.max.bytes", "2147483647", "mapped fetch.max.bytes=2147483135");
         check(Consumer, "connections.max.idle.ms", "-1", "mapped connections.max.idle.ms=0");
         let idle = "mapped connections.max.idle.ms=2147483647 (you wrote";
