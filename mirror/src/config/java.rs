@@ -21,7 +21,7 @@ pub enum Known {
     /// `translate` gives it a meaning of its own.
     Special,
     /// It has no effect here; the reason why nothing is missing without it.
-    JavaOnly(&'static str),
+    WithoutEffect(&'static str),
     /// It cannot be honoured, and something would be missing; the reason and the way out.
     Refused(&'static str),
 }
@@ -35,9 +35,13 @@ pub fn known(kind: Kind, name: &str) -> Option<Known> {
     }
 }
 
-/// librdkafka is built without Kerberos and without OAuth, and would refuse most of their properties.
+/// librdkafka is built without Kerberos and without OAuth, and would refuse most of their properties. Some the mirror
+/// decides by itself.
 fn of_librdkafka(name: &str) -> Known {
     match name {
+        "enable.partition.eof" => ENDS,
+        "statistics.interval.ms" => STATISTICS,
+        "queuing.strategy" => Known::Special,
         _ if name.starts_with("sasl.kerberos.") => KERBEROS,
         _ if name.starts_with("sasl.oauthbearer.") => OAUTH,
         _ => Known::Native,
@@ -103,21 +107,24 @@ impl Scope {
     }
 }
 
-const BYTES: Known = Known::JavaOnly("bytes are copied as they are");
-const CLASS: Known = Known::JavaOnly("it names a Java class");
-const METRICS: Known = Known::JavaOnly("it configures Java's metrics");
-const TLS: Known = Known::JavaOnly("it configures Java's TLS, and OpenSSL is used");
-const KERBEROS: Known = Known::JavaOnly("only Kerberos uses it");
-const OAUTH: Known = Known::JavaOnly("only OAuth uses it");
+const BYTES: Known = Known::WithoutEffect("bytes are copied as they are");
+const CLASS: Known = Known::WithoutEffect("it names a Java class");
+const METRICS: Known = Known::WithoutEffect("it configures Java's metrics");
+const TLS: Known = Known::WithoutEffect("it configures Java's TLS, and OpenSSL is used");
+const KERBEROS: Known = Known::WithoutEffect("only Kerberos uses it");
+const OAUTH: Known = Known::WithoutEffect("only OAuth uses it");
 const MISSED: Known = Known::Refused(
     "names a Java class, and this mirror runs none; remove it and write what the class provides into the properties, \
      or keep MirrorMaker for this",
 );
-const TIMEOUT: Known = Known::JavaOnly("no call of the mirror waits for it");
-const COMMIT: Known = Known::JavaOnly("--offset.commit.interval.ms decides");
-const OFFSETS: Known = Known::JavaOnly("progress is kept by Kafka, not by ZooKeeper");
-const OLD: Known = Known::JavaOnly("only the old ZooKeeper clients had it");
-const PARTITIONER: Known = Known::JavaOnly("--partitioning and partitioner decide");
+const ENDS: Known =
+    Known::WithoutEffect("the mirror asks for the ends of partitions where it needs them");
+const STATISTICS: Known = Known::WithoutEffect("--progress-interval and --metrics decide");
+const TIMEOUT: Known = Known::WithoutEffect("no call of the mirror waits for it");
+const COMMIT: Known = Known::WithoutEffect("--offset.commit.interval.ms decides");
+const OFFSETS: Known = Known::WithoutEffect("progress is kept by Kafka, not by ZooKeeper");
+const OLD: Known = Known::WithoutEffect("only the old ZooKeeper clients had it");
+const PARTITIONER: Known = Known::WithoutEffect("--partitioning and partitioner decide");
 
 /// Java's properties which librdkafka lacks, names otherwise, or values otherwise.
 const JAVA: &[(Scope, &str, Known)] = &[
@@ -194,17 +201,21 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (Scope::Consumer, "key.deserializer", BYTES),
     (Scope::Consumer, "value.deserializer", BYTES),
     (Scope::Consumer, "auto.commit.interval.ms", COMMIT),
-    (Scope::Consumer, "max.poll.records", Known::JavaOnly("records are handed over one by one")),
+    (
+        Scope::Consumer,
+        "max.poll.records",
+        Known::WithoutEffect("records are handed over one by one"),
+    ),
     (Scope::Consumer, "default.api.timeout.ms", TIMEOUT),
     (
         Scope::Consumer,
         "exclude.internal.topics",
-        Known::JavaOnly("internal topics are never mirrored"),
+        Known::WithoutEffect("internal topics are never mirrored"),
     ),
     (
         Scope::Consumer,
         "internal.leave.group.on.close",
-        Known::JavaOnly("the mirror always leaves the group"),
+        Known::WithoutEffect("the mirror always leaves the group"),
     ),
     (Scope::Consumer, "internal.throw.on.fetch.stable.offset.unsupported", CLASS),
     // The old consumer.
@@ -237,7 +248,7 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (Scope::Producer, "compression.zstd.level", Known::Special),
     (Scope::Producer, "key.serializer", BYTES),
     (Scope::Producer, "value.serializer", BYTES),
-    (Scope::Producer, "max.block.ms", Known::JavaOnly("the mirror waits as long as it takes")),
+    (Scope::Producer, "max.block.ms", Known::WithoutEffect("the mirror waits as long as it takes")),
     (Scope::Producer, "metadata.max.idle.ms", TIMEOUT),
     (Scope::Producer, "partitioner.class", Known::Special),
     (Scope::Producer, "partitioner.ignore.keys", PARTITIONER),
@@ -246,7 +257,7 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (
         Scope::Producer,
         "block.on.buffer.full",
-        Known::JavaOnly("the mirror waits as long as it takes"),
+        Known::WithoutEffect("the mirror waits as long as it takes"),
     ),
     (Scope::Producer, "metadata.fetch.timeout.ms", TIMEOUT),
     (Scope::Producer, "timeout.ms", TIMEOUT),
@@ -256,7 +267,7 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (
         Scope::Producer,
         "producer.type",
-        Known::JavaOnly("every record is acknowledged before it is committed"),
+        Known::WithoutEffect("every record is acknowledged before it is committed"),
     ),
     (Scope::Producer, "message.send.max.retries", Known::Renamed("retries")),
     (Scope::Producer, "queue.buffering.max.ms", Known::Renamed("linger.ms")),
@@ -266,12 +277,12 @@ const JAVA: &[(Scope, &str, Known)] = &[
     (
         Scope::Producer,
         "queue.enqueue.timeout.ms",
-        Known::JavaOnly("the mirror waits as long as it takes"),
+        Known::WithoutEffect("the mirror waits as long as it takes"),
     ),
     (
         Scope::Producer,
         "queue.enqueueTimeout.ms",
-        Known::JavaOnly("the mirror waits as long as it takes"),
+        Known::WithoutEffect("the mirror waits as long as it takes"),
     ),
 ];
 
@@ -298,7 +309,7 @@ mod tests {
         assert_eq!(known(Kind::Consumer, "group.id"), Some(Known::Native));
         assert_eq!(known(Kind::Producer, "group.id"), None);
         assert_eq!(known(Kind::Producer, "linger.ms"), Some(Known::Native));
-        assert!(matches!(known(Kind::Consumer, "max.poll.records"), Some(Known::JavaOnly(_))));
+        assert!(matches!(known(Kind::Consumer, "max.poll.records"), Some(Known::WithoutEffect(_))));
     }
 
     #[test]

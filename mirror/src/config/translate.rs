@@ -33,7 +33,7 @@ pub enum Refusal {
 pub(super) fn translate(kind: Kind, name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
     match known(kind, name) {
         None => Err(Refusal::Unknown { name: name.to_owned(), nearest: nearest(kind, name) }),
-        Some(Known::JavaOnly(reason)) => Ok(vec![ignored(name, value, reason)]),
+        Some(Known::WithoutEffect(reason)) => Ok(vec![ignored(name, value, reason)]),
         Some(Known::Renamed(new)) => Ok(vec![renamed(name, new, value)]),
         Some(Known::Native) => Ok(vec![native(name, value)]),
         Some(Known::Special) => special(name, value),
@@ -164,6 +164,11 @@ fn special(name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
             return refuse(
                 "names a Java class, and this mirror runs none; remove it (records are then copied unchanged), or keep \
                  MirrorMaker for this",
+            );
+        }
+        "queuing.strategy" if value.eq_ignore_ascii_case("lifo") => {
+            return refuse(
+                "is lifo, which sends later records first, and the mirror keeps the order; write fifo, or remove it",
             );
         }
         "transactional.id" => {
@@ -516,6 +521,26 @@ mod tests {
                     && refusal.contains("--partitioning preserve"),
                 "{refusal}"
             );
+        }
+    }
+
+    #[test]
+    fn what_the_mirror_decides_is_not_announced_as_the_user_s() {
+        let ends = "ignored enable.partition.eof=true";
+        check(Kind::Consumer, "enable.partition.eof", "true", ends);
+        for kind in [Kind::Consumer, Kind::Producer] {
+            let statistics = "ignored statistics.interval.ms=1000";
+            check(kind, "statistics.interval.ms", "1000", statistics);
+        }
+    }
+
+    #[test]
+    fn an_order_that_is_not_kept_is_refused_with_the_way_out() {
+        let name = "queuing.strategy";
+        check(Kind::Producer, name, "fifo", "yours queuing.strategy=fifo");
+        for value in ["lifo", "LIFO"] {
+            let refusal = outcome(Kind::Producer, name, value);
+            assert!(refusal.contains("is lifo") && refusal.contains("write fifo"), "{refusal}");
         }
     }
 
