@@ -270,17 +270,45 @@ fn load(kind: Kind, path: &Path) -> Result<Settings, ConfigError> {
 /// Each property by itself, and none that has no effect beside another name for the same.
 fn settle(kind: Kind, properties: &[file::Property]) -> Result<Settings, Refusal> {
     let mut settings = Settings::default();
-    for file::Property { name, value } in properties {
+    let mut before = None;
+    for property in properties {
+        let file::Property { name, value } = property;
+        let before = before.replace(property);
         if let Some(javas) = synonyms::in_place_of(kind, name, properties) {
             let reason = format!("{javas} is given");
             settings.set(Setting::new(name, value, Origin::Ignored, reason));
             continue;
         }
-        for setting in translate::translate(kind, name, value)? {
+        let translated = translate::translate(kind, name, value);
+        for setting in translated.map_err(|refusal| without_secret(refusal, property, before))? {
             settings.set(values::checked(kind, setting)?);
         }
     }
     Ok(settings)
+}
+
+/// The refusal, unless it would show what may be the value of the secret before it, on a line of its own.
+fn without_secret(
+    refusal: Refusal,
+    property: &file::Property,
+    before: Option<&file::Property>,
+) -> Refusal {
+    let is_like_no_other = match refusal {
+        Refusal::Unknown { nearest, .. } => nearest.is_none() || property.value.is_empty(),
+        Refusal::Value { .. } => false,
+    };
+    let is_cut_off = |value: &str| {
+        value.is_empty() || value.starts_with("-----BEGIN ") && !value.contains("-----END ")
+    };
+    match before.filter(|one| is_secret(&one.name) && is_cut_off(&one.value)) {
+        Some(secret) if is_like_no_other => Refusal::Value {
+            name: secret.name.clone(),
+            reason: "is cut off at the end of its line, and no Kafka client has a property of the next line's name (not shown: \
+                     it may be the secret); write the value on one line, or a \\ at the end of each line but the last"
+                .to_owned(),
+        },
+        _ => refusal,
+    }
 }
 
 /// The file with the refusal.

@@ -89,6 +89,29 @@ fn secrets_do_not_reach_the_announcement() {
 }
 
 #[test]
+fn a_secret_on_a_line_of_its_own_is_not_shown() {
+    for (name, value) in [
+        ("sasl.password", ""),
+        ("ssl.key.password", ""),
+        ("ssl.key.pem", "-----BEGIN PRIVATE KEY-----"),
+    ] {
+        for secret in ["hunter2", "hunter2=", "hunter2 and more", "hunter2=x"] {
+            let error =
+                read(&format!("{CONSUMER}{name}={value}\n{secret}\n"), PRODUCER).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains(&format!("{name} is cut off")), "{error}");
+        }
+    }
+    // A slip of the pen, and what stands behind no secret, are named.
+    refused(
+        &format!("{CONSUMER}ssl.key.password=\nauto.ofset.reset=latest"),
+        PRODUCER,
+        &["auto.ofset.reset; did you mean auto.offset.reset?"],
+    );
+    refused(&format!("{CONSUMER}sasl.password=x\nzzz"), PRODUCER, &["the property zzz"]);
+}
+
+#[test]
 fn a_login_without_its_protocol_is_said_to_have_no_effect() {
     let line = r#"sasl.jaas.config=x.PlainLoginModule required username="u" password="hunter2";"#;
     let unused = |consumer: &str| {
