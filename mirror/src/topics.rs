@@ -5,6 +5,11 @@
 
 mod java;
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use fancy_regex::{CompileError, Error, Regex};
 
 /// A filter that does not compile.
@@ -34,6 +39,8 @@ pub(crate) const POSITIONS: &str = "__mirror_positions";
 pub struct TopicFilter {
     regex: Regex,
     list: String,
+    /// Topics that nobody can tell of, as was said once. Shared by all who ask, at each refresh.
+    undecided: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl TopicFilter {
@@ -53,15 +60,27 @@ impl TopicFilter {
         // On its own first: in the group below, "a)(b" would compile.
         compile(pattern)?;
         let regex = compile(&format!("^(?:{pattern})$"))?;
-        Ok(Self { regex, list: list.to_owned() })
+        Ok(Self { regex, list: list.to_owned(), undecided: Arc::default() })
     }
 
     /// Is this topic to be mirrored?
     pub fn matches(&self, topic: &str) -> bool {
         let is_of_a_mirror = topic.strip_prefix(POSITIONS).is_some_and(|end| end.starts_with('.'));
         let is_internal = is_of_a_mirror || INTERNAL.contains(&topic);
-        // A pattern that backtracks beyond all bounds matches nothing.
-        !is_internal && self.regex.is_match(topic).unwrap_or(false)
+        !is_internal && self.regex.is_match(topic).unwrap_or_else(|_| self.give_up(topic))
+    }
+
+    /// A pattern that backtracks beyond all bounds matches nothing, and that is said.
+    fn give_up(&self, topic: &str) -> bool {
+        let mut undecided = self.undecided.lock().unwrap_or_else(PoisonError::into_inner);
+        if undecided.insert(topic.to_owned()) {
+            tracing::warn!(
+                "topic {topic} is not mirrored: whether {:?} matches it takes too long to find out; name the topic in the \
+                 include list, or write the list without a repetition in a repetition",
+                self.list
+            );
+        }
+        false
     }
 
     /// The list as the user gave it.
@@ -126,6 +145,17 @@ mod tests {
         check(".*", "__mirror_positions.g", false);
         check(".*", "_schemas", true);
         check("__audit", "__audit", true);
+    }
+
+    #[test]
+    fn says_once_of_which_topics_it_cannot_tell() {
+        // Of letters that come twice only backtracking can tell.
+        let filter = TopicFilter::parse(r"(a*)*\1b").unwrap();
+        let topic = "a".repeat(40);
+        let again = filter.clone();
+        assert!(!filter.matches(&topic) && !again.matches(&topic));
+        assert!(filter.matches("aab"));
+        assert_eq!(*filter.undecided.lock().unwrap(), BTreeSet::from([topic]));
     }
 
     #[test]
