@@ -1,13 +1,14 @@
 //! Reads a `.properties` file in Java's grammar.
 //!
 //! Java reads such files as ISO-8859-1; people write them as UTF-8. What is valid UTF-8 is read as such, the
-//! rest as ISO-8859-1. It knows no property.
+//! rest as ISO-8859-1. Java keeps blanks at the end of a value; they are kept here where a password may end in one, and
+//! are a mistake elsewhere. Of properties it knows only which are secret.
 
 use std::{fmt::Write, path::Path};
 
 use java_properties::{LineContent, PropertiesIter};
 
-use super::ConfigError;
+use super::{ConfigError, is_secret};
 
 /// One `name=value` of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Property>, usize> {
     for line in PropertiesIter::new(ascii.as_bytes()) {
         let line = line.map_err(|error| error.line_number().unwrap_or(0))?;
         if let LineContent::KVPair(name, value) = line.consume_content() {
-            properties.push(Property { name, value: value.trim_end().to_owned() });
+            let value = if is_secret(&name) { value } else { value.trim_end().to_owned() };
+            properties.push(Property { name, value });
         }
     }
     Ok(properties)
@@ -86,6 +88,12 @@ mod tests {
         );
         check(b"hosts=a:1,\\\n   b:2\r\nx=y  ", &[("hosts", "a:1,b:2"), ("x", "y")]);
         check(b"k=\\u00e9\\t!", &[("k", "\u{e9}\t!")]);
+    }
+
+    #[test]
+    fn a_secret_may_end_in_a_blank() {
+        check(b"sasl.password = x y  \r\nx=y  ", &[("sasl.password", "x y  "), ("x", "y")]);
+        check(b"ssl.key.password=x\\ \n", &[("ssl.key.password", "x ")]);
     }
 
     #[test]

@@ -112,6 +112,14 @@ fn a_secret_on_a_line_of_its_own_is_not_shown() {
 }
 
 #[test]
+fn blanks_behind_a_login_module_are_no_part_of_it() {
+    let line = r#"sasl.jaas.config=x.PlainLoginModule required username="u" password="p ";  "#;
+    let sasl = "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN";
+    let config = read(&format!("{CONSUMER}{sasl}\n{line}"), PRODUCER).unwrap();
+    assert_eq!(config.consumer.get("sasl.password"), Some("p "));
+}
+
+#[test]
 fn a_login_without_its_protocol_is_said_to_have_no_effect() {
     let line = r#"sasl.jaas.config=x.PlainLoginModule required username="u" password="hunter2";"#;
     let unused = |consumer: &str| {
