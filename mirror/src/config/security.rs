@@ -50,11 +50,14 @@ fn disregard(settings: &mut Settings, name: &str, reason: &str) {
 
 /// What is said of a login that the protocol makes no use of.
 pub(super) fn unused_login(settings: &Settings) -> Option<String> {
+    let protocol = settings.get("security.protocol").unwrap_or("plaintext");
+    if protocol.starts_with("sasl") {
+        return None;
+    }
     let unused = settings.all().iter().find(|one| {
         let is_login = matches!(one.name.as_str(), "sasl.jaas.config" | "sasl.password");
         is_login && one.origin == Origin::Ignored
     })?;
-    let protocol = settings.get("security.protocol").unwrap_or("plaintext");
     Some(format!(
         "{} has no effect, because security.protocol is {protocol}: to log in, write security.protocol=SASL_SSL (or \
          SASL_PLAINTEXT), and sasl.mechanism",

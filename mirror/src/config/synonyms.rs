@@ -50,7 +50,8 @@ pub(super) fn in_place_of(kind: Kind, name: &str, file: &[Property]) -> Option<&
         Kind::Producer => PRODUCER,
     };
     let (_, javas) = BOTH.iter().chain(of_kind).find(|(other, _)| *other == name)?;
-    file.iter().any(|property| property.name == *javas).then_some(*javas)
+    let is_given = |property: &Property| property.name == *javas && !property.value.is_empty();
+    file.iter().any(is_given).then_some(*javas)
 }
 
 #[cfg(test)]
@@ -116,6 +117,12 @@ mod tests {
     fn what_has_no_effect_is_not_judged() {
         let lines = [("request.required.acks", "2"), ("acks", "all")];
         assert_eq!(settled(Kind::Producer, &lines).get("acks"), Some("all"));
+    }
+
+    #[test]
+    fn an_empty_value_takes_no_effect_from_another() {
+        let lines = [("partitioner.class", ""), ("partitioner", "random")];
+        assert_eq!(settled(Kind::Producer, &lines).get("partitioner"), Some("random"));
     }
 
     #[test]

@@ -130,7 +130,9 @@ fn a_login_without_its_protocol_is_said_to_have_no_effect() {
     assert!(said.starts_with("sasl.jaas.config has no effect"), "{said}");
     assert!(said.contains("security.protocol=SASL_SSL") && !said.contains("hunter2"), "{said}");
     assert!(unused("security.protocol=SSL").is_some_and(|said| said.contains("protocol is ssl")));
-    assert_eq!(unused("security.protocol=SASL_SSL\nsasl.mechanism=PLAIN"), None);
+    let used = "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN";
+    assert_eq!(unused(used), None);
+    assert_eq!(unused(&format!("{used}\nsasl.username=u\nsasl.password=hunter2")), None);
     refused(
         &format!("{CONSUMER}security.protocol=SASL_SSL\n{line}"),
         PRODUCER,
