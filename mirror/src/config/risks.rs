@@ -17,26 +17,24 @@ pub(super) fn of_producer(producer: &Settings) -> Vec<String> {
     let users = producer.effective();
     let users = users.filter(|one| matches!(one.origin, Origin::User | Origin::Mapped));
     let risk = |name: &str, value: &str| match (name, value) {
-        ("acks" | "request.required.acks", "0" | "1") => {
-            Some("records are lost when a broker dies: data loss is possible")
-        }
+        ("acks", "0" | "1") => Some("records are lost when a broker dies: data loss is possible"),
         ("partitioner", partitioner) if !keeps_keys_together(partitioner) => {
             Some("records of a key go to several partitions: their order is not kept")
         }
         ("max.in.flight.requests.per.connection", _) if in_flight > 1 && !is_idempotent => {
             Some("a retry may put a record behind later ones: reordering is possible")
         }
-        ("retries" | "message.send.max.retries", "0") => {
+        ("retries", "0") => {
             Some("a passing failure ends the mirror, or drops records: data loss is possible")
         }
-        ("message.timeout.ms" | "delivery.timeout.ms", value) if value != "0" => {
+        ("message.timeout.ms", value) if value != "0" => {
             Some("a destination that is away for longer ends the mirror, or drops records")
         }
         _ => None,
     };
     users
         .filter_map(|one| {
-            Some(format!("{}={}: {}", one.name, one.value, risk(&one.name, &one.value)?))
+            Some(format!("{}={}: {}", one.written, one.value, risk(&one.name, &one.value)?))
         })
         .collect()
 }
