@@ -106,21 +106,34 @@ async fn execute(
     let is_whole = interrupts.unless(run).await.is_some();
     progress.end();
     let verdicts = [Verdict::Violated, Verdict::Inconclusive];
-    let worst = verdicts.iter().find_map(|verdict| {
-        failing.iter().find(|one| one.trial.outcome.verdict() == Some(*verdict))
-    });
-    if let Some(worst) = worst {
+    let with = |verdict: &Verdict| -> Vec<&Failing> {
+        failing.iter().filter(|one| one.trial.outcome.verdict() == Some(*verdict)).collect()
+    };
+    let mut worst = verdicts.iter().map(with).find(|plans| !plans.is_empty()).unwrap_or_default();
+    worst.sort_by_key(|one| one.plan.actions.len());
+    let mut told_of = None;
+    if let Some(&smallest) = worst.first() {
         let smaller = match is_whole {
-            true => fuzz.shrink(worst, interrupts.next_told(), |text| told.line(text)).await,
+            true => {
+                let note = |text: &str| told.line(text);
+                fuzz.shrink_one_of(&worst, interrupts.next_told(), note).await
+            }
             false => None,
         };
+        // Of a larger plan it may be larger still than one that is found small.
+        let actions = smallest.plan.actions.len();
+        let smaller =
+            smaller.filter(|one| one.plan.actions.len() < actions || one.number == smallest.number);
+        let number = smaller.as_ref().map_or(smallest.number, |one| one.number);
+        let first = worst.iter().find(|one| one.number == number).unwrap_or(&smallest);
+        told_of = Some(number);
         progress.end();
-        print(&shown(fuzz, args, smaller.as_ref(), worst));
-        if let Err(text) = &smaller.as_ref().unwrap_or(worst).stored {
+        print(&shown(fuzz, args, smaller.as_ref(), first));
+        if let Err(text) = &smaller.as_ref().unwrap_or(first).stored {
             print_error(text);
         }
     }
-    for other in failing.iter().filter(|other| worst.is_none_or(|one| one.number != other.number)) {
+    for other in failing.iter().filter(|other| told_of != Some(other.number)) {
         print_error(&format!("plan {} is in {}", other.number, other.folder.display()));
     }
     print(&tally.render());

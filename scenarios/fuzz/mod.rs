@@ -10,7 +10,7 @@ mod shrink;
 mod tally;
 
 use crate::trial::{self, Outcome, Stage, Trial};
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, future::FusedFuture, stream::FuturesUnordered};
 use harness::cluster::Backend;
 use judge::{
     plan::{Action, Plan},
@@ -18,6 +18,7 @@ use judge::{
 };
 use std::{
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -161,21 +162,39 @@ impl Fuzz {
         }
     }
 
-    /// Makes a failing plan smaller while it fails in the same way, and stores what is left.
+    /// Makes the first of several failing plans smaller that can be: a race may show itself in no smaller one.
     /// `None`: nothing smaller failed. `stop`: whether it has to come to an end.
-    pub async fn shrink(
+    pub async fn shrink_one_of(
         &self,
-        failing: &Failing,
+        failing: &[&Failing],
         stop: impl Future<Output = ()>,
         mut note: impl FnMut(&str),
+    ) -> Option<Failing> {
+        let (began, mut stop) = (Instant::now(), std::pin::pin!(stop.fuse()));
+        for one in failing {
+            let left = self.shrink_time.saturating_sub(began.elapsed());
+            let smaller = self.shrink(one, left, stop.as_mut(), &mut note).await;
+            if smaller.is_some() || left.is_zero() || stop.is_terminated() {
+                return smaller;
+            }
+        }
+        None
+    }
+
+    /// Makes a failing plan smaller while it fails in the same way, and stores what is left.
+    async fn shrink(
+        &self,
+        failing: &Failing,
+        time: Duration,
+        mut stop: Pin<&mut impl FusedFuture<Output = ()>>,
+        note: &mut impl FnMut(&str),
     ) -> Option<Failing> {
         let tree = self.space().tree(self.seed, failing.number);
         let mut attempt = 0;
         let folder = self.stage.folder.join(format!("plan-{}-shrunk", failing.number));
         let attempts = folder.with_extension("attempts");
-        let mut stop = std::pin::pin!(stop.fuse());
         let mut stopped = false;
-        let shrunk = shrink::shrink(tree, self.shrink_time, async |plan: &Plan| {
+        let shrunk = shrink::shrink(tree, time, async |plan: &Plan| {
             if stopped {
                 return None;
             }
@@ -187,7 +206,7 @@ impl Fuzz {
             let folder = attempts.join(attempt.to_string());
             let failed = tokio::select! {
                 failed = self.fails_again(plan, &failing.trial.outcome, &folder) => failed,
-                () = &mut stop => {
+                () = stop.as_mut() => {
                     stopped = true;
                     None
                 }

@@ -132,10 +132,12 @@ impl Stream<'_> {
         }
         match drained {
             Drained::All | Drained::Expelled => {
-                self.forget_unsent();
                 // Lanes keep their positions on the destination.
-                let is_settled = !is_expelled || self.lanes.is_some();
-                if is_settled { Ok(true) } else { self.commit_as_a_member_again(stop) }
+                if !is_expelled || self.lanes.is_some() {
+                    self.forget_unsent();
+                    return Ok(true);
+                }
+                self.commit_as_a_member_again(stop)
             }
             Drained::Silent => {
                 let records = self.notes.progress().in_flight();

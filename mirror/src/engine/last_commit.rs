@@ -27,6 +27,7 @@ impl Stream<'_> {
     /// again. With `--once` that is a failure.
     pub(super) fn commit_as_a_member_again(&self, stop: &Stop) -> Result<bool, EngineError> {
         self.notes.leave_commits_over();
+        self.let_go()?;
         let (since, mut tried) = (Instant::now(), Instant::now());
         let reason = loop {
             // A record that comes is of nobody's partition.
@@ -53,6 +54,17 @@ impl Stream<'_> {
         }
         tracing::warn!("others read our partitions, and may copy some records again: {reason}");
         Ok(false)
+    }
+
+    /// What is not sent is for others. Its reports are of nobody's partition, and no failure; nor is the gap that an idempotent
+    /// producer has where something was dropped, and at which it gives up.
+    fn let_go(&self) -> Result<(), EngineError> {
+        let mut progress = self.notes.progress();
+        for place in progress.next_positions() {
+            progress.revoke(&place.topic, place.partition);
+        }
+        drop(progress);
+        self.begin_with_another_producer()
     }
 
     /// With `--once`: what was given back with the membership is read to its end all the same.
