@@ -90,8 +90,7 @@ impl SubjectArgs {
                  names them"
             ));
         }
-        let is_hidden = |one: &&Fault| one.name == fault && !one.shows_on(backend);
-        if Fault::ALL.iter().any(|one| is_hidden(&one)) {
+        if Fault::ALL.iter().any(|one| one.name == fault && !one.shows_on(backend)) {
             print_error(&format!(
                 "{fault} shows its defect on real brokers alone, so that it holds here proves nothing; use --clusters \
                  containers"

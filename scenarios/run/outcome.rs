@@ -142,21 +142,21 @@ fn own(
 /// A question was answered no although the contract tolerates what was found: the promise asked for
 /// more than the contract, such as no repeat at all. An answer for which there is no evidence is a
 /// doubt, and accuses nobody.
-fn denied(judgement: Judgement, said: &str) -> Judgement {
+fn denied(mut judgement: Judgement, said: &str) -> Judgement {
     if judgement.verdict == Verdict::Violated {
         return judgement;
     }
-    let (repeats, tolerated): (Vec<_>, Vec<_>) = judgement
-        .tolerated
+    let (repeats, tolerated): (Vec<_>, Vec<_>) = std::mem::take(&mut judgement.tolerated)
         .into_iter()
         .partition(|one| matches!(one.finding.anomaly, Anomaly::Duplicated | Anomaly::Rewound));
-    let (mut violations, mut doubts) = (judgement.violations, judgement.doubts);
-    let verdict = if repeats.is_empty() { Verdict::Inconclusive } else { Verdict::Violated };
+    judgement.tolerated = tolerated;
     if repeats.is_empty() {
-        doubts.push(said.to_owned());
+        judgement.doubt(said.to_owned());
+    } else {
+        judgement.verdict = Verdict::Violated;
+        judgement.violations.0.extend(repeats.into_iter().map(|one| one.finding));
     }
-    violations.0.extend(repeats.into_iter().map(|one| one.finding));
-    Judgement { verdict, violations, tolerated, doubts, ..judgement }
+    judgement
 }
 
 /// The step that failed, as `features/ordering.feature:12: Then …: 3 reordered`, and what it said.
