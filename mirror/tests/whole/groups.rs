@@ -8,6 +8,10 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
+use rdkafka::{
+    consumer::Consumer,
+    types::{RDKafkaApiKey, RDKafkaRespErr},
+};
 
 use crate::{
     copying::sorted,
@@ -160,4 +164,34 @@ fn streams_that_end_as_their_group_rebalances_commit_what_they_copied() {
         assert_eq!(code, Some(0), "{log}");
         assert_eq!(world.committed(4), ends(&world.source, TOPIC), "{log}");
     }
+}
+
+/// What the destination refuses is of nobody's partition by then.
+#[test]
+fn a_stop_that_its_group_does_not_wait_for_is_not_failed_by_what_others_copy() {
+    let world = world(1, 1).consumer("heartbeat.interval.ms=200");
+    let records = varied(11);
+    produce(&world.source, TOPIC, &records[..10]);
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=600000"]);
+    world.wait_for(10, &mut mirror);
+    world.destination.broker_round_trip_time(1, Duration::from_secs(5)).unwrap();
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    world.destination.request_errors(RDKafkaApiKey::Produce, &[refusal]);
+    produce(&world.source, TOPIC, &records[10..]);
+    sleep(Duration::from_millis(500));
+    // First it hears of another that joins, then that the group did not wait.
+    let mut answers = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION; 7];
+    answers[..3].fill(RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    world.source.request_errors(RDKafkaApiKey::OffsetCommit, &answers);
+    mirror.signal(Signal::SIGTERM);
+    mirror.wait_for_log("a commit failed and is tried again");
+    let other = consumer_at(&world.source.bootstrap_servers());
+    other.subscribe(&[TOPIC]).unwrap();
+    mirror.wait_for_log("the group has gone on without us");
+    mirror.wait_for_log("gave back 1 partitions");
+    drop(other);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("the last commit is there all the same"), "{log}");
+    assert_eq!(world.committed(1)[&0], 10, "the eleventh has no copy: {log}");
 }

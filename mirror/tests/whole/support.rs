@@ -438,6 +438,7 @@ pub(crate) fn consumer_at(servers: &str) -> BaseConsumer {
         .set("bootstrap.servers", servers)
         .set("group.id", "g")
         .set("enable.auto.commit", "false")
+        .set("partition.assignment.strategy", "roundrobin,range")
         .set("fetch.wait.max.ms", "5")
         .set("fetch.queue.backoff.ms", "5")
         .create()
