@@ -133,7 +133,7 @@ fn exceed(history: &History, found: &Correspondence, room: &mut [u64]) -> bool {
     }
     let mut is_too_much = false;
     for (room, forgotten) in room.iter_mut().zip(forgotten) {
-        if *room > 0 && forgotten > forgotten::copies_of_forgotten(history, *room) {
+        if forgotten > forgotten::copies_of_forgotten(history, *room) {
             (*room, is_too_much) = (0, true);
         }
     }

@@ -5,7 +5,7 @@ use judge::{
     contract::{Contract, Isolation},
     history::*,
     judge,
-    verdict::{Anomaly, Judged, Verdict},
+    verdict::{Anomaly, Circumstance, Judged, Verdict},
 };
 
 const PLAIN: &str = "
@@ -81,6 +81,15 @@ fn a_tolerated_leak_can_be_asked_for() {
     assert!(judgement.tolerates(Anomaly::Leaked) && !judgement.tolerates(Anomaly::Lost));
     let Golden { history, contract, .. } = plain();
     assert!(!judge(&history, &contract).tolerates(Anomaly::Leaked));
+}
+
+#[test]
+fn a_tolerated_loss_can_be_asked_for_by_its_circumstance() {
+    let text = include_str!("../histories/holds-equals-behind-the-readiness.txt");
+    let Golden { history, contract, .. } = parse(text);
+    let judgement = judge(&history, &contract);
+    assert!(judgement.tolerates_under(Anomaly::Lost, Circumstance::BeforeReadiness));
+    assert!(!judgement.tolerates_under(Anomaly::Lost, Circumstance::Superseded));
 }
 
 /// Headers that a subject may add, of equal records without order: what the copies of two records with so many others
