@@ -1,8 +1,11 @@
-//! The promises on real Kafka in containers, ten random plans on leased pairs, our mirror with TLS and SASL, and what it does about a
-//! transaction that is left open and about records that are refused.
+//! The promises on real Kafka in containers, ten random plans on leased pairs, our mirror with TLS and SASL, what it does about a
+//! transaction that is left open and about records that are refused, and what is told of repeats after a fault.
 //! Without a Docker engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
 #![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
 
+mod faults {
+    pub(crate) mod repeated;
+}
 mod refused {
     pub(crate) mod alone;
 }
@@ -28,6 +31,7 @@ use harness::{
         containers::{Engine, RunLabel},
         pool::Needs,
     },
+    subject::{Kind, Spec},
     testbed::Settings,
 };
 use judge::verdict::Verdict;
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
                 .chain(random_plans(&call))
                 .chain(secured(&call))
                 .chain([left_open(&call), refused(&call)])
+                .chain([false, true].map(|idempotent| repeated(&call, idempotent)))
                 .collect()
         }
         Err(reason) => {
@@ -107,6 +112,29 @@ fn left_open(call: &Call) -> Trial {
 fn refused(call: &Call) -> Trial {
     let name = "refused::a record that is refused is alone, and nothing overtakes it";
     on_its_own(call, name, "refused", 4, refused::alone::it_is)
+}
+
+/// What a mirror copies again after a fault of the destination.
+fn repeated(call: &Call, idempotent: bool) -> Trial {
+    let kind = if idempotent { "with" } else { "without" };
+    let name = format!("faults::what one {kind} idempotence repeats when the destination is back");
+    let settings = call.settings(&format!("repeated-{kind}"));
+    let seed = call.seed.wrapping_add(5 + u64::from(idempotent));
+    Trial::test(name, move || {
+        let line = faults::repeated::subject(env!("CARGO_BIN_EXE_mirrorproof"));
+        let subject = Spec {
+            kind: Kind::Command(line),
+            contract: Some(faults::repeated::contract(idempotent)),
+            ..settings.subject.clone()
+        };
+        let folder = settings.run_dir.path().to_owned();
+        runtime().block_on(async {
+            let stage = Stage::new(pool(Backend::Containers, seed).await?, subject, folder);
+            let outcome = faults::repeated::is_as_promised(&stage, idempotent).await;
+            stage.pool.close().await?;
+            Ok(outcome?)
+        })
+    })
 }
 
 /// A test on clusters of its own, numbered for their sake.

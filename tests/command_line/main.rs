@@ -5,6 +5,7 @@
 
 mod bench;
 mod contracts;
+mod lives;
 mod place;
 mod plans;
 mod programs;

@@ -303,6 +303,9 @@ pub struct History {
     pub destination_bounds: BTreeMap<TopicPartition, DestinationBounds>,
     /// The producers' log.
     pub produced: Vec<Produced>,
+    /// How many records of each topic the producers wrote, those included of which nobody knows what became. A topic is
+    /// absent if others wrote to it, or if a producer may have written a record twice.
+    pub written: BTreeMap<TopicIndex, u64>,
     /// Source end offsets when the subject was first ready.
     pub ready: Option<Positions>,
     /// The subject's life, in order.

@@ -61,6 +61,8 @@ pub struct Progress {
     source: Side,
     destination: Side,
     last: Option<CommitSample>,
+    /// The last sample that was complete when rebalances were asked for last: one that is seen next began behind it.
+    before_rebalance: Option<CommitSample>,
     /// What was there when the subject was started, until its group was seen.
     started: Option<CommitSample>,
     /// When `last` was taken, and when its ends were asked for.
@@ -96,6 +98,7 @@ impl Progress {
             destination: Side::new(destination, "mirrorproof-reader")?,
             store,
             last: None,
+            before_rebalance: None,
             started: None,
             looked: None,
             ends_read: None,
@@ -194,7 +197,8 @@ impl Progress {
         let committed = self.committed(topics, Duration::ZERO)?.unwrap_or_default();
         let destination_ends = self.destination_ends(topics)?;
         let sample = CommitSample { committed, destination_ends: destination_ends.clone() };
-        (self.last, self.started) = (Some(sample.clone()), Some(sample));
+        let samples = [&mut self.last, &mut self.before_rebalance, &mut self.started];
+        samples.into_iter().for_each(|known| *known = Some(sample.clone()));
         Ok(destination_ends)
     }
 
@@ -281,12 +285,14 @@ impl Progress {
         Ok(Some(committed))
     }
 
-    /// So many rebalances were seen. Each began after the last sample: whatever came later may be its work, and
-    /// each explains a repeat of its own.
+    /// So many rebalances were seen since they were asked for last. What came behind the sample of that time may be
+    /// their work, and each explains a repeat of its own. The last sample is too late: one may have begun while it
+    /// was taken.
     fn note_rebalances(&mut self, count: u32) {
         for _ in 0..count {
-            self.note_rebalance(self.last.clone().unwrap_or_default());
+            self.note_rebalance(self.before_rebalance.clone().unwrap_or_default());
         }
+        self.before_rebalance.clone_from(&self.last);
     }
 
     /// A rebalance of which the beginning lies behind this sample.
@@ -310,7 +316,8 @@ impl Progress {
     /// A topic of the source was made anew: positions that were seen before are not of its log.
     pub fn forget(&mut self, topic: TopicIndex) {
         let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != topic);
-        let samples = self.samples.iter_mut().chain(&mut self.last).chain(&mut self.started);
+        let known = [&mut self.last, &mut self.before_rebalance, &mut self.started];
+        let samples = self.samples.iter_mut().chain(known.into_iter().flatten());
         samples.for_each(|sample| forget(&mut sample.committed));
         self.unrest.for_each(|event| forget(&mut event.committed));
         self.source.known = None;
@@ -321,8 +328,9 @@ impl Progress {
         self.unrest.news(events)
     }
 
-    /// The subject goes on after a freeze, which is this event of the history.
-    pub fn thawed(&mut self, event: usize) {
+    /// This event of the history is over a while after now: the subject goes on after a freeze, or the destination
+    /// is back.
+    pub fn may_end(&mut self, event: usize) {
         self.unrest.may_end(event, Instant::now());
     }
 }
@@ -385,4 +393,50 @@ fn by_index<Position>(
         Some((TopicPartition { topic, partition }, position(offset)))
     });
     known.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{observe::sentinel::Sentinel, workload::produce::Producers};
+    use rdkafka::{ClientConfig, consumer::Consumer};
+
+    /// A rebalance may begin while a sample is taken, and what it repeats then lies in that sample already.
+    #[tokio::test]
+    async fn a_rebalance_began_behind_the_last_sample_that_was_complete_before() {
+        let pair = Pair::embedded().expect("a pair");
+        for side in [&pair.source, &pair.destination] {
+            side.create_topic("t", 1).await.expect("a topic");
+        }
+        let topics = [Watched { index: 0, source: "t".into(), destination: "t".into() }];
+        let mut progress = Progress::new(Store::Group("g".into()), &pair).expect("clients");
+        progress.subject_starts(&topics).expect("a look");
+        // A mock tells of requests, whatever their group.
+        let join = |group: &str| {
+            let member: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", pair.source.bootstrap())
+                .set("group.id", group)
+                .create()
+                .expect("a consumer");
+            member.subscribe(&["t"]).expect("a subscription");
+            let since = Instant::now();
+            while member.assignment().expect("an answer").count() == 0 {
+                assert!(since.elapsed() < Duration::from_secs(20), "no member");
+                drop(member.poll(Duration::from_millis(10)));
+            }
+        };
+        join("g");
+        progress.sample(&topics).expect("a look");
+        let copy = ("t", Sentinel::new(0, 0, None));
+        let producers = Producers::to(pair.destination.bootstrap());
+        producers.produce_sentinels(&[copy]).expect("an acknowledgement");
+        progress.sample(&topics).expect("a look");
+        join("h");
+        progress.sample(&topics).expect("a look");
+        let mut events = Vec::new();
+        progress.news(0).write(&mut events);
+        let [rebalance] = &events[..] else { panic!("one rebalance: {events:?}") };
+        let ends: Vec<i64> = rebalance.destination_ends.values().map(|end| end.0).collect();
+        assert_eq!(ends, [0]);
+    }
 }

@@ -67,6 +67,9 @@ impl Testbed {
             let at = |partition: &u32| TopicPartition { topic: *topic, partition: *partition };
             read.bounds.keys().map(move |partition| (at(partition), 0))
         }));
+        if self.others_write {
+            self.history.written.clear();
+        }
         self.keep_source(source, &cuts);
         self.keep_destination(destination);
         if let Some(sampler) = &self.sampler {
@@ -234,7 +237,6 @@ impl Testbed {
             .iter()
             .flat_map(|(topic, read)| read.records.iter().map(move |r| place(*topic, r.0, r.1)))
             .collect();
-        // At a second end all of it is read anew.
         self.history.aborted.clear();
         for (topic, read) in all {
             self.history.aborted.extend(read.records.into_iter().filter_map(
@@ -293,6 +295,8 @@ impl Testbed {
     }
 
     fn keep_destination(&mut self, read: Vec<(TopicIndex, TopicRead)>) {
+        // At a second end all of it is read anew.
+        self.history.destination.clear();
         for (topic, read) in read {
             let counts = &mut self.history.topics[usize::from(topic)].destination_partitions;
             if counts.last().copied().unwrap_or(0) != read.bounds.len() as u32 {

@@ -31,21 +31,23 @@ impl Testbed {
         while frozen.elapsed() < after {
             tokio::time::sleep(POLL).await;
         }
+        // What its group does once it is back explains repeats, too.
+        let unseen = self.begin_unseen_rebalance().await?;
         if let Some(subject) = &self.subject {
             subject.thaw().await?;
         }
-        self.freeze_may_end().await?;
-        // What its group did meanwhile explains repeats, too.
-        self.note_unseen_rebalance().await
+        // Soon it learns what has happened, and then the freeze is over.
+        self.may_end(|event| event.kind == EventKind::Freeze).await?;
+        self.note_unseen_rebalance(unseen);
+        Ok(())
     }
 
-    /// Soon it learns what has happened, and then the freeze is over.
-    async fn freeze_may_end(&self) -> Result<(), TestbedError> {
-        let is_freeze = |event: &Event| event.kind == EventKind::Freeze;
-        let freeze = self.history.events.iter().rposition(is_freeze);
-        if let (Some(sampler), Some(freeze)) = (&self.sampler, freeze) {
+    /// The last event of this kind is over a while after now.
+    pub(super) async fn may_end(&self, is_it: impl Fn(&Event) -> bool) -> Result<(), TestbedError> {
+        let event = self.history.events.iter().rposition(is_it);
+        if let (Some(sampler), Some(event)) = (&self.sampler, event) {
             let told = sampler.with(move |progress, _| {
-                progress.thawed(freeze);
+                progress.may_end(event);
                 Ok(())
             });
             told.await?;

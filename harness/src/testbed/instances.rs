@@ -1,7 +1,10 @@
 //! Further instances of the subject, in the same group: they join and leave while it works.
 
 use super::{Testbed, TestbedError, subject::POLL};
-use judge::{history::EventKind, plan::SubjectOptions};
+use judge::{
+    history::{CommitSample, Event, EventKind},
+    plan::SubjectOptions,
+};
 use std::time::Instant;
 
 impl Testbed {
@@ -15,9 +18,10 @@ impl Testbed {
         // A group that was never seen stable could not be seen to change.
         self.await_group("the subject's group", 0).await?;
         let before = self.generations().await?.0;
-        self.note_unseen_rebalance().await?;
+        let unseen = self.begin_unseen_rebalance().await?;
         let running = self.launch().await?;
         self.others.push(running);
+        self.note_unseen_rebalance(unseen);
         self.await_group("the second instance in the group", before + 1).await
     }
 
@@ -49,17 +53,35 @@ impl Testbed {
         let Some(other) = self.others.pop() else {
             return Err(TestbedError::Plan("it removes an instance that was never added".into()));
         };
+        // It may leave its group long before its process ends.
+        let unseen = self.begin_unseen_rebalance().await?;
         self.stop_gracefully(other).await;
-        self.note_unseen_rebalance().await
+        self.note_unseen_rebalance(unseen);
+        Ok(())
     }
 
-    /// A rebalance that is caused is an event also where none can be seen.
-    pub(super) async fn note_unseen_rebalance(&mut self) -> Result<(), TestbedError> {
-        if self.sees_rebalances().await? {
-            return Ok(());
-        }
-        let began = self.destination_ends().await?;
-        self.note_event(EventKind::Rebalance, began).await
+    /// A rebalance that is about to be caused is an event also where none can be seen: whatever comes from now on
+    /// may be its work. None where it will be seen.
+    pub(super) async fn begin_unseen_rebalance(
+        &self,
+    ) -> Result<Option<CommitSample>, TestbedError> {
+        let Some(sampler) = &self.sampler else { return Ok(None) };
+        let sample = sampler.with(|progress, topics| {
+            if progress.sees_rebalances() {
+                return Ok(None);
+            }
+            let committed = progress.sample(topics)?.unwrap_or_default();
+            let destination_ends = progress.destination_ends(topics)?;
+            Ok(Some(CommitSample { committed, destination_ends }))
+        });
+        Ok(sample.await?)
+    }
+
+    /// Writes it down.
+    pub(super) fn note_unseen_rebalance(&mut self, unseen: Option<CommitSample>) {
+        self.history.events.extend(unseen.map(|CommitSample { committed, destination_ends }| {
+            Event { kind: EventKind::Rebalance, destination_ends, committed, over: None }
+        }));
     }
 
     async fn sees_rebalances(&self) -> Result<bool, TestbedError> {

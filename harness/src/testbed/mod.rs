@@ -119,6 +119,8 @@ pub struct Testbed {
     options: SubjectOptions,
     /// How often the subject was started.
     incarnation: u32,
+    /// Whether the subject began to copy in a life in which nobody waited for it to be ready.
+    began_unseen: bool,
     /// How the subject ended by itself, if it did.
     exited: Option<(String, String)>,
     next_sentinel: u64,
@@ -134,6 +136,10 @@ pub struct Testbed {
     /// Whether transactions were aborted, so that there is something only a reader of uncommitted
     /// records sees.
     aborted: bool,
+    /// Whether the source may hold records that no producer of ours wrote, or one twice.
+    others_write: bool,
+    /// Brokers of the destination that were killed and are not back.
+    down: BTreeSet<u8>,
     /// What the last command in a container wrote to its standard output.
     shell_output: String,
     /// The application's consumer of the offset promise: its group.
@@ -172,6 +178,7 @@ impl Testbed {
             pattern: None,
             options: SubjectOptions::default(),
             incarnation: 0,
+            began_unseen: false,
             exited: None,
             next_sentinel: 0,
             next_record_seed: seed,
@@ -181,6 +188,8 @@ impl Testbed {
             gone: Vec::new(),
             outrun: BTreeMap::new(),
             aborted: false,
+            others_write: false,
+            down: BTreeSet::new(),
             shell_output: String::new(),
             pair,
             settings,
@@ -376,14 +385,6 @@ fn needs_rest(action: &Action) -> bool {
             | Action::TrimSource { .. }
             | Action::ConsumeOnSource { .. }
     )
-}
-
-/// Which side a topic was created on is known by its partition counts.
-fn counts(topic: &mut judge::history::Topic, side: Side) -> &mut Vec<u32> {
-    match side {
-        Side::Source => &mut topic.source_partitions,
-        Side::Destination => &mut topic.destination_partitions,
-    }
 }
 
 impl std::fmt::Debug for Testbed {

@@ -114,6 +114,10 @@ impl Testbed {
     fn note_produced(&mut self, written: &Written, log: Vec<(RecordId, Outcome)>) {
         let acknowledged = log.iter().filter(|(_, told)| *told == Outcome::Acknowledged).count();
         self.log(&format!("{acknowledged} of {} records acknowledged", log.len()));
+        let written_now = log.iter().filter(|(_, told)| *told != Outcome::Failed).count();
+        *self.history.written.entry(written.topic).or_default() += written_now as u64;
+        // What comes behind an end has not been waited for.
+        self.history.completion = None;
         let named = log.into_iter().filter(|(id, _)| written.named.contains(id));
         let topic = written.topic;
         self.history.produced.extend(named.map(|(id, outcome)| Produced { topic, id, outcome }));

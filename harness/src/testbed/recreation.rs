@@ -23,6 +23,7 @@ impl Testbed {
         self.forget_topics().await?;
         self.history.topics[usize::from(index)].source_partitions = vec![partitions];
         self.history.produced.retain(|produced| produced.topic != index);
+        self.history.written.remove(&index);
         self.gone.retain(|record| record.at.topic != index);
         self.outrun.retain(|at, _| at.topic != index);
         let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != index);

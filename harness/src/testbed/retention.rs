@@ -16,6 +16,7 @@ impl Testbed {
         let index = self.topic(logical)?;
         self.delete_records(logical).await?;
         self.history.produced.retain(|produced| produced.topic != index);
+        self.history.written.remove(&index);
         Ok(())
     }
 

@@ -9,7 +9,10 @@ use crate::{
     },
     observe::sentinel::MARK,
 };
-use judge::{history::Topic, plan::Side};
+use judge::{
+    history::{Event, EventKind, Topic},
+    plan::Side,
+};
 
 impl Testbed {
     /// Runs a command line with the article's variables set, and keeps what it wrote.
@@ -21,6 +24,7 @@ impl Testbed {
     ) -> Result<(), TestbedError> {
         let cluster = self.pair.side(side).containers()?;
         let line = format!("{} {command}", self.exports()?);
+        self.others_write |= side == Side::Source;
         let output = cluster
             .exec_with_input(Node::Broker(1), &["sh", "-c", &line], input.as_bytes())
             .await
@@ -42,29 +46,69 @@ impl Testbed {
         lines.map(str::to_owned).collect()
     }
 
-    pub(super) async fn kill_broker(&self, side: Side, broker: u8) -> Result<(), TestbedError> {
-        let cluster = self.pair.side(side).containers()?;
-        Ok(cluster.kill_broker(broker).await.map_err(ClusterError::from)?)
+    pub(super) async fn kill_broker(&mut self, side: Side, broker: u8) -> Result<(), TestbedError> {
+        self.kill_brokers(side, &[broker]).await
     }
 
-    pub(super) async fn start_broker(&self, side: Side, broker: u8) -> Result<(), TestbedError> {
+    pub(super) async fn start_broker(
+        &mut self,
+        side: Side,
+        broker: u8,
+    ) -> Result<(), TestbedError> {
         let cluster = self.pair.side(side).containers()?;
-        Ok(cluster.start_broker(broker).await.map_err(ClusterError::from)?)
+        cluster.start_broker(broker).await.map_err(ClusterError::from)?;
+        self.are_back(side, &[broker]).await
     }
 
-    pub(super) async fn kill_cluster(&self, side: Side) -> Result<(), TestbedError> {
+    pub(super) async fn kill_cluster(&mut self, side: Side) -> Result<(), TestbedError> {
+        let all = brokers(self.pair.side(side).containers()?);
+        self.kill_brokers(side, &all).await
+    }
+
+    pub(super) async fn start_cluster(&mut self, side: Side) -> Result<(), TestbedError> {
         let cluster = self.pair.side(side).containers()?;
-        for broker in brokers(cluster) {
-            cluster.kill_broker(broker).await.map_err(ClusterError::from)?;
+        let all = brokers(cluster);
+        cluster.start_brokers(&all).await.map_err(ClusterError::from)?;
+        self.are_back(side, &all).await?;
+        // A client that was told for a moment that its topic does not exist fails what it is given next.
+        self.forget_topics().await
+    }
+
+    async fn kill_brokers(&mut self, side: Side, killed: &[u8]) -> Result<(), TestbedError> {
+        match side {
+            // Our own producers send again what was not acknowledged, though it may have been written.
+            Side::Source => self.others_write = true,
+            Side::Destination => {
+                self.begin_produce_fault().await?;
+                self.down.extend(killed);
+            }
+        }
+        let cluster = self.pair.side(side).containers()?;
+        for broker in killed {
+            cluster.kill_broker(*broker).await.map_err(ClusterError::from)?;
         }
         Ok(())
     }
 
-    pub(super) async fn start_cluster(&self, side: Side) -> Result<(), TestbedError> {
-        let cluster = self.pair.side(side).containers()?;
-        cluster.start_brokers(&brokers(cluster)).await.map_err(ClusterError::from)?;
-        // A client that was told for a moment that its topic does not exist fails what it is given next.
-        self.forget_topics().await
+    /// A subject whose producer is not idempotent does the same.
+    async fn begin_produce_fault(&mut self) -> Result<(), TestbedError> {
+        let is_one_open = self.history.events.iter().any(is_open_fault);
+        if self.incarnation == 0 || self.contract().idempotent || is_one_open {
+            return Ok(());
+        }
+        let began = self.destination_ends().await?;
+        self.note_event(EventKind::ProduceFault, began).await
+    }
+
+    /// What it sends again is there soon after the last of them is back.
+    async fn are_back(&mut self, side: Side, started: &[u8]) -> Result<(), TestbedError> {
+        if side == Side::Destination {
+            self.down.retain(|broker| !started.contains(broker));
+            if self.down.is_empty() {
+                self.may_end(is_open_fault).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The article's variables, as they are within the clusters' own networks: the first two hosts
@@ -103,6 +147,10 @@ impl Testbed {
         });
         Ok(())
     }
+}
+
+fn is_open_fault(event: &Event) -> bool {
+    event.kind == EventKind::ProduceFault && event.over.is_none()
 }
 
 fn brokers(cluster: &Cluster) -> Vec<u8> {

@@ -11,6 +11,14 @@ use judge::{
 };
 use std::collections::BTreeSet;
 
+/// Ends the name of a stray on the other side: no topic can have such a name.
+const NOWHERE: char = '!';
+
+/// Whether it is there on one side only, and nobody but the subject made it.
+pub(super) fn is_stray(topic: &Topic) -> bool {
+    [Side::Source, Side::Destination].iter().any(|side| topic.on(*side).ends_with(NOWHERE))
+}
+
 impl Testbed {
     /// The topics of both sides, before the subject's first start.
     pub(super) async fn note_topics(&mut self) -> Result<(), TestbedError> {
@@ -32,8 +40,7 @@ impl Testbed {
         for side in [Side::Source, Side::Destination] {
             for name in self.strays(side).await? {
                 self.log(&format!("a topic of the {side} that nobody asked for: {name}"));
-                // No topic can have such a name.
-                let nowhere = format!("{name}!");
+                let nowhere = format!("{name}{NOWHERE}");
                 let (source, destination) = match side {
                     Side::Source => (name, nowhere),
                     Side::Destination => (nowhere, name),

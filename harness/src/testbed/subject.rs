@@ -38,6 +38,7 @@ impl Testbed {
             self.observe_from_here().await?;
         }
         self.earlier_starts_are_over().await?;
+        self.began_unseen |= self.history.ready.is_none() && self.has_begun().await?;
         let running = self.launch().await?;
         self.subject = Some(running);
         Ok(())
@@ -62,6 +63,14 @@ impl Testbed {
             event.over = Some(over.clone());
         }
         Ok(())
+    }
+
+    /// Whether the subject has copied or committed anything yet: where it began is settled then.
+    async fn has_begun(&self) -> Result<bool, TestbedError> {
+        let Some(sampler) = &self.sampler else { return Ok(false) };
+        let committed = sampler.with(|progress, topics| progress.recent(topics)).await?;
+        let has_copied = self.tail.as_ref().is_some_and(|tail| tail.seen().last.is_some());
+        Ok(has_copied || committed.is_some_and(|committed| !committed.is_empty()))
     }
 
     /// Takes the baselines and begins to follow the destination: before the first start.
@@ -130,6 +139,7 @@ impl Testbed {
         if ready.len() < wanted.len() {
             self.log("the subject never became ready");
         } else if self.history.ready.is_none()
+            && !self.began_unseen
             && let Some(sampler) = &self.sampler
         {
             let ends = sampler.with(|progress, topics| progress.source_ends(topics)).await?;

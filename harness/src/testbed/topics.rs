@@ -1,6 +1,6 @@
 //! Topics of a scenario: created, selected, filled beforehand.
 
-use super::{Testbed, TestbedError, blocking, counts, subject::POLL};
+use super::{Testbed, TestbedError, blocking, strays::is_stray, subject::POLL};
 use crate::{
     cluster::{
         Cluster, ClusterError,
@@ -41,7 +41,8 @@ impl Testbed {
                 source: name,
                 source_partitions: Vec::new(),
                 destination_partitions: Vec::new(),
-                selected: true,
+                // A subject that runs, or has a pattern of its own, was not asked for it.
+                selected: self.incarnation == 0 && self.pattern.is_none(),
                 compacted: false,
             });
             self.history.topics.len() - 1
@@ -50,9 +51,7 @@ impl Testbed {
         if let Some(tail) = &self.tail {
             tail.follow(index as TopicIndex, &self.history.topics[index].destination);
         }
-        if let Some(sampler) = &self.sampler {
-            sampler.watch(self.watched());
-        }
+        self.watch_what_is_selected();
         Ok(())
     }
 
@@ -65,6 +64,7 @@ impl Testbed {
             let logical = topic.source.strip_prefix(&prefix).unwrap_or(&topic.source);
             topic.selected = topics.iter().any(|selected| selected == logical);
         }
+        self.watch_what_is_selected();
         self.pattern = Some(if self.prefix.is_empty() {
             pattern.to_owned()
         } else {
@@ -73,13 +73,22 @@ impl Testbed {
         Ok(())
     }
 
-    /// What the subject is asked for: the scenario's pattern, or else all its topics by name.
-    pub(super) fn whitelist(&self) -> String {
-        self.pattern.clone().unwrap_or_else(|| {
-            let names: Vec<&str> =
-                self.history.topics.iter().map(|topic| topic.source.as_str()).collect();
-            names.join("|")
-        })
+    fn watch_what_is_selected(&self) {
+        if let Some(sampler) = &self.sampler {
+            sampler.watch(self.watched());
+        }
+    }
+
+    /// What the subject is asked for as it is started: the scenario's pattern, or else all its topics by name.
+    pub(super) fn whitelist(&mut self) -> String {
+        if let Some(pattern) = &self.pattern {
+            return pattern.clone();
+        }
+        let topics = self.history.topics.iter_mut().filter(|topic| !is_stray(topic));
+        topics.for_each(|topic| topic.selected = true);
+        self.watch_what_is_selected();
+        let topics = self.history.topics.iter().filter(|topic| topic.selected);
+        topics.map(|topic| topic.source.as_str()).collect::<Vec<_>>().join("|")
     }
 
     pub(super) fn topic(&self, logical: &str) -> Result<TopicIndex, TestbedError> {
@@ -141,6 +150,7 @@ impl Testbed {
     /// The settings that the contract says are copied, as both sides have them.
     pub(super) async fn keep_settings(&mut self) -> Result<(), TestbedError> {
         let names = self.contract().copied_configs;
+        self.history.configs.clear();
         for index in self.selected() {
             if names.is_empty() {
                 break;
@@ -254,6 +264,14 @@ impl Testbed {
                 Some((topic.source_partitions.last()?, topic.destination_partitions.last()?))
             });
         counts.map(|(source, destination)| least_common_multiple(*source, *destination)).sum()
+    }
+}
+
+/// Which side a topic was created on is known by its partition counts.
+fn counts(topic: &mut Topic, side: Side) -> &mut Vec<u32> {
+    match side {
+        Side::Source => &mut topic.source_partitions,
+        Side::Destination => &mut topic.destination_partitions,
     }
 }
 

@@ -18,8 +18,8 @@
 //! said so and stopped: silence would be loss.
 //!
 //! A record whose copy may have expired on the destination is not lost, nor is a last tombstone on
-//! a compacted topic whose key the destination does not have. If a position passed the cut, no record
-//! is missing that had to be there and yet a sentinel is, the sentinel itself was lost.
+//! a compacted topic whose key the destination does not have. If a position passed the end of
+//! the source, no record is missing that had to be there and yet a sentinel is, the sentinel itself was lost.
 
 use super::{Check, Observation, evidence::on_source, scene::Scene, tally::Tally};
 use crate::{
@@ -52,7 +52,7 @@ impl Check for Lost<'_> {
         let sentinel_lost = matches!(
             scene.history.completion,
             Some(Completion::Idle { sentinels_arrived: false, behind: Some(0), .. })
-        );
+        ) && scene.history.has_passed_the_end();
         // What is tolerated explains no lost sentinel, which comes last and is like no other record.
         let is_explained =
             findings.iter().any(|finding| finding.circumstance == Circumstance::Plain);

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The truth itself is then in doubt, and so is the verdict. Compacted topics and topics of which
-//! records have expired forget lawfully.
+//! records have expired forget lawfully. Where no end was awaited, nobody has looked.
 
 use super::{Check, scene::Scene, tally::Tally};
 use crate::{
@@ -32,7 +32,8 @@ impl Check for LostAtSource<'_> {
         let mut tally = Tally::of(Anomaly::LostAtSource);
         for index in &self.scene.correspondence.absent {
             let produced = &history.produced[*index as usize];
-            if produced.outcome == Outcome::Acknowledged && lasting(produced.topic) {
+            let was_looked_for = history.completion.is_some() && lasting(produced.topic);
+            if produced.outcome == Outcome::Acknowledged && was_looked_for {
                 tally.add(Circumstance::Plain, produced);
             }
         }

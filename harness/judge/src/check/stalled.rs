@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Idling after everything arrived is `commit-behind`, or nothing; idling with the position beyond
-//! the cut is `lost`. One instance, with how many records were never copied.
+//! the end of the source is `lost`. One instance, with how many records were never copied.
 
 use super::{Check, Observation, scene::Scene, tally::Tally};
 use crate::{
@@ -36,7 +36,7 @@ impl Check for Stalled<'_> {
     fn finish(self: Box<Self>) -> Vec<Finding> {
         let how = match &self.scene.history.completion {
             Some(Completion::Idle { sentinels_arrived: false, behind, seconds })
-                if *behind != Some(0) =>
+                if *behind != Some(0) || !self.scene.history.has_passed_the_end() =>
             {
                 format!("neither a new record nor a new commit for {seconds} s")
             }

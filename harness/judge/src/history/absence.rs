@@ -49,6 +49,15 @@ impl History {
         bounds.is_none_or(|bounds| record.offset < bounds.cut)
     }
 
+    /// Whether the position passed all that lay on the source at the end, sentinels included. What is not known
+    /// excuses nobody.
+    pub(crate) fn has_passed_the_end(&self) -> bool {
+        let Some(committed) = &self.final_commit.committed else { return true };
+        let ends = self.source_ends.iter();
+        ends.filter(|(at, end)| self.topics[at.topic as usize].selected && end.0 > 0)
+            .all(|(at, end)| committed.get(at) >= Some(end))
+    }
+
     /// Whether it was deleted before it could be read, and the subject said so.
     pub(crate) fn is_announced(&self, record: &SourceRecord) -> bool {
         self.announced.get(&record.at).is_some_and(|gap| gap.holds(record.offset))

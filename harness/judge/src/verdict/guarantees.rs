@@ -1,14 +1,14 @@
 //! What a contract guarantees after the faults of a history: which findings it tolerates, and when
 //! a verdict can be given at all.
 
-use super::{Anomaly, Circumstance, Findings, Judged, Judgement, Tolerated, Verdict};
+use super::{Anomaly, Circumstance, Finding, Findings, Judged, Judgement, Tolerated, Verdict};
 use crate::{
     check::{self, Scene},
     contract::{Contract, Delivery, Isolation, Offsets, Start},
     correspondence::Recognition,
-    history::{Completion, EventKind, History},
+    history::{Completion, EventKind, History, TopicIndex},
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Judges a history that makes sense against a contract, whose source holds what the subject reads.
 pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement {
@@ -21,6 +21,7 @@ fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) 
     let (judged, contract) = (judged(scene), scene.contract);
     doubts.extend(unfinished(scene.history));
     doubts.extend(vacuous(&judged, scene));
+    doubts.extend(written_by_others(scene.history));
     doubts.extend(left_out(scene));
     doubts.extend(forgotten(scene));
     doubts.extend(erased(scene));
@@ -31,6 +32,12 @@ fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) 
         if finding.anomaly.is_inconclusive() {
             doubts.push(doubt(finding.anomaly, finding.count));
             violations.0.push(finding);
+        } else if is_of_an_unknown_start(scene, &finding) {
+            doubts.push(format!(
+                "{} {}, unless the mirror began behind them: its contract says that it begins at the end, and \
+                 nobody waited for it to be ready in its first life",
+                finding.count, finding.anomaly
+            ));
         } else if let Some(reason) = tolerates(contract, finding.anomaly, finding.circumstance) {
             tolerated.push(Tolerated { finding, reason: reason.to_string() });
         } else {
@@ -43,6 +50,14 @@ fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) 
     }
     let verdict = Judgement::verdict_of(&violations, &doubts);
     Judgement { verdict, violations, tolerated, doubts, judged }
+}
+
+/// Whether it would be excused before the place where the mirror began, and nobody knows where that was.
+fn is_of_an_unknown_start(scene: &Scene<'_>, finding: &Finding) -> bool {
+    scene.contract.start == Start::Latest
+        && scene.history.ready.is_none()
+        && finding.circumstance == Circumstance::Plain
+        && matches!(finding.anomaly, Anomaly::Lost | Anomaly::CommitAhead | Anomaly::CommitBehind)
 }
 
 /// By which clause a contract tolerates an anomaly under a circumstance, if it does.
@@ -133,6 +148,23 @@ fn unfinished(history: &History) -> Option<String> {
         None => Some("the end of the run was not awaited".into()),
         Some(Completion::Completed | Completion::Idle { .. } | Completion::Exited { .. }) => None,
     }
+}
+
+/// Why what lies on the source may not be the truth: nobody but the subject would write there, and what came back before
+/// the producers had finished looks like theirs.
+fn written_by_others(history: &History) -> Vec<String> {
+    let mut held = BTreeMap::<_, u64>::new();
+    for record in &history.source {
+        *held.entry(record.at.topic).or_default() += 1;
+    }
+    let is_more = |(topic, written): (&TopicIndex, &u64)| {
+        let held = held.get(topic).copied().unwrap_or(0);
+        let name = &history.topics[usize::from(*topic)].source;
+        (held > *written).then(|| {
+            format!("{name} holds {held} records on the source, and its producers wrote {written}: somebody else wrote there")
+        })
+    };
+    history.written.iter().filter_map(is_more).collect()
 }
 
 /// Why the scenario shows nothing, though nothing is wrong with it.

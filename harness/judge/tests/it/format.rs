@@ -84,6 +84,10 @@ pub(crate) fn parse(text: &str) -> Golden {
                 let committed = Some(positions(history, &rest.replace("abrupt", "")));
                 history.final_commit = FinalCommit { committed, graceful };
             }
+            "written" => {
+                let (name, records) = rest.split_once(' ').unwrap();
+                history.written.insert(topic_named(history, name), records.parse().unwrap());
+            }
             "ready" => history.ready = Some(positions(history, rest)),
             "cut" => cuts.extend(positions(history, rest)),
             "source-low" => {
