@@ -71,6 +71,25 @@ fn a_mirror_that_is_stopped_in_the_middle_of_a_rebalance_ends() {
     said.ended(0, &["holds"]);
 }
 
+/// Its mirror would copy all there is, and would stop well.
+#[test]
+fn a_launcher_that_ends_before_its_mirror_has_ended_by_itself() {
+    let place = Place::with(SMALL);
+    let launcher =
+        format!("'{PROGRAM}' mirror \"$@\" --offset.commit.interval.ms 200 &\nsleep 2\n");
+    place.file("launch.sh", &launcher);
+    let copied = r#"{"await-records": {"topic": "orders", "records": 200}}, {"wait": {"seconds": 3}}, "finish""#;
+    place.file("plan.json", &plan(200).replace("\"finish\"", copied));
+    let line = format!(
+        "sh '{}' --consumer.config {{consumer_config}} --producer.config {{producer_config}} \
+         --whitelist {{topics}}",
+        place.path("launch.sh").display()
+    );
+    let words = ["replay", "plan.json", "--report", "report", "--subject", "command", "--command"];
+    let said = call(&place, &[&words[..], &[&line]].concat());
+    said.ended(1, &["ended by itself (exit status: 0)", "left processes behind"]);
+}
+
 #[test]
 fn a_repeat_long_after_a_freeze_is_found() {
     let place = Place::with(SMALL);

@@ -12,7 +12,8 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 /// A command in the place of a mirror, and what is said of it.
@@ -66,16 +67,49 @@ fn a_subject_that_copies_half_of_the_records_is_violated() {
 fn a_program_is_not_asked_to_stop_before_it_listens() {
     // It takes a while to say what SIGTERM shall do.
     let command = "sleep 0.5; trap 'exit 7' TERM; while true; do sleep 0.05; done";
+    let (mut supervisor, _harness) = supervised(command);
+    killpg(Pid::from_raw(supervisor.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(supervisor.wait().unwrap().code(), Some(7));
+}
+
+/// A shell's command below a supervisor of ours, which has said that it listens. Its output ends with
+/// the last process that can write to it.
+fn supervised(command: &str) -> (Child, UnixStream) {
     let (mut harness, other_end) = UnixStream::pair().unwrap();
-    let mut supervisor = Command::new(PROGRAM)
+    let supervisor = Command::new(PROGRAM)
         .args(["supervise", "--", "sh", "-c", command])
         .stdin(OwnedFd::from(other_end))
+        .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
         .unwrap();
     harness.read_exact(&mut [0]).unwrap();
-    killpg(Pid::from_raw(supervisor.id() as i32), Signal::SIGTERM).unwrap();
-    assert_eq!(supervisor.wait().unwrap().code(), Some(7));
+    (supervisor, harness)
+}
+
+#[test]
+fn what_a_program_leaves_behind_ends_with_it() {
+    let started = Instant::now();
+    // One that it still owns, one that nobody owns, and one that has left its group.
+    let command = "sleep 60 & (sleep 60 &); setsid sleep 60 & sleep 0.2; exit 3";
+    let (supervisor, _harness) = supervised(command);
+    assert_eq!(supervisor.wait_with_output().unwrap().status.code(), Some(3));
+    assert!(started.elapsed() < Duration::from_secs(30), "something wrote on");
+}
+
+#[test]
+fn what_a_launcher_started_is_waited_for_when_both_are_asked_to_stop() {
+    // The launcher says nothing of signals: it is gone at once.
+    let command =
+        "(trap 'sleep 1; echo committed; exit' TERM; while true; do sleep 0.05; done) & wait";
+    let (mut supervisor, _harness) = supervised(command);
+    let group = Pid::from_raw(supervisor.id() as i32);
+    killpg(group, Signal::SIGTERM).unwrap();
+    assert_eq!(supervisor.wait().unwrap().code(), Some(143));
+    assert!(killpg(group, Signal::SIGKILL).is_err(), "somebody is left");
+    let mut written = String::new();
+    supervisor.stdout.take().unwrap().read_to_string(&mut written).unwrap();
+    assert_eq!(written, "committed\n");
 }
 
 /// Whatever a record can carry, and every question that a mirror can fail.

@@ -4,10 +4,20 @@
 //! supervisor (this program's own `supervise`), which ends the group when the harness is gone in
 //! any way, `kill -9` included. Its output is written to a file by the harness, so that a full disk
 //! or a limit of a file's size is never the subject's trouble.
+//!
+//! The subject lives as long as the program that was named. When that ends unasked, what it started
+//! is killed with it: else a mirror would go on that nobody owns any more. So a launcher has to become
+//! its mirror (`exec`) or to wait for it. Asked to stop, a launcher may be gone first: the signal
+//! went to the whole group, and whoever got it may finish. How it all ended is what the program says.
 
 use super::{SubjectError, Usage};
 use nix::{
-    sys::signal::{Signal, killpg},
+    errno::Errno,
+    sys::{
+        prctl::set_child_subreaper,
+        signal::{Signal, kill, killpg},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
     unistd::Pid,
 };
 use std::{
@@ -22,7 +32,11 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    runtime::{self, Runtime},
+    signal::unix::{self, SignalKind, signal},
+};
 
 /// How long a subject may take to stop after its stop signal.
 pub const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -30,9 +44,11 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(30);
 const STARTS: Duration = Duration::from_secs(20);
 /// How long a command may take from then until it handles its stop signal. Not every program does.
 const LISTENS: Duration = Duration::from_secs(2);
-/// How long the end of its output is waited for once it is gone. Only a process that it left behind
-/// holds the output open for so long.
+/// How long the end of its output is waited for once it is gone. Only somebody that it has handed its
+/// output to, and that it did not start, holds it open for so long.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
+/// How much later than the end of a command its supervisor may learn of the signal that ended both.
+const TOLD: Duration = Duration::from_millis(20);
 
 /// A running process group; it is killed when this is dropped.
 #[derive(Debug)]
@@ -44,8 +60,6 @@ pub struct Process {
     output: PathBuf,
     /// Ends when all output is in the file.
     keeper: JoinHandle<()>,
-    /// Since when it is known to have ended.
-    gone: Option<Instant>,
 }
 
 impl Process {
@@ -78,7 +92,7 @@ impl Process {
         let output = output.to_owned();
         let path = output.clone();
         let keeper = std::thread::spawn(move || keep(reader, log, &path));
-        Ok(Process { supervisor, child, group, output, keeper, gone: None })
+        Ok(Process { supervisor, child, group, output, keeper })
     }
 
     /// Where its output goes.
@@ -86,11 +100,19 @@ impl Process {
         &self.output
     }
 
-    /// How it ended, if it has and its output is complete.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    /// How it ended, if it has.
+    pub async fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok().flatten()?;
-        let gone = *self.gone.get_or_insert_with(Instant::now);
-        (self.keeper.is_finished() || gone.elapsed() > LAST_OUTPUT).then_some(status)
+        self.await_last_output().await;
+        Some(status)
+    }
+
+    /// What it wrote last is what explains its end.
+    async fn await_last_output(&self) {
+        let gone = Instant::now();
+        while !self.keeper.is_finished() && gone.elapsed() < LAST_OUTPUT {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Asks the command to stop, by SIGTERM to the whole group.
@@ -128,9 +150,7 @@ impl Process {
     /// Waits until it has ended.
     pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let status = tokio::time::timeout(limit, self.child.wait()).await.ok()?.ok()?;
-        while self.ended().is_none() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.await_last_output().await;
         Some(status)
     }
 
@@ -169,17 +189,22 @@ fn keep(mut output: PipeReader, mut file: File, path: &Path) {
 }
 
 /// The supervisor: runs a command in its own process group until it ends, or until its standard
-/// input, a socket, is closed because the harness is gone. Ends as the command did.
+/// input, a socket, is closed because the harness is gone. Ends as the command did, and after all that
+/// the command started.
 pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
     // Signals for the group are the command's to handle. Handlers, unlike a mask, are not inherited
     // by it: exec sets them back.
-    let _runtime = match catch_signals() {
-        Ok(runtime) => runtime,
+    let (runtime, mut asked_to_stop) = match catch_signals() {
+        Ok(caught) => caught,
         Err(error) => {
             tell(&format!("failed to catch signals: {error}"));
             return ExitCode::FAILURE;
         }
     };
+    // Whoever loses its parent becomes our child, whatever group it is in.
+    if let Err(error) = set_child_subreaper(true) {
+        tell(&format!("failed to take on what {program} leaves behind: {error}"));
+    }
     let started = std::process::Command::new(program).args(arguments).stdin(Stdio::null()).spawn();
     let mut child = match started {
         Ok(child) => child,
@@ -207,7 +232,18 @@ pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
         drop(harness.read_to_end(&mut Vec::new()));
         let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);
     });
-    match child.wait() {
+    let ended = child.wait();
+    let told = async { tokio::time::timeout(TOLD, asked_to_stop.recv()).await.is_ok() };
+    if runtime.block_on(told) {
+        await_the_group();
+    } else if !children().is_empty() {
+        tell(&format!(
+            "{program} ended and left processes behind, which are killed: a launcher has to exec its \
+             mirror, or to wait for it"
+        ));
+    }
+    end_the_rest();
+    match ended {
         Ok(status) => {
             let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
             ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
@@ -217,6 +253,36 @@ pub fn supervise(program: &str, arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Waits for whoever of the command's group is still at it: all of it was asked to stop. The harness
+/// kills the group if that takes too long.
+fn await_the_group() {
+    let of_our_group = Pid::from_raw(0);
+    while waitpid(of_our_group, None) != Err(Errno::ECHILD) {}
+}
+
+/// Kills what is left, and waits until it is gone. Those that lose their parent by that come next.
+fn end_the_rest() {
+    loop {
+        let left = children();
+        if left.is_empty() {
+            return;
+        }
+        for child in left {
+            // Until it is waited for below, its id is its own.
+            let _ = kill(child, Signal::SIGKILL);
+        }
+        let _ = waitpid(None, None);
+    }
+}
+
+/// Our children that still run.
+fn children() -> Vec<Pid> {
+    let none_has_ended = |found| matches!(found, Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD));
+    while !none_has_ended(waitpid(None, Some(WaitPidFlag::WNOHANG))) {}
+    let listed = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    listed.split_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw).collect()
 }
 
 /// Whether a process handles SIGTERM, or is gone (proc(5): `SigCgt` has a bit for each signal).
@@ -229,18 +295,16 @@ fn handles_sigterm(process: u32) -> bool {
     caught.is_none_or(|mask| mask & (1 << (Signal::SIGTERM as u64 - 1)) != 0)
 }
 
-/// Installs handlers that do nothing, for as long as the process lives.
-fn catch_signals() -> std::io::Result<tokio::runtime::Runtime> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+/// Installs handlers that do nothing, for as long as the process lives. Returns who tells of SIGTERM.
+fn catch_signals() -> std::io::Result<(Runtime, unix::Signal)> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let context = runtime.enter();
-    for kind in
-        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()]
-    {
+    for kind in [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()] {
         drop(signal(kind)?);
     }
+    let asked_to_stop = signal(SignalKind::terminate())?;
     drop(context);
-    Ok(runtime)
+    Ok((runtime, asked_to_stop))
 }
 
 fn tell(text: &str) {

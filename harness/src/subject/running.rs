@@ -73,7 +73,7 @@ impl Running {
     /// How it ended, if it has.
     pub async fn ended(&mut self) -> Option<Ended> {
         match self {
-            Running::Process(process) => process.ended().map(ended),
+            Running::Process(process) => process.ended().await.map(ended),
             Running::Container(tool) => tool.exited().await.ok().flatten().map(exited),
         }
     }
