@@ -2,15 +2,18 @@
 //! whatever the plan, the promises hold. `MIRRORPROOF_CASES` asks for more of them.
 
 use harness::{
-    cluster::{Backend, pool::Pool},
+    cluster::{Backend, Pair, pool::Pool},
+    run_dir::RunDir,
     subject::{Kind, Spec, properties::Properties},
+    testbed::{Settings, Testbed, TestbedError},
 };
 use judge::{
     plan::{Action, Plan, Side, SubjectOptions, Workload},
-    verdict::Verdict,
+    verdict::{Judgement, Verdict},
 };
 use mirrorproof::{
     fuzz::{Event, Extent, Fuzz, Space, Tally},
+    run::limits,
     trial::{Outcome, Stage, Watcher, store},
     worker::Workers,
 };
@@ -115,6 +118,48 @@ fn a_plan_that_was_watched_long_enough_ends_with_the_records_under_way_and_is_ju
     };
     assert_eq!(judgement.verdict, Verdict::Holds, "{judgement:#?}");
     assert_eq!(judgement.judged.source_records, 100);
+}
+
+/// Performs actions on a pair of clusters that somebody else has used, too.
+async fn apply(pair: Pair, actions: Vec<Action>) -> Result<Judgement, TestbedError> {
+    let folder = TempDir::new().expect("a temporary folder");
+    let run_dir = RunDir::create(folder.path()).expect("a folder for the run");
+    let settings = Arc::new(Settings { subject: subject(), seed: 1, run_dir });
+    let limits = limits(Backend::Embedded);
+    let mut testbed = Testbed::new(settings, "plan", 1, String::new(), limits, pair);
+    for action in actions {
+        testbed.apply(action).await?;
+    }
+    let judgement = testbed.judge();
+    testbed.close().await?;
+    Ok(judgement)
+}
+
+#[test]
+fn a_topic_that_is_taken_on_after_the_start_is_followed() {
+    let (orders, late) = (|| "orders".to_owned(), || "late".to_owned());
+    let created = |side| Action::CreateTopic { side, topic: orders(), partitions: 2 };
+    let workload = Workload { records: 100, ..Workload::default() };
+    let actions = vec![
+        created(Side::Source),
+        created(Side::Destination),
+        Action::Select { pattern: "orders|late".into(), topics: vec![orders()] },
+        Action::StartSubject(SubjectOptions::default()),
+        Action::AwaitReady,
+        Action::AdoptTopic { topic: late() },
+        Action::Produce { topic: late(), workload: workload.clone() },
+        Action::Produce { topic: orders(), workload },
+        Action::Finish,
+    ];
+    let judgement = RUNTIME.block_on(async {
+        let pair = Pair::embedded().expect("a pair");
+        // As a command would have made it.
+        pair.source.create_topic("late", 2).await.expect("a topic");
+        pair.destination.create_topic("late", 3).await.expect("a topic");
+        apply(pair, actions).await.expect("it can be done")
+    });
+    assert_eq!(judgement.verdict, Verdict::Holds, "{judgement:#?}");
+    assert_eq!(judgement.judged.source_records, 200);
 }
 
 #[test]

@@ -145,6 +145,7 @@ impl Testbed {
             selected: true,
             compacted: false,
         });
+        self.follow_topic(self.history.topics.len() - 1);
         Ok(())
     }
 }

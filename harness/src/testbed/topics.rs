@@ -48,11 +48,16 @@ impl Testbed {
             self.history.topics.len() - 1
         });
         counts(&mut self.history.topics[index], side).push(partitions);
+        self.follow_topic(index);
+        Ok(())
+    }
+
+    /// Sees from now on what arrives of a topic, if anybody looks yet: the start tells of those before it.
+    pub(super) fn follow_topic(&self, index: usize) {
         if let Some(tail) = &self.tail {
             tail.follow(index as TopicIndex, &self.history.topics[index].destination);
         }
         self.watch_what_is_selected();
-        Ok(())
     }
 
     pub(super) fn select(&mut self, pattern: &str, topics: &[String]) -> Result<(), TestbedError> {
