@@ -63,6 +63,11 @@ fn disordered(plan: &Plan) -> Option<String> {
                     "records are written to {topic}, which nothing has created on the source by then"
                 ));
             }
+            Action::TrimSource { topic } | Action::Prefill { topic, .. } if is_started => {
+                return Some(format!(
+                    "{topic} is trimmed or filled after the subject's start; both are for what it has not seen: put them before it"
+                ));
+            }
             Action::StartSubject(_) | Action::AddInstance(_) => {
                 (is_started, instances) = (true, instances + 1)
             }
@@ -144,9 +149,12 @@ mod tests {
         Action::StartSubject(SubjectOptions { streams, ..SubjectOptions::default() })
     }
 
+    fn plan(actions: &[Action]) -> Plan {
+        Plan { version: Plan::VERSION, seed: 1, actions: actions.to_vec() }
+    }
+
     fn check(actions: &[Action], said: Option<&str>) {
-        let plan = Plan { version: Plan::VERSION, seed: 1, actions: actions.to_vec() };
-        let reason = unfit(&plan, Backend::Embedded);
+        let reason = unfit(&plan(actions), Backend::Embedded);
         assert_eq!(reason.is_some(), said.is_some(), "{reason:?}");
         let words = said.unwrap_or_default();
         assert!(reason.as_deref().unwrap_or_default().contains(words), "{reason:?}, not {words:?}");
@@ -180,6 +188,22 @@ mod tests {
         );
         check(&[orders(), start(1)], Some("no finish"));
         check(&[orders(), start(1), Action::Finish, Action::KillSubject], Some("behind finish"));
+    }
+
+    #[test]
+    fn what_was_there_before_the_start_is_not_changed_after_it() {
+        let orders = || create(Side::Source, "orders", 1);
+        for before in [
+            Action::TrimSource { topic: "orders".into() },
+            Action::Prefill { topic: "orders".into(), records_per_partition: 1 },
+        ] {
+            let early = [orders(), before.clone(), start(1), Action::Finish];
+            assert_eq!(disordered(&plan(&early)), None);
+            check(
+                &[orders(), start(1), before, Action::Finish],
+                Some("orders is trimmed or filled after"),
+            );
+        }
     }
 
     #[test]

@@ -163,6 +163,25 @@ fn a_topic_that_is_taken_on_after_the_start_is_followed() {
 }
 
 #[test]
+fn what_was_there_before_the_start_is_not_changed_after_it() {
+    let topic = || "orders".to_owned();
+    let created = |side| Action::CreateTopic { side, topic: topic(), partitions: 2 };
+    for late in [
+        Action::TrimSource { topic: topic() },
+        Action::Prefill { topic: topic(), records_per_partition: 1 },
+    ] {
+        let actions = vec![
+            created(Side::Source),
+            created(Side::Destination),
+            Action::StartSubject(SubjectOptions::default()),
+            late,
+        ];
+        let refused = RUNTIME.block_on(apply(Pair::embedded().expect("a pair"), actions));
+        assert!(matches!(refused, Err(TestbedError::Plan(_))), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_run_goes_on_when_mock_brokers_end_a_plan() {
     let folder = TempDir::new().expect("a temporary folder");
     // The first of all that begins ends as librdkafka's mock does; the others are what they always are.
