@@ -1,7 +1,7 @@
 //! A topic of the source is deleted and made anew: from then on its offsets name other records.
 
 use super::{Testbed, TestbedError, topics::LONGEST_AGE};
-use judge::history::{DestinationBounds, Positions};
+use judge::history::{DestinationBounds, History, Positions, TopicIndex};
 use std::time::Duration;
 
 impl Testbed {
@@ -22,15 +22,10 @@ impl Testbed {
         self.pair.source.recreate_topic(&name, partitions).await?;
         self.forget_topics().await?;
         self.history.topics[usize::from(index)].source_partitions = vec![partitions];
-        self.history.produced.retain(|produced| produced.topic != index);
-        self.history.written.remove(&index);
         self.gone.retain(|record| record.at.topic != index);
         self.outrun.retain(|at, _| at.topic != index);
-        let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != index);
-        forget(&mut self.trimmed);
-        self.history.ready.iter_mut().for_each(forget);
-        self.history.commits.iter_mut().for_each(|sample| forget(&mut sample.committed));
-        self.history.events.iter_mut().for_each(|event| forget(&mut event.committed));
+        self.trimmed.retain(|at, _| at.topic != index);
+        forget_log(&mut self.history, index);
         if self.subject.is_some() {
             let age = Duration::from_millis(self.contract().metadata_age_ms);
             tokio::time::sleep(age.min(LONGEST_AGE)).await;
@@ -45,5 +40,67 @@ impl Testbed {
             self.history.destination_bounds.insert(at, bounds);
         }
         Ok(())
+    }
+}
+
+/// Takes what a history says of a source topic's log out of it: offsets of another log say nothing of the new one,
+/// and would excuse, or accuse, what happens there.
+fn forget_log(history: &mut History, index: TopicIndex) {
+    let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != index);
+    history.produced.retain(|produced| produced.topic != index);
+    history.written.remove(&index);
+    history.announced.retain(|at, _| at.topic != index);
+    history.translations.retain(|translation| translation.topic != index);
+    history.ready.iter_mut().for_each(forget);
+    history.commits.iter_mut().for_each(|sample| forget(&mut sample.committed));
+    history.events.iter_mut().for_each(|event| forget(&mut event.committed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use judge::history::{
+        CommitSample, Ends, Event, EventKind, Gap, Outcome, Produced, RecordId, SourceOffset,
+        TopicPartition, Translation,
+    };
+
+    /// All that may be known of the logs of some topics before one of them is made anew.
+    fn known(topics: &[TopicIndex]) -> History {
+        let place = |topic: &TopicIndex| TopicPartition { topic: *topic, partition: 0 };
+        let positions: Positions =
+            topics.iter().map(|topic| (place(topic), SourceOffset(7))).collect();
+        let gap = Gap { from: SourceOffset(3), to: SourceOffset(7) };
+        let id = RecordId { run: 1, producer: 0, key: 0, sequence: 0 };
+        let produced =
+            |topic: &TopicIndex| Produced { topic: *topic, id, outcome: Outcome::Acknowledged };
+        let translation = |topic: &TopicIndex| Translation {
+            topic: *topic,
+            group: "application".into(),
+            committed: Positions::from([(place(topic), SourceOffset(7))]),
+            translated: Ends::new(),
+        };
+        History {
+            produced: topics.iter().map(produced).collect(),
+            written: topics.iter().map(|topic| (*topic, 1)).collect(),
+            ready: Some(positions.clone()),
+            events: vec![Event {
+                kind: EventKind::Stop,
+                destination_ends: Ends::new(),
+                committed: positions.clone(),
+                over: None,
+            }],
+            commits: vec![CommitSample { committed: positions, destination_ends: Ends::new() }],
+            announced: topics.iter().map(|topic| (place(topic), gap)).collect(),
+            translations: topics.iter().map(translation).collect(),
+            ..History::default()
+        }
+    }
+
+    /// Records of the new log at offsets that had been deleted from the old one may not get lost.
+    #[test]
+    fn nothing_is_known_of_a_log_that_is_made_anew() {
+        let mut history = known(&[0, 1]);
+        forget_log(&mut history, 0);
+        assert_eq!(history, known(&[1]));
     }
 }
