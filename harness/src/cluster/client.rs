@@ -110,6 +110,28 @@ pub fn partition_counts<'t>(
     Ok(counts.collect())
 }
 
+/// The same, where some of them are known to exist: brokers that have just started list few topics, so they are asked
+/// again, for [`REQUEST_TIMEOUT`] at most.
+pub fn known_partition_counts<'t>(
+    reader: &BaseConsumer,
+    bootstrap: &str,
+    topics: impl IntoIterator<Item = &'t str> + Clone,
+    known: &BTreeSet<String>,
+) -> Result<BTreeMap<String, u32>, ClusterError> {
+    let started = Instant::now();
+    loop {
+        let counts = partition_counts(reader, bootstrap, topics.clone())?;
+        let Some(topic) = known.iter().find(|topic| !counts.contains_key(*topic)) else {
+            return Ok(counts);
+        };
+        if started.elapsed() > REQUEST_TIMEOUT {
+            let (topic, address) = (topic.clone(), bootstrap.to_owned());
+            return Err(ClusterError::Vanished { topic, address });
+        }
+        std::thread::sleep(MOVES);
+    }
+}
+
 /// Tells a reader that has had no answer where its brokers are: librdkafka may have forgotten them all when one that has
 /// just started named none, and would not ask again (its issue 5301, open; 2.12.1 and later).
 #[expect(unsafe_code, reason = "rdkafka 0.39 gives no other access to rd_kafka_brokers_add")]

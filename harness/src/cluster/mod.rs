@@ -74,6 +74,18 @@ pub enum ClusterError {
         /// What was in the way.
         reason: String,
     },
+    /// Brokers do not list a topic that was there.
+    #[error(
+        "find the topic {topic} at {address}: it was there, and has not been listed for {} s; see the \
+         brokers' log, and whether somebody deletes topics",
+        REQUEST_TIMEOUT.as_secs()
+    )]
+    Vanished {
+        /// Its name.
+        topic: String,
+        /// Who was asked.
+        address: String,
+    },
     /// A topic could not be deleted, or its deletion was not seen.
     #[error("delete the topic {topic}: {reason}")]
     DeleteTopic {

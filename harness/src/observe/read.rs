@@ -48,7 +48,7 @@ pub enum ReadError {
     },
 }
 
-/// Reads all of `topic` that there is when the read begins.
+/// Reads all of a `topic` that exists, as much as there is when the read begins.
 pub fn read_topic(
     bootstrap: &str,
     topic: &str,
@@ -56,18 +56,22 @@ pub fn read_topic(
     limit: Duration,
 ) -> Result<TopicRead, ReadError> {
     let reader = client::reader(bootstrap, "mirrorproof-reader", isolation)?;
-    let mut read = read_topics(&reader, bootstrap, &[topic.to_owned()], limit)?;
+    let known = BTreeSet::from([topic.to_owned()]);
+    let mut read = read_topics(&reader, bootstrap, &[topic.to_owned()], &known, limit)?;
     Ok(read.pop().unwrap_or_default())
 }
 
-/// Reads all of some topics that there is when the read begins, one result for each. The reader follows nothing after it.
+/// Reads all of some topics that there is when the read begins, one result for each; a topic that does not exist holds
+/// nothing, and those in `known` do exist. The reader follows nothing after it.
 pub fn read_topics(
     reader: &BaseConsumer,
     bootstrap: &str,
     topics: &[String],
+    known: &BTreeSet<String>,
     limit: Duration,
 ) -> Result<Vec<TopicRead>, ReadError> {
-    let counts = client::partition_counts(reader, bootstrap, topics.iter().map(String::as_str))?;
+    let names = topics.iter().map(String::as_str);
+    let counts = client::known_partition_counts(reader, bootstrap, names, known)?;
     let lows = client::list_offsets(reader, bootstrap, &counts, Offset::Beginning)?;
     let ends = client::list_offsets(reader, bootstrap, &counts, Offset::End)?;
     let mut reads = Vec::new();
@@ -158,4 +162,31 @@ pub fn content_of(message: &impl Message) -> Content {
         ClientTimestamp::LogAppendTime(ms) => Timestamp::Append(ms),
     };
     Content::of(message.key(), message.payload(), headers, timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
+
+    /// A broker that has just started: what it does not list yet is not lost.
+    #[test]
+    fn a_topic_that_exists_and_is_not_listed_is_asked_for_again() {
+        let cluster = MockCluster::new(1).expect("a mock cluster");
+        cluster.create_topic("orders", 3, 1).expect("a topic");
+        let bootstrap = cluster.bootstrap_servers();
+        let list = |error| cluster.topic_error("orders", error).expect("the mock takes it");
+        list(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+        let read = std::thread::spawn(move || {
+            let reader = client::reader(&bootstrap, "g", Isolation::ReadCommitted)?;
+            let topics = ["orders", "elsewhere"].map(str::to_owned);
+            let known = BTreeSet::from(["orders".to_owned()]);
+            read_topics(&reader, &bootstrap, &topics, &known, Duration::from_secs(10))
+        });
+        std::thread::sleep(Duration::from_secs(1));
+        list(RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+        let reads = read.join().expect("no panic").expect("it is read");
+        let partitions: Vec<usize> = reads.iter().map(|read| read.bounds.len()).collect();
+        assert_eq!(partitions, [3, 0], "what is not known to exist need not be there");
+    }
 }

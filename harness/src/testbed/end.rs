@@ -259,11 +259,12 @@ impl Testbed {
         let names: Vec<_> =
             self.history.topics.iter().map(|topic| topic.on(side).to_owned()).collect();
         let (bootstrap, limit) = (self.pair.side(side).bootstrap().to_owned(), self.limits.read);
+        let known = self.known_on(side);
         let kept = self.readers.remove(&(side, isolation));
         let (reads, reader) = blocking(move || {
             let make = || client::reader(&bootstrap, "mirrorproof-reader", isolation);
             let reader = kept.map_or_else(make, Ok)?;
-            let reads = read_topics(&reader, &bootstrap, &names, limit)?;
+            let reads = read_topics(&reader, &bootstrap, &names, &known, limit)?;
             Ok::<_, ReadError>((reads, reader))
         })
         .await?;

@@ -10,10 +10,10 @@ use crate::{
 };
 use judge::{
     history::{Growth, RecordId, Topic, TopicConfig, TopicIndex},
-    plan::Side,
+    plan::{Action, Side},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -172,6 +172,27 @@ impl Testbed {
             }));
         }
         Ok(())
+    }
+
+    /// Topics of a side that are certainly there: made by the testbed, or seen to hold records. Brokers that do not
+    /// list them have just started.
+    pub(super) fn known_on(&self, side: Side) -> BTreeSet<String> {
+        let changes =
+            |action: &Action| matches!(action, Action::Shell { side: on, .. } if *on == side);
+        if self.actions.iter().any(changes) {
+            // A command may have deleted some.
+            return BTreeSet::new();
+        }
+        let seen = self.tail.as_ref().map(|tail| tail.seen().records.clone()).unwrap_or_default();
+        let is_known = |index: TopicIndex, topic: &Topic| match side {
+            Side::Source => !topic.source_partitions.is_empty(),
+            Side::Destination => {
+                !topic.destination_partitions.is_empty() || seen.contains_key(&index)
+            }
+        };
+        let topics = (0..).zip(&self.history.topics);
+        let known = topics.filter(|(index, topic)| is_known(*index, topic));
+        known.map(|(_, topic)| topic.on(side).to_owned()).collect()
     }
 
     fn name_on(&self, side: Side, index: TopicIndex) -> String {
