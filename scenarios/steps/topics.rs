@@ -111,6 +111,9 @@ async fn settings_copied(world: &mut World) -> Step {
     if testbed.contract().copied_configs.is_empty() {
         return world.doubt("the mirror promises none: its contract says no copied-configs".into());
     }
+    if testbed.history().configs.is_empty() {
+        return world.doubt("no settings were read: that takes --clusters containers".into());
+    }
     Ok(())
 }
 

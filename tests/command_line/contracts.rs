@@ -115,6 +115,11 @@ fn a_question_that_the_contract_switches_off_is_inconclusive() {
     check("", equal, 0, &["holds"]);
     let before = "every record of the source is on the destination";
     check("start = \"latest\"", before, 0, &["holds"]);
+    // No settings can be read of mock brokers: that is held against nothing but the question.
+    let settings = "copied-configs = [\"cleanup.policy\"]";
+    let copied = "the settings that the mirror promises to copy are the same on both sides";
+    check(settings, copied, 3, &["no settings were read"]);
+    check(settings, before, 0, &["holds"]);
     let restamped = "timestamps = \"restamped\"";
     check(restamped, equal, 3, &["its contract does not say timestamps = \"kept\""]);
 }

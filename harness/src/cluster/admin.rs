@@ -7,8 +7,8 @@ use super::{
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::{
-        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
-        TopicReplication,
+        AdminClient, AdminOptions, AlterConfig, ConfigResourceResult, NewPartitions, NewTopic,
+        ResourceSpecifier, TopicReplication,
     },
     client::DefaultClientContext,
     types::RDKafkaErrorCode,
@@ -124,17 +124,48 @@ pub(super) async fn configure_topic(
     Ok(())
 }
 
-/// The settings of a topic, defaults included; empty if it does not exist.
+/// The settings of a topic that exists, defaults included.
 pub(super) async fn topic_settings(
     bootstrap: &str,
     name: &str,
 ) -> Result<BTreeMap<String, String>, ClusterError> {
-    let results = admin(bootstrap)?
-        .describe_configs([&ResourceSpecifier::Topic(name)], &options())
-        .await
-        .map_err(client::request_failed("read the settings of a topic", bootstrap))?;
-    let entries = results.into_iter().flatten().flat_map(|resource| resource.entries);
-    Ok(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    let (admin, started) = (admin(bootstrap)?, Instant::now());
+    loop {
+        let answers = admin
+            .describe_configs([&ResourceSpecifier::Topic(name)], &options())
+            .await
+            .map_err(client::request_failed("read the settings of a topic", bootstrap))?;
+        match settings_in(answers) {
+            Ok(settings) => return Ok(settings),
+            // One of several brokers may not have heard of it yet.
+            Err(RDKafkaErrorCode::UnknownTopicOrPartition)
+                if started.elapsed() < REQUEST_TIMEOUT =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(code) => {
+                let (topic, address) = (name.to_owned(), bootstrap.to_owned());
+                return Err(ClusterError::ReadSettings {
+                    topic,
+                    address,
+                    reason: code.to_string(),
+                });
+            }
+        }
+    }
+}
+
+/// What a broker says of each resource it was asked for. Settings that it refuses to tell are not ones that
+/// are not set.
+fn settings_in(
+    answers: Vec<ConfigResourceResult>,
+) -> Result<BTreeMap<String, String>, RDKafkaErrorCode> {
+    let mut settings = BTreeMap::new();
+    for resource in answers {
+        let told = resource?.entries.into_iter();
+        settings.extend(told.filter_map(|entry| Some((entry.name, entry.value?))));
+    }
+    Ok(settings)
 }
 
 /// Deletes a topic, if it is there.
@@ -211,5 +242,31 @@ async fn await_partitions(bootstrap: &str, name: &str, expected: u32) -> Result<
     match found.map_err(|error| error.to_string())? {
         found if found == expected => Ok(()),
         found => Err(format!("the brokers still show {found} partitions, not {expected}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::admin::{ConfigEntry, ConfigResource, ConfigSource, OwnedResourceSpecifier};
+
+    #[test]
+    fn settings_that_a_broker_refuses_to_tell_are_not_ones_that_are_not_set() {
+        let entry = |name: &str, value: Option<&str>| ConfigEntry {
+            name: name.into(),
+            value: value.map(str::to_owned),
+            source: ConfigSource::Default,
+            is_read_only: false,
+            is_default: true,
+            is_sensitive: false,
+        };
+        let told = ConfigResource {
+            specifier: OwnedResourceSpecifier::Topic("orders".into()),
+            entries: vec![entry("cleanup.policy", Some("delete")), entry("unset", None)],
+        };
+        let settings = BTreeMap::from([("cleanup.policy".into(), "delete".into())]);
+        assert_eq!(settings_in(vec![Ok(told)]), Ok(settings));
+        let refused = RDKafkaErrorCode::TopicAuthorizationFailed;
+        assert_eq!(settings_in(vec![Err(refused)]), Err(refused));
     }
 }

@@ -74,6 +74,16 @@ pub enum ClusterError {
         /// What was in the way.
         reason: String,
     },
+    /// A topic's settings could not be read.
+    #[error("read the settings of the topic {topic} at {address}: {reason}; see the brokers' log")]
+    ReadSettings {
+        /// Its name.
+        topic: String,
+        /// Who was asked.
+        address: String,
+        /// What was in the way.
+        reason: String,
+    },
     /// Brokers do not list a topic that was there.
     #[error(
         "find the topic {topic} at {address}: it was there, and has not been listed for {} s; see the \
@@ -222,14 +232,16 @@ impl Cluster {
         }
     }
 
-    /// The settings of a topic; empty where there are none to be read.
+    /// The settings of a topic that exists; `None` of a mock's topic, which has none that can be read.
     pub async fn topic_settings(
         &self,
         name: &str,
-    ) -> Result<BTreeMap<String, String>, ClusterError> {
+    ) -> Result<Option<BTreeMap<String, String>>, ClusterError> {
         match self {
-            Cluster::Embedded(_) => Ok(BTreeMap::new()),
-            Cluster::Containers { bootstrap, .. } => admin::topic_settings(bootstrap, name).await,
+            Cluster::Embedded(_) => Ok(None),
+            Cluster::Containers { bootstrap, .. } => {
+                admin::topic_settings(bootstrap, name).await.map(Some)
+            }
         }
     }
 

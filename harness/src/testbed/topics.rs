@@ -160,10 +160,9 @@ impl Testbed {
             if names.is_empty() {
                 break;
             }
-            let source = self.name_on(Side::Source, index);
-            let destination = self.name_on(Side::Destination, index);
-            let source = self.pair.source.topic_settings(&source).await?;
-            let destination = self.pair.destination.topic_settings(&destination).await?;
+            let source = self.settings_on(Side::Source, index).await?;
+            let destination = self.settings_on(Side::Destination, index).await?;
+            let (Some(source), Some(destination)) = (source, destination) else { continue };
             self.history.configs.extend(names.iter().map(|name| TopicConfig {
                 topic: index,
                 name: name.clone(),
@@ -172,6 +171,18 @@ impl Testbed {
             }));
         }
         Ok(())
+    }
+
+    /// What is set of a topic; nothing where it does not exist, and `None` where nobody can tell.
+    async fn settings_on(
+        &self,
+        side: Side,
+        index: TopicIndex,
+    ) -> Result<Option<BTreeMap<String, String>>, TestbedError> {
+        let (cluster, name) = (self.pair.side(side), self.name_on(side, index));
+        let exists =
+            self.known_on(side).contains(&name) || partitions_now(cluster, &name).await? > 0;
+        if exists { Ok(cluster.topic_settings(&name).await?) } else { Ok(Some(BTreeMap::new())) }
     }
 
     /// Topics of a side that are certainly there: made by the testbed, or seen to hold records. Brokers that do not

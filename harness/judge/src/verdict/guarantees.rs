@@ -233,8 +233,13 @@ fn left_out(scene: &Scene<'_>) -> Vec<String> {
         if !judged[index] {
             doubts.push(format!("no data record of topic {}: it was left out", topic.source));
         }
+        // A setting that is on neither side is the same on both, and nothing was copied.
         let read = |name: &String| {
-            history.configs.iter().any(|c| c.topic as usize == index && c.name == *name)
+            history.configs.iter().any(|config| {
+                config.topic as usize == index
+                    && config.name == *name
+                    && (config.source.is_some() || config.destination.is_some())
+            })
         };
         // Settings are read in some scenarios only; where they are, none may be missing.
         if !history.configs.is_empty() {
