@@ -228,6 +228,9 @@ impl ClientContext for Source {
     fn error(&self, error: KafkaError, reason: &str) {
         self.troubles.error(&error, reason);
         self.notes.denied(&self.troubles);
+        if Troubles::is_damage(&error, reason) {
+            self.notes.damaged(&error);
+        }
     }
 
     fn stats(&self, statistics: Statistics) {

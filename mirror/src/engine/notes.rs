@@ -229,9 +229,9 @@ impl Notes {
     /// A batch of the source cannot be read. That ends the stream the first time: librdkafka goes on behind such a batch, at
     /// a place that is wrong (`rd_kafka_msgset_reader_v2` skips to where it should skip by, 2.12.1), and what comes next
     /// would hide the gap. It is not known of which partition it is.
-    pub(super) fn damaged(&self, error: &KafkaError) -> EngineError {
+    pub(super) fn damaged(&self, error: &KafkaError) {
         let next = self.progress().next_positions();
-        EngineError::Damaged { reason: client::reason(error), next }
+        self.fail(EngineError::Damaged { reason: client::reason(error), next });
     }
 
     /// A login that is refused is no outage: who cannot log in now cannot later.

@@ -349,14 +349,13 @@ impl<'a> Stream<'a> {
     }
 
     fn on_consumer_error(&self, error: &KafkaError, stop: &Stop) -> Result<(), EngineError> {
-        use RDKafkaErrorCode::{
-            AutoOffsetReset, BadCompression, BadMessage, LogTruncation, OffsetOutOfRange,
-        };
+        use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
+        // A damaged batch is noted with the words that tell it from an outage.
+        self.failure()?;
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(consume(error.clone())),
             _ => match error.rdkafka_error_code() {
                 Some(AutoOffsetReset | OffsetOutOfRange | LogTruncation) => self.on_data_loss(stop),
-                Some(BadMessage | BadCompression) => Err(self.notes.damaged(error)),
                 _ if client::is_refusal(error) => Err(consume(error.clone())),
                 // Everything else is an outage, and librdkafka tries again.
                 _ => {

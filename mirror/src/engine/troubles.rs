@@ -81,6 +81,19 @@ impl Troubles {
         Some(EngineError::Denied { side: self.side, reason: reason.clone() })
     }
 
+    /// Whether a batch of the source cannot be read. The same code is of an answer that is none of Kafka's, or is larger than
+    /// `receive.message.max.bytes`, and that is an outage of one connection; only the words differ (`rdkafka_msgset_reader.c` and
+    /// `rd_kafka_recv`, 2.12.1).
+    pub(super) fn is_damage(error: &KafkaError, reason: &str) -> bool {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::BadCompression) => true,
+            Some(RDKafkaErrorCode::BadMessage) => {
+                reason.contains(" failed CRC32") || reason.starts_with("Decompression ")
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let side = self.side;
         match level {
@@ -170,6 +183,26 @@ mod tests {
         let seconds: Vec<u64> = (0..60).filter_map(|after| news("all are down", after)).collect();
         assert_eq!(seconds, [0, 30]);
         assert_eq!(news("no coordinator", 60), Some(60), "another reason is news");
+    }
+
+    #[test]
+    fn only_a_batch_is_damaged() {
+        use RDKafkaErrorCode::{BadCompression, BadMessage, BrokerTransportFailure};
+        for (code, reason, expected) in [
+            (BadMessage, "MessageSet at offset 10 (73 bytes) failed CRC32C check", true),
+            (BadMessage, "Message at offset 10 (73 bytes) failed CRC32 check", true),
+            (BadMessage, "Decompression (codec 0x3) of message at 10 of 7 bytes failed", true),
+            (BadCompression, "", true),
+            (BadMessage, "a:1/bootstrap: Invalid response size 1213486160 (0..7)", false),
+            (BadMessage, "JoinGroup failed: Local: Bad message format", false),
+            (BrokerTransportFailure, "", false),
+        ] {
+            assert_eq!(
+                Troubles::is_damage(&KafkaError::Global(code), reason),
+                expected,
+                "{reason}"
+            );
+        }
     }
 
     #[test]

@@ -7,9 +7,18 @@ use crate::{
 
 /// Ten records, one in a batch whose checksum is wrong, and ten more.
 fn damaged() -> World {
+    with(&wire::damaged(odd()))
+}
+
+fn odd() -> Vec<u8> {
+    wire::batch(b"odd", &[], 1_500_000_000_000)
+}
+
+/// Ten records, this batch, and ten more.
+fn with(batch: &[u8]) -> World {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));
-    wire::produce(&world.source, &wire::damaged(wire::batch(b"odd", &[], 1_500_000_000_000)));
+    wire::produce(&world.source, batch);
     produce(&world.source, TOPIC, &varied(10));
     world
 }
@@ -30,6 +39,14 @@ fn a_batch_with_a_wrong_checksum_ends_the_mirror_and_nothing_from_it_on_is_copie
         assert!(world.committed(1)[&0] <= 10, "{:?}", world.committed(1));
         assert!(ends(&world.destination, TOPIC)[&0] <= 10, "what lies behind it was copied");
     }
+}
+
+#[test]
+fn a_batch_that_cannot_be_decompressed_ends_the_mirror() {
+    let world = with(&wire::badly_compressed(odd()));
+    let words = ["a batch of records on the source is damaged", "testtopic [0] at offset 10"];
+    world.mirror(&[]).fails(1, &words);
+    assert!(ends(&world.destination, TOPIC)[&0] <= 10, "what lies behind it was copied");
 }
 
 #[test]

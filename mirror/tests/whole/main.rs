@@ -16,6 +16,7 @@ mod refusals;
 mod refusing;
 mod sizes;
 mod stamps;
+mod strangers;
 mod support;
 mod trouble;
 mod watching;

@@ -35,6 +35,16 @@ pub(crate) fn damaged(mut batch: Vec<u8>) -> Vec<u8> {
     batch
 }
 
+/// The same, said to be compressed (gzip), which it is not.
+pub(crate) fn badly_compressed(mut batch: Vec<u8>) -> Vec<u8> {
+    const CHECKSUM: usize = 8 + 4 + 4 + 1;
+    const ATTRIBUTES: usize = CHECKSUM + 4;
+    batch[ATTRIBUTES + 1] = 1;
+    let checksum = checksum(&batch[ATTRIBUTES..]);
+    batch[CHECKSUM..ATTRIBUTES].copy_from_slice(&checksum.to_be_bytes());
+    batch
+}
+
 /// Produces a batch to partition 0 without a client (ProduceRequest 3). The mock looks neither at its checksum nor at
 /// what else is in it.
 pub(crate) fn produce(cluster: &Cluster, batch: &[u8]) {
