@@ -374,7 +374,7 @@ pub(super) fn insist<T, C: Connected>(
     while !stop.requested() {
         match ask() {
             Ok(answer) => return Ok(Some(answer)),
-            Err(error) if client::is_refusal(&error) => return Err(consume(error)),
+            Err(error) if asking.is_refused(&error) => return Err(consume(error)),
             Err(error) => {
                 tracing::warn!("the source does not tell the {what}: {}", client::reason(&error));
                 asking.in_vain(client);

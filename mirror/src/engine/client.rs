@@ -346,18 +346,18 @@ pub(super) fn is_expulsion(error: &KafkaError) -> bool {
     matches!(code, Some(IllegalGeneration | UnknownMemberId | FencedInstanceId))
 }
 
-/// Whether a cluster refuses us, which asking again does not change.
+/// Whether a cluster refuses us, which asking again does not change. A login is not among it: whether it was refused, or its
+/// connection ended, is told by words alone (`Troubles::denial`).
 pub(super) fn is_refusal(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
-        Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
+        ClusterAuthorizationFailed, GroupAuthorizationFailed, InvalidGroupId,
         InvalidSessionTimeout, SaslAuthenticationFailed, TopicAuthorizationFailed,
         TransactionalIdAuthorizationFailed,
     };
     matches!(
         error.rdkafka_error_code(),
         Some(
-            Authentication
-                | ClusterAuthorizationFailed
+            ClusterAuthorizationFailed
                 | GroupAuthorizationFailed
                 | InvalidGroupId
                 | InvalidSessionTimeout

@@ -12,14 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{ClientContext, bindings::rd_kafka_brokers_add, client::Client};
+use rdkafka::{
+    ClientContext,
+    bindings::rd_kafka_brokers_add,
+    client::Client,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
-use super::troubles::Troubles;
+use super::{client, troubles::Troubles};
 
 /// How long it may take librdkafka to find brokers by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// At most so long lies between two times that a client without an answer is told.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(300);
+/// A login that fails for so long was not cut off by a moment's outage.
+const FAILED_LOGINS: Duration = Duration::from_secs(30);
 
 /// A context that notes what goes wrong with the connections.
 pub(super) trait Connected: ClientContext {
@@ -47,18 +54,30 @@ fn pull<C: Connected>(client: &Client<C>) {
 pub(super) struct Asking {
     since: Instant,
     patience: Duration,
+    /// Since when nothing but failed logins is heard.
+    denied: Option<Instant>,
 }
 
 impl Asking {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), patience: PATIENCE }
+        Self { since: Instant::now(), patience: PATIENCE, denied: None }
+    }
+
+    /// Whether asking again changes nothing. A login that fails may only be cut off, and nobody reads the words that say so.
+    pub(super) fn is_refused(&mut self, error: &KafkaError) -> bool {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::Authentication) {
+            self.denied = None;
+            return client::is_refusal(error);
+        }
+        self.denied.get_or_insert_with(Instant::now).elapsed() >= FAILED_LOGINS
     }
 
     /// It has not answered once more.
     pub(super) fn in_vain<C: Connected>(&mut self, client: &Client<C>) {
         if self.since.elapsed() >= self.patience {
             pull(client);
-            *self = Self { patience: LONGEST_PATIENCE.min(self.patience * 2), ..Self::new() };
+            self.patience = LONGEST_PATIENCE.min(self.patience * 2);
+            self.since = Instant::now();
         }
     }
 }
@@ -88,6 +107,23 @@ mod tests {
     const CLIENTS: usize = 8;
     /// librdkafka measures the memory for an answer by its length, and refuses very short ones.
     const TOPIC: &str = "a-topic-with-a-name-that-is-long-enough-for-the-answer-to-be-read-whole";
+
+    #[test]
+    fn a_login_that_fails_for_long_is_refused() {
+        use RDKafkaErrorCode::{Authentication, BrokerTransportFailure, GroupAuthorizationFailed};
+        let mut asking = Asking::new();
+        let is_refused =
+            |code, asking: &mut Asking| asking.is_refused(&KafkaError::OffsetFetch(code));
+        assert!(is_refused(GroupAuthorizationFailed, &mut asking));
+        assert!(!is_refused(BrokerTransportFailure, &mut asking));
+        assert!(!is_refused(Authentication, &mut asking));
+        let long_ago = Instant::now().checked_sub(FAILED_LOGINS);
+        asking.denied = long_ago;
+        assert!(is_refused(Authentication, &mut asking));
+        asking.denied = long_ago;
+        assert!(!is_refused(BrokerTransportFailure, &mut asking));
+        assert!(!is_refused(Authentication, &mut asking), "it is not the login alone");
+    }
 
     /// A broker that answers requests for metadata alone (version 0), and knows no broker while it is `young`.
     fn broker() -> (u16, Arc<AtomicBool>) {

@@ -350,7 +350,7 @@ impl<'a> Stream<'a> {
 
     fn on_consumer_error(&self, error: &KafkaError, stop: &Stop) -> Result<(), EngineError> {
         use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
-        // A damaged batch is noted with the words that tell it from an outage.
+        // A damaged batch and a refused login are noted with the words that tell them from an outage.
         self.failure()?;
         match error {
             KafkaError::MessageConsumptionFatal(_) => Err(consume(error.clone())),
