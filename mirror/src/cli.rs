@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long = "num.streams", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub num_streams: u16,
 
-    /// Time between two commits [default: 5000, with --strict-mm1 60000].
+    /// Time between two commits [default: 5000, with --exactly-once 1000, with --strict-mm1 60000].
     #[arg(long = "offset.commit.interval.ms", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub offset_commit_interval_ms: Option<u64>,
 

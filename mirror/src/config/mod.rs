@@ -149,20 +149,23 @@ impl Config {
         }
         defaults::consumer(&mut consumer, args.strict_mm1);
         defaults::producer(&mut producer, args.strict_mm1);
+        let default = match args {
+            Args { strict_mm1: true, .. } => COMMIT_INTERVAL_STRICT,
+            Args { exactly_once: true, .. } => COMMIT_INTERVAL_EXACTLY_ONCE,
+            _ => COMMIT_INTERVAL,
+        };
+        let asked = args.offset_commit_interval_ms.map(Duration::from_millis);
+        let mut commit_interval = asked.unwrap_or(default);
         if args.exactly_once {
+            commit_interval = pairs::transactions(&mut producer, asked, default)
+                .map_err(refused(&args.producer_config))?;
             defaults::exactly_once(&mut consumer, &mut producer);
         } else if args.abort_on_send_failure {
             defaults::end_at_a_gap(&mut producer);
         }
         pairs::consumer(&mut consumer).map_err(refused(&args.consumer_config))?;
         pairs::producer(&mut producer).map_err(refused(&args.producer_config))?;
-        let interval = args.offset_commit_interval_ms.map(Duration::from_millis);
-        let default = match args {
-            Args { strict_mm1: true, .. } => COMMIT_INTERVAL_STRICT,
-            Args { exactly_once: true, .. } => COMMIT_INTERVAL_EXACTLY_ONCE,
-            _ => COMMIT_INTERVAL,
-        };
-        Ok(Self { consumer, producer, zookeeper, commit_interval: interval.unwrap_or(default) })
+        Ok(Self { consumer, producer, zookeeper, commit_interval })
     }
 
     /// Takes the brokers that ZooKeeper listed.

@@ -3,6 +3,8 @@
 //! Pure, and last: all defaults are there. Java's clients take most of these pairs, so what can give way without harm
 //! does; what is left is refused with the user's names of both.
 
+use std::time::Duration;
+
 use super::{
     defaults::hindrance_to_idempotence,
     setting::{Origin, Setting, Settings},
@@ -17,6 +19,12 @@ const LARGEST_FETCH: i64 = 50 << 20;
 const POLL_MS: i64 = 300_000;
 const RECONNECT_MS: i64 = 100;
 const RECONNECT_MOST_MS: i64 = 10_000;
+/// Java's default, and ours.
+const TRANSACTION_MS: i64 = 60_000;
+/// What brokers take at most by default (`transaction.max.timeout.ms`).
+const LONGEST_TRANSACTION_MS: i64 = 900_000;
+/// How long the commit of a transaction may take; of a short one half its time.
+const LAST_OF_A_TRANSACTION_MS: i64 = 10_000;
 /// What an answer has around its records (`rd_kafka_conf_finalize`).
 const FRAME: i64 = 512;
 
@@ -148,6 +156,50 @@ fn linger(settings: &mut Settings) -> Result<(), Refusal> {
     }
     give_way(settings, "linger.ms", timeout - 1, "less than a record has to arrive");
     Ok(())
+}
+
+/// Time between two commits, so that each lies within a transaction. A transaction is open from its first record to the next
+/// commit, and brokers abort one that is open for longer than its timeout (they look every 10 s): with commits that are further
+/// apart nothing is ever committed, and everything is read and written again for ever. So there is time left for the commit
+/// itself. Whichever of the two the user did not write follows the other.
+pub(super) fn transactions(
+    producer: &mut Settings,
+    asked: Option<Duration>,
+    default: Duration,
+) -> Result<Duration, Refusal> {
+    const NAME: &str = "transaction.timeout.ms";
+    let yours = producer.number(NAME);
+    let longest = yours.unwrap_or(TRANSACTION_MS);
+    let longest = longest - LAST_OF_A_TRANSACTION_MS.min(longest / 2);
+    let interval = asked.unwrap_or(default);
+    let milliseconds = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+    if milliseconds <= longest {
+        return Ok(interval);
+    }
+    let most = LONGEST_TRANSACTION_MS - LAST_OF_A_TRANSACTION_MS;
+    let reason = match yours {
+        Some(timeout) if asked.is_none() => {
+            tracing::warn!("{NAME}={timeout}: it commits every {longest} ms, not {milliseconds}");
+            return Ok(Duration::from_millis(longest.unsigned_abs()));
+        }
+        Some(timeout) => format!(
+            "is {timeout}, and --offset.commit.interval.ms {milliseconds}: brokers would abort each transaction before it is \
+             committed; lower the latter to at most {longest}, or raise the former"
+        ),
+        None if milliseconds <= most => {
+            let timeout = LONGEST_TRANSACTION_MS.min(milliseconds + TRANSACTION_MS).to_string();
+            let reason =
+                "longer than --offset.commit.interval.ms; one that is left open is aborted";
+            producer.set(Setting::new(NAME, &timeout, Origin::Default, reason));
+            return Ok(interval);
+        }
+        None => format!(
+            "has to be longer than --offset.commit.interval.ms {milliseconds}, and brokers take no more than \
+             {LONGEST_TRANSACTION_MS} unless their transaction.max.timeout.ms is set; lower the latter to at most {most}, or \
+             set both"
+        ),
+    };
+    Err(Refusal::Value { name: NAME.to_owned(), reason })
 }
 
 /// What an idempotent producer cannot have, where idempotence is asked for.

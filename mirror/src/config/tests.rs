@@ -5,16 +5,21 @@ use std::io::Write;
 use super::*;
 
 fn read(consumer: &str, producer: &str) -> Result<Config, String> {
+    read_with(consumer, producer, |_| ())
+}
+
+fn read_with(consumer: &str, producer: &str, change: impl Fn(&mut Args)) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
         path
     };
-    let args = crate::cli::test_args(
+    let mut args = crate::cli::test_args(
         &write("consumer.properties", consumer),
         &write("producer.properties", producer),
     );
+    change(&mut args);
     Config::read(&args).map_err(|error| error.to_string())
 }
 
@@ -59,6 +64,44 @@ fn errors_name_file_property_and_way_out() {
     refused(CONSUMER, "", &["producer.properties", "bootstrap.servers is missing"]);
     refused(CONSUMER, &format!("{PRODUCER}transactional.id=t"), &["transactional.id", "remove it"]);
     refused(CONSUMER, "a=\\uxx", &["producer.properties, line 1"]);
+}
+
+/// What becomes of the commit interval, and of the transaction's timeout, with `--exactly-once`.
+fn in_transactions(interval: Option<u64>, timeout: &str) -> Result<(u128, String), String> {
+    let change = |args: &mut Args| {
+        (args.exactly_once, args.offset_commit_interval_ms) = (true, interval);
+    };
+    let config = read_with(CONSUMER, &format!("{PRODUCER}{timeout}"), change)?;
+    let of = |name| config.producer.get(name).unwrap().to_owned();
+    assert_eq!(of("message.timeout.ms"), of("transaction.timeout.ms"));
+    Ok((config.commit_interval.as_millis(), of("transaction.timeout.ms")))
+}
+
+#[test]
+fn each_commit_lies_within_a_transaction() {
+    let taken = |interval, timeout, expected: (u128, &str)| {
+        let found = in_transactions(interval, timeout).unwrap();
+        assert_eq!((found.0, found.1.as_str()), expected, "{interval:?} {timeout}");
+    };
+    taken(None, "", (1000, "60000"));
+    taken(Some(50_000), "", (50_000, "60000"));
+    // What the user did not write follows.
+    taken(Some(60_000), "", (60_000, "120000"));
+    taken(Some(890_000), "", (890_000, "900000"));
+    taken(None, "transaction.timeout.ms=5000", (1000, "5000"));
+    taken(None, "transaction.timeout.ms=1000", (500, "1000"));
+    let both = "transaction.timeout.ms=300000";
+    taken(Some(290_000), both, (290_000, "300000"));
+    for (interval, timeout, words) in [
+        (120_000, "transaction.timeout.ms=60000", "interval.ms 120000: brokers would abort each"),
+        (290_001, both, "lower the latter to at most 290000, or raise the former"),
+        (4000, "transaction.timeout.ms=5000", "lower the latter to at most 2500"),
+        (890_001, "", "brokers take no more than 900000"),
+    ] {
+        let refusal = in_transactions(Some(interval), timeout).unwrap_err();
+        assert!(refusal.contains("producer.properties: transaction.timeout.ms"), "{refusal}");
+        assert!(refusal.contains(words), "no {words:?} in {refusal}");
+    }
 }
 
 #[test]

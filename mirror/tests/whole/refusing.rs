@@ -39,6 +39,13 @@ fn wrong_properties_are_named() {
 }
 
 #[test]
+fn transactions_that_no_commit_can_reach_are_refused() {
+    let world = world(1, 1).producer("transaction.timeout.ms=60000");
+    let words = ["producer.properties: transaction.timeout.ms is 60000", "at most 50000"];
+    world.mirror(&["--exactly-once", "--offset.commit.interval.ms=60000"]).fails(2, &words);
+}
+
+#[test]
 fn what_java_takes_librdkafka_is_given_as_it_takes_it() {
     let world = world(1, 1)
         .consumer("fetch.max.bytes=100\nrequest.timeout.ms=305000\nmax.poll.interval.ms=2147483647")
