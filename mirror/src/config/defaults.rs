@@ -201,10 +201,17 @@ pub(super) fn exactly_once(consumer: &mut Settings, producer: &mut Settings) {
     force(producer, "message.timeout.ms", &timeout, reason);
 }
 
-/// Each source partition has a producer of its own. To be set before the other defaults.
+/// Each source partition has a producer of its own. To be set before the other defaults. The largest record that the user
+/// allows finds room, unless it is larger than what a stream's producer has room for.
 pub(super) fn small_queues(producer: &mut Settings) {
-    let entry = ("queue.buffering.max.kbytes", "32768", "at most 32 MiB a source partition wait");
-    add(producer, &[entry]);
+    const LEAST_KBYTES: i64 = 32 << 10;
+    const MOST_KBYTES: i64 = 128 << 10;
+    let record = producer.number("message.max.bytes").unwrap_or_default();
+    let kbytes = (record / 1024 + 1).clamp(LEAST_KBYTES, MOST_KBYTES);
+    let reason = format!("at most {} MiB a source partition wait", kbytes >> 10);
+    let kbytes = kbytes.to_string();
+    let setting = Setting::new("queue.buffering.max.kbytes", &kbytes, Origin::Default, reason);
+    producer.set_default(setting);
 }
 
 fn add(settings: &mut Settings, entries: &[Entry]) {

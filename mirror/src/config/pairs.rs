@@ -45,6 +45,7 @@ pub(super) fn consumer(settings: &mut Settings) -> Result<(), Refusal> {
 pub(super) fn producer(settings: &mut Settings) -> Result<(), Refusal> {
     linger(settings)?;
     idempotence(settings)?;
+    queue(settings);
     reconnects(settings);
     Ok(())
 }
@@ -136,6 +137,19 @@ fn reconnects(settings: &mut Settings) {
     let first = settings.number("reconnect.backoff.ms").unwrap_or(RECONNECT_MS);
     if settings.number("reconnect.backoff.max.ms").unwrap_or(RECONNECT_MOST_MS) < first {
         give_way(settings, "reconnect.backoff.max.ms", first, "no less than reconnect.backoff.ms");
+    }
+}
+
+/// A record that is larger than the whole queue would be waited for for ever (`rd_kafka_curr_msgs_add`), so it is refused, as Java
+/// refuses one that is larger than its buffer.
+fn queue(settings: &mut Settings) {
+    const NAME: &str = "queue.buffering.max.kbytes";
+    let Some(queue) = settings.number(NAME).map(|kbytes| kbytes.saturating_mul(1024)) else {
+        return;
+    };
+    if settings.number("message.max.bytes").unwrap_or(LARGEST_RECORD) > queue {
+        let reason = format!("a larger record never finds room in {}", settings.written(NAME));
+        give_way(settings, "message.max.bytes", queue, &reason);
     }
 }
 
@@ -361,6 +375,18 @@ mod tests {
             &[("linger.ms", "900"), ("message.timeout.ms", "800")],
             &["!linger.ms is 900, and message.timeout.ms only 800"],
         );
+    }
+
+    #[test]
+    fn no_record_is_larger_than_the_queue() {
+        let queue = ("queue.buffering.max.kbytes", "1024");
+        of_producer(
+            &[queue, ("message.max.bytes", "2097152")],
+            &["mapped message.max.bytes=1048576 (you wrote message.max.bytes=2097152; a larger"],
+        );
+        of_producer(&[queue], &["default message.max.bytes=1048576"]);
+        of_producer(&[queue, ("message.max.bytes", "5000")], &["yours message.max.bytes=5000"]);
+        of_producer(&[("message.max.bytes", "52428800")], &["yours message.max.bytes=52428800"]);
     }
 
     #[test]

@@ -105,6 +105,21 @@ fn each_commit_lies_within_a_transaction() {
 }
 
 #[test]
+fn a_large_record_finds_room_in_the_queue_of_a_transaction() {
+    let of = |size: &str| {
+        let lines = format!("{PRODUCER}{size}");
+        let config = read_with(CONSUMER, &lines, |args| args.exactly_once = true).unwrap();
+        let of = |name| config.producer.number(name).unwrap();
+        (of("queue.buffering.max.kbytes"), of("message.max.bytes"))
+    };
+    assert_eq!(of(""), (32 << 10, 32 << 20));
+    assert_eq!(of("max.request.size=1048576"), (32 << 10, 1 << 20));
+    assert_eq!(of("max.request.size=52428800"), ((50 << 10) + 1, 50 << 20));
+    assert_eq!(of("max.request.size=1000000000"), (128 << 10, 128 << 20));
+    assert_eq!(of("max.request.size=52428800\nbuffer.memory=1048576"), (1 << 10, 1 << 20));
+}
+
+#[test]
 fn client_ids_are_mirrormaker_s() {
     let config = read(&format!("{CONSUMER}client.id=mine"), PRODUCER).unwrap();
     assert_eq!(config.consumer_of(3, 4).get("client.id"), Some("g-3"));

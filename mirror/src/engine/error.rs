@@ -68,7 +68,7 @@ pub(crate) enum EngineError {
 
     #[error(
         "send the record {}: with about {bytes} bytes it is larger than the destination takes ({reason}); raise \
-         max.message.bytes of {} there to more than that (and message.max.bytes, if your producer.properties set it), or \
+         max.message.bytes of {} there to more than that (and max.request.size and buffer.memory, if your producer.properties set them), or \
          drop it with --abort.on.send.failure false. It is not committed, so the next start tries it again",
         show(place), place.topic
     )]

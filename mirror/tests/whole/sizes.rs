@@ -62,9 +62,15 @@ fn a_batch_that_is_too_large_drops_no_record_that_is_not() {
 
 #[test]
 fn a_record_that_never_finds_room_in_the_producer_is_not_waited_for() {
-    let world = world(1, 1).producer("queue.buffering.max.kbytes=100");
-    produce(&world.source, TOPIC, &one_large_among_small(200_000));
-    world.mirror(&[]).fails(1, &["testtopic [0] at offset 10", "about 2000"]);
+    for lines in
+        ["queue.buffering.max.kbytes=100", "buffer.memory=102400\nmax.request.size=2097152"]
+    {
+        let world = world(1, 1).producer(lines);
+        produce(&world.source, TOPIC, &one_large_among_small(200_000));
+        let words = ["testtopic [0] at offset 10", "about 2000", "buffer.memory"];
+        world.mirror(&[]).fails(1, &words);
+        assert!(world.committed(1)[&0] <= 10, "committed beyond it: {:?}", world.committed(1));
+    }
 }
 
 #[test]
