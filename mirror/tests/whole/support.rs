@@ -51,6 +51,7 @@ pub(crate) struct World {
     folder: TempDir,
     consumer: String,
     producer: String,
+    ignores_hangups: bool,
 }
 
 fn cluster(partitions: i32) -> Cluster {
@@ -66,7 +67,8 @@ pub(crate) fn world(source_partitions: i32, destination_partitions: i32) -> Worl
         source.bootstrap_servers()
     );
     let producer = format!("bootstrap.servers={}\n", destination.bootstrap_servers());
-    World { source, destination, folder: tempfile::tempdir().unwrap(), consumer, producer }
+    let folder = tempfile::tempdir().unwrap();
+    World { source, destination, folder, consumer, producer, ignores_hangups: false }
 }
 
 impl World {
@@ -80,6 +82,11 @@ impl World {
     pub(crate) fn producer(mut self, lines: &str) -> Self {
         self.producer.push_str(&format!("{lines}\n"));
         self
+    }
+
+    /// Starts mirrors as nohup does.
+    pub(crate) fn without_hangups(self) -> Self {
+        Self { ignores_hangups: true, ..self }
     }
 
     /// Takes back what was added to producer.properties, for the mirrors that start from now on.
@@ -126,7 +133,13 @@ impl World {
         let output = log.with_extension("out");
         let output = if log.starts_with("/dev") { log.clone() } else { output };
         let file = |path| std::fs::File::create(path).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_mirror"))
+        // Whatever the tests themselves were started with.
+        let child = Command::new("env")
+            .arg(format!(
+                "--{}-signal=HUP",
+                if self.ignores_hangups { "ignore" } else { "default" }
+            ))
+            .arg(env!("CARGO_BIN_EXE_mirror"))
             .arg("--consumer.config")
             .arg(consumer)
             .arg("--producer.config")

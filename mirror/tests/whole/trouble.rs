@@ -156,6 +156,30 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_terminal_that_is_gone_is_a_request_to_stop() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=60000"]);
+    world.wait_for(10, &mut mirror);
+    mirror.signal(Signal::SIGHUP);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("SIGHUP: stopping"), "{log}");
+    assert_eq!(world.committed(1), ends(&world.source, TOPIC), "{log}");
+}
+
+#[test]
+fn a_terminal_that_is_gone_is_no_request_under_nohup() {
+    let world = world(1, 1).without_hangups();
+    let mut mirror = world.mirror(&[]);
+    mirror.wait_for_log("stream 0 reads");
+    mirror.signal(Signal::SIGHUP);
+    produce(&world.source, TOPIC, &varied(10));
+    world.wait_for(10, &mut mirror);
+    mirror.stop();
+}
+
+#[test]
 fn a_signal_that_comes_twice_at_once_is_one_request() {
     let world = world(1, 1);
     let mut mirror = world.mirror(&[]);
