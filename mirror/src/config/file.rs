@@ -1,14 +1,17 @@
 //! Reads a `.properties` file in Java's grammar.
 //!
 //! Java reads such files as ISO-8859-1; people write them as UTF-8. What is valid UTF-8 is read as such, the
-//! rest as ISO-8859-1. Java keeps blanks at the end of a value; they are kept here where a password may end in one, and
-//! are a mistake elsewhere. Of properties it knows only which are secret.
+//! rest as ISO-8859-1. Java's grammar keeps blanks at the end of a value, but its clients trim each value, passwords too; so they are
+//! kept only for the password that is no property of Java's. No other property is known here.
 
 use std::{fmt::Write, path::Path};
 
 use java_properties::{LineContent, PropertiesIter};
 
-use super::{ConfigError, is_secret};
+use super::ConfigError;
+
+/// librdkafka's own, which takes blanks.
+const WITH_BLANKS: &str = "sasl.password";
 
 /// One `name=value` of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +34,16 @@ fn parse(bytes: &[u8]) -> Result<Vec<Property>, usize> {
     for line in PropertiesIter::new(ascii.as_bytes()) {
         let line = line.map_err(|error| error.line_number().unwrap_or(0))?;
         if let LineContent::KVPair(name, value) = line.consume_content() {
-            let value = if is_secret(&name) { value } else { value.trim_end().to_owned() };
+            let value = if name == WITH_BLANKS { value } else { trimmed(&value) };
             properties.push(Property { name, value });
         }
     }
     Ok(properties)
+}
+
+/// As Java trims (`ConfigDef.parseType`).
+fn trimmed(value: &str) -> String {
+    value.trim_matches(|character| character <= ' ').to_owned()
 }
 
 /// The same file in ASCII with Java's own escapes, and with empty comments: the parser would read escapes in
@@ -91,9 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_end_in_a_blank() {
+    fn blanks_around_a_value_go_where_java_s_clients_drop_them() {
         check(b"sasl.password = x y  \r\nx=y  ", &[("sasl.password", "x y  "), ("x", "y")]);
-        check(b"ssl.key.password=x\\ \n", &[("ssl.key.password", "x ")]);
+        check(b"ssl.keystore.password=x y  \n", &[("ssl.keystore.password", "x y")]);
+        check(b"ssl.key.password=\\ x\\ \n", &[("ssl.key.password", "x")]);
     }
 
     #[test]
