@@ -274,9 +274,13 @@ fn load(kind: Kind, path: &Path) -> Result<Settings, ConfigError> {
 fn settle(kind: Kind, properties: &[file::Property]) -> Result<Settings, Refusal> {
     let mut settings = Settings::default();
     let mut before = None;
-    for property in properties {
+    for (index, property) in properties.iter().enumerate() {
         let file::Property { name, value } = property;
         let before = before.replace(property);
+        // Of several lines of one name the last one counts, and what has no effect is not judged.
+        if properties[index + 1..].iter().any(|later| later.name == *name) {
+            continue;
+        }
         if let Some(javas) = synonyms::in_place_of(kind, name, properties) {
             let reason = format!("{javas} is given");
             settings.set(Setting::new(name, value, Origin::Ignored, reason));

@@ -199,6 +199,15 @@ fn a_login_without_its_protocol_is_said_to_have_no_effect() {
 }
 
 #[test]
+fn the_last_line_of_a_name_counts_alone() {
+    let config = read(CONSUMER, &format!("{PRODUCER}acks=2\nlinger.ms=x\nacks=all\nlinger.ms=7"));
+    let config = config.unwrap();
+    let of = |name| config.producer.get(name);
+    assert_eq!((of("acks"), of("linger.ms")), (Some("all"), Some("7")));
+    refused(CONSUMER, &format!("{PRODUCER}acks=all\nacks=2"), &["acks is not one of"]);
+}
+
+#[test]
 fn a_word_in_capitals_means_what_it_says() {
     let config = read(CONSUMER, &format!("{PRODUCER}enable.idempotence=FALSE")).unwrap();
     assert_eq!(config.producer.get("enable.idempotence"), Some("false"));
