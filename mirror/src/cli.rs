@@ -4,7 +4,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args as ClapArgs, ValueEnum};
+use clap::{
+    ArgAction, Args as ClapArgs, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     engine,
@@ -48,7 +51,14 @@ pub struct Args {
     pub memory: Option<u64>,
 
     /// Stop with an error if a record cannot be sent; `false` logs it, counts it and goes on.
-    #[arg(long = "abort.on.send.failure", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    #[arg(
+        long = "abort.on.send.failure",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = ArgAction::Set,
+        ignore_case = true,
+        value_parser = boolean()
+    )]
     pub abort_on_send_failure: bool,
 
     /// Accepted for old scripts; there is no other consumer.
@@ -168,6 +178,11 @@ pub enum UsageError {
     /// The include list does not compile.
     #[error(transparent)]
     BadFilter(#[from] BadFilter),
+}
+
+/// MirrorMaker's `toBoolean`, for which `True` is true.
+fn boolean() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["true", "false"]).map(|word| word.eq_ignore_ascii_case("true"))
 }
 
 impl Args {
@@ -305,6 +320,18 @@ mod tests {
         assert_eq!(args.num_streams, 4);
         assert!(args.abort_on_send_failure);
         assert!(args.checked().unwrap().matches("testtopic"));
+    }
+
+    #[test]
+    fn a_word_in_capitals_means_what_it_says() {
+        for (word, expected) in [("True", true), ("FALSE", false), ("true", true)] {
+            let args = parse(&[&format!("--abort.on.send.failure={word}")]);
+            assert_eq!(args.abort_on_send_failure, expected, "{word}");
+        }
+        let common = ["mirror", "--consumer.config=c", "--producer.config=p"];
+        let yes = common.into_iter().chain(["--abort.on.send.failure=yes"]);
+        let error = Program::try_parse_from(yes).unwrap_err().to_string();
+        assert!(error.contains("[possible values: true, false]"), "{error}");
     }
 
     #[test]
