@@ -56,6 +56,12 @@ impl TopicFilter {
         if let Some(construct) = java::foreign(pattern) {
             return Err(bad(construct));
         }
+        if let Some(cut) = java::cut_repetition(pattern) {
+            return Err(bad(format!(
+                "{cut} is no repetition, since a comma is an alternative wherever it stands (MirrorMaker refuses it, too); write \
+                 it out, as in aa? for a{{1,2}}"
+            )));
+        }
         let compile = |pattern: &str| Regex::new(pattern).map_err(|error| bad(fault(&error)));
         // On its own first: in the group below, "a)(b" would compile.
         compile(pattern)?;
@@ -166,6 +172,8 @@ mod tests {
         }
         let backwards = TopicFilter::parse("[z-a]").unwrap_err().to_string();
         assert!(backwards.contains("invalid character class range"), "{backwards}");
+        let cut = TopicFilter::parse("orders{1,2}").unwrap_err().to_string();
+        assert!(cut.contains("{1|2} is no repetition"), "{cut}");
         let java = TopicFilter::parse(r"\p{javaLowerCase}+").unwrap_err().to_string();
         assert!(
             java.contains(r"\p{javaLowerCase} is Java's alone") && java.contains(r"write \p{Ll}"),

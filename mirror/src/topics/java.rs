@@ -27,6 +27,29 @@ pub(super) fn foreign(pattern: &str) -> Option<String> {
     Some(format!("{construct} is Java's alone; write {instead} in its place"))
 }
 
+/// A repetition that a comma has cut in two: `{1,2}` has become `{1|2}`, which Java refuses, and ours takes for text.
+pub(super) fn cut_repetition(pattern: &str) -> Option<&str> {
+    let (mut is_escaped, mut classes) = (false, 0_u32);
+    for (at, character) in pattern.char_indices() {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '[' => classes += 1,
+            ']' => classes = classes.saturating_sub(1),
+            '{' if classes == 0 => {
+                let inside = &pattern[at + 1..];
+                let end = inside.find(|inner: char| !inner.is_ascii_digit());
+                if let Some(end) = end.filter(|end| *end > 0 && inside[*end..].starts_with('|')) {
+                    let length = inside.find('}').map_or(end + 1, |close| close + 1);
+                    return Some(&pattern[at..=at + length]);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 fn find(pattern: &str) -> Option<(String, String)> {
     let mut rest = pattern;
     while let Some(at) = rest.find(['\\', '(']) {
@@ -91,6 +114,22 @@ fn class(found: &str, letter: char) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repetition_with_a_comma_is_found() {
+        for (pattern, expected) in [
+            ("a{1|2}b", Some("{1|2}")),
+            ("a{1|}", Some("{1|}")),
+            ("a|b{10|", Some("{10|")),
+            ("a{2}|b", None),
+            (r"a\{1|2}", None),
+            (r"\\{1|2}", Some("{1|2}")),
+            ("[{1|2}]", None),
+            (r"\p{L}|{|", None),
+        ] {
+            assert_eq!(cut_repetition(pattern), expected, "{pattern}");
+        }
+    }
 
     #[test]
     fn each_construct_of_java_comes_with_what_to_write() {
