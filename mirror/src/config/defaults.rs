@@ -232,8 +232,12 @@ fn beat_thrice_in_a_session(settings: &mut Settings) {
 }
 
 fn force(settings: &mut Settings, name: &str, value: &str, reason: &str) {
-    let reason = match settings.get(name) {
-        Some(yours) if yours != value => format!("{reason}; your {yours} has no effect"),
+    let is_the_user_s = |one: &&Setting| matches!(one.origin, Origin::User | Origin::Mapped);
+    let yours = settings.effective().find(|one| one.name == name).filter(is_the_user_s);
+    let reason = match yours {
+        Some(yours) if yours.value != value => {
+            format!("{reason}; your {} has no effect", yours.value)
+        }
         _ => reason.to_owned(),
     };
     settings.set(Setting::new(name, value, Origin::Forced, reason));

@@ -120,6 +120,21 @@ fn a_large_record_finds_room_in_the_queue_of_a_transaction() {
 }
 
 #[test]
+fn only_what_the_user_wrote_is_called_the_user_s() {
+    let said = |lines: &str| {
+        let lines = format!("{PRODUCER}{lines}");
+        let config = read_with(CONSUMER, &lines, |args| args.exactly_once = true).unwrap();
+        let settings = config.producer.effective();
+        let forced = settings.filter(|one| one.origin == Origin::Forced);
+        forced.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert!(!said("").contains("your"), "{}", said(""));
+    let yours = said("delivery.timeout.ms=9000\nacks=1");
+    assert!(yours.contains("your 9000 has no effect"), "{yours}");
+    assert!(yours.contains("your 1 has no effect"), "{yours}");
+}
+
+#[test]
 fn client_ids_are_mirrormaker_s() {
     let config = read(&format!("{CONSUMER}client.id=mine"), PRODUCER).unwrap();
     assert_eq!(config.consumer_of(3, 4).get("client.id"), Some("g-3"));
