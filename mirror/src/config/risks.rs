@@ -4,6 +4,9 @@
 
 use super::setting::{Origin, Settings};
 
+/// Java's default of `retries`, and librdkafka's.
+const FOR_EVER: &str = "2147483647";
+
 /// The promises that the user's producer settings give up, each with the setting.
 pub(super) fn of_producer(producer: &Settings) -> Vec<String> {
     let number = |name| producer.get(name).and_then(|value| value.parse::<u64>().ok());
@@ -27,6 +30,9 @@ pub(super) fn of_producer(producer: &Settings) -> Vec<String> {
         ("retries", "0") => {
             Some("a passing failure ends the mirror, or drops records: data loss is possible")
         }
+        ("retries", value) if value != FOR_EVER => Some(
+            "a failure that outlasts them ends the mirror, or drops records: data loss is possible",
+        ),
         ("message.timeout.ms", value) if value != "0" => {
             Some("a destination that is away for longer ends the mirror, or drops records")
         }
@@ -65,7 +71,8 @@ mod tests {
                 &[("enable.idempotence", "false"), ("max.in.flight.requests.per.connection", "5")],
                 "reordering",
             ),
-            (&[("retries", "0")], "data loss"),
+            (&[("retries", "0")], "a passing failure"),
+            (&[("retries", "3")], "a failure that outlasts them"),
             (&[("message.timeout.ms", "5000")], "is away for longer"),
         ] {
             assert!(said(entries).contains(word), "{entries:?}: {:?}", said(entries));
@@ -81,6 +88,7 @@ mod tests {
             &[("partitioner", "murmur2")],
             &[("max.in.flight.requests.per.connection", "5")],
             &[("message.timeout.ms", "0")],
+            &[("retries", "2147483647")],
         ] {
             assert_eq!(said(entries), "", "{entries:?}");
         }
