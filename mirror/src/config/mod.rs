@@ -172,7 +172,8 @@ impl Config {
     pub fn use_brokers_of_zookeeper(&mut self, connect: &str, brokers: &[Endpoint]) {
         let list = brokers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let reason = format!("registered in ZooKeeper at {connect}");
-        self.consumer.set(Setting::new("bootstrap.servers", &list, Origin::Mapped, reason));
+        let servers = Setting::new("bootstrap.servers", &list, Origin::Mapped, reason);
+        self.consumer.set(servers.written_as("zookeeper.connect"));
     }
 
     /// Says what differs from what the user wrote and why, then what each stream runs with.
@@ -181,6 +182,9 @@ impl Config {
             for setting in settings.all().iter().filter(|s| s.origin != Origin::User) {
                 tracing::info!("{client} {:<7} {setting}", setting.origin);
             }
+        }
+        if let Some(risk) = risks::of_positions(&self.consumer) {
+            tracing::warn!("consumer yours   {risk}");
         }
         for risk in risks::of_producer(&self.producer) {
             tracing::warn!("producer yours   {risk}");

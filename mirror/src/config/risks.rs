@@ -45,6 +45,27 @@ pub(super) fn of_producer(producer: &Settings) -> Vec<String> {
         .collect()
 }
 
+/// That the positions of the user's MirrorMaker are likely to lie where the mirror does not look. MirrorMaker's consumer of
+/// `zookeeper.connect`, up to 1.1, kept them in ZooKeeper unless `offsets.storage` was kafka.
+pub(super) fn of_positions(consumer: &Settings) -> Option<String> {
+    let storage = consumer.all().iter().find(|one| one.name == "offsets.storage");
+    let is_old = consumer.written("bootstrap.servers") == "zookeeper.connect";
+    let cause = match storage {
+        Some(storage) if storage.value.eq_ignore_ascii_case("kafka") => return None,
+        Some(storage) => format!("offsets.storage={}", storage.value),
+        None if is_old => "zookeeper.connect without bootstrap.servers".to_owned(),
+        None => return None,
+    };
+    let group = consumer.get("group.id").unwrap_or_default();
+    let reset = consumer.get("auto.offset.reset").unwrap_or_default();
+    Some(format!(
+        "{cause}: MirrorMaker up to 1.1 kept its positions in ZooKeeper then, and the mirror knows those in Kafka alone; where group \
+         {group} has none there, it begins at auto.offset.reset={reset}. To go on where MirrorMaker was, let it run once more with \
+         offsets.storage=kafka and dual.commit.enabled=true before the mirror's first start, or set the group's offsets with \
+         kafka-consumer-groups.sh --reset-offsets to what lies in ZooKeeper at /consumers/{group}/offsets"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +98,29 @@ mod tests {
         ] {
             assert!(said(entries).contains(word), "{entries:?}: {:?}", said(entries));
         }
+    }
+
+    #[test]
+    fn positions_in_zookeeper_are_told_of() {
+        let said = |servers: &str, storage: Option<&str>| {
+            let mut settings = Settings::default();
+            settings.set(Setting::new("group.id", "g", Origin::User, ""));
+            let servers =
+                Setting::new("bootstrap.servers", "a:1", Origin::Mapped, "").written_as(servers);
+            settings.set(servers);
+            if let Some(storage) = storage {
+                settings.set(Setting::new("offsets.storage", storage, Origin::Ignored, ""));
+            }
+            of_positions(&settings)
+        };
+        let alone = said("zookeeper.connect", None).unwrap();
+        assert!(alone.starts_with("zookeeper.connect without bootstrap.servers: "), "{alone}");
+        assert!(alone.contains("dual.commit.enabled=true"), "{alone}");
+        assert!(alone.contains("/consumers/g/offsets"), "{alone}");
+        let stored = said("bootstrap.servers", Some("zookeeper")).unwrap();
+        assert!(stored.starts_with("offsets.storage=zookeeper: "), "{stored}");
+        assert_eq!(said("bootstrap.servers", None), None);
+        assert_eq!(said("zookeeper.connect", Some("kafka")), None);
     }
 
     #[test]

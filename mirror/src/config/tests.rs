@@ -46,6 +46,17 @@ fn the_article_s_files_work() {
 }
 
 #[test]
+fn brokers_of_zookeeper_are_known_as_such() {
+    let mut config = read("zookeeper.connect=z:1\ngroup.id=g\n", PRODUCER).unwrap();
+    config.use_brokers_of_zookeeper("z:1", &[]);
+    assert!(risks::of_positions(&config.consumer).is_some());
+    let config = read(&format!("{CONSUMER}offsets.storage=zookeeper"), PRODUCER).unwrap();
+    assert!(risks::of_positions(&config.consumer).is_some());
+    let config = read(&format!("{CONSUMER}zookeeper.connect=z:1"), PRODUCER).unwrap();
+    assert_eq!(risks::of_positions(&config.consumer), None);
+}
+
+#[test]
 fn brokers_win_over_zookeeper() {
     let config = read(&format!("{CONSUMER}zookeeper.connect=z:1"), PRODUCER).unwrap();
     assert!(config.zookeeper.is_none());
