@@ -68,6 +68,10 @@ pub(super) fn check(
     });
     // Its end takes a moment, and nobody needs to wait for it.
     thread::spawn(move || drop(producer));
+    // Who asked for an end wants no reason for one.
+    if stop.requested() {
+        return Ok(None);
+    }
     let (Some(source), Some(destination)) = (source?, destination?) else { return Ok(None) };
     if let (Some(one), Some(other)) = (&source.cluster, &destination.cluster)
         && one == other

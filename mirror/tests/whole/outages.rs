@@ -58,6 +58,16 @@ fn a_start_waits_for_an_answer_that_takes_a_while() {
 }
 
 #[test]
+fn a_start_in_vain_that_is_stopped_ends_well() {
+    let world = world(1, 1);
+    world.destination.broker_down(1).unwrap();
+    let mirror = world.mirror(&[]);
+    // It gives up after 10 s, and is in its last attempt by then.
+    sleep(Duration::from_millis(8500));
+    mirror.stop();
+}
+
+#[test]
 fn a_topic_that_does_not_come_back_is_named() {
     let world = looks_often();
     produce(&world.source, TOPIC, &varied(10));
