@@ -59,8 +59,6 @@ struct Partition {
     in_flight: VecDeque<InFlight>,
     /// Sequence number of the oldest record in flight.
     first_sequence: u32,
-    /// Where it began to be read.
-    start: i64,
     /// Everything received before here is acknowledged.
     position: i64,
     /// The position to read next.
@@ -71,6 +69,8 @@ struct Partition {
     requested: Option<i64>,
     /// Records below this offset were read before.
     again_below: i64,
+    /// The client's position is of this assignment. For a moment it may still be that of the one before.
+    has_position: bool,
     /// With `--once`: what is copied.
     account: Option<Account>,
 }
@@ -101,12 +101,12 @@ impl Progress {
             partition,
             in_flight: VecDeque::new(),
             first_sequence: 0,
-            start,
             position: start,
             next: start,
             witness: None,
             requested: committed,
             again_below: 0,
+            has_position: false,
             account: None,
         });
         if slot.index() < self.slots.len() {
@@ -216,6 +216,7 @@ impl Progress {
         let record = InFlight { offset, print: 0, timestamp, acknowledged: false };
         partition.in_flight.push_back(record);
         partition.next = offset + 1;
+        partition.has_position = true;
         self.read_again += u64::from(offset < partition.again_below);
         Some(Token::new(slot, sequence))
     }
@@ -256,14 +257,22 @@ impl Progress {
     /// transactions). Then it may be committed.
     pub fn reach(&mut self, end: &Place) {
         let Some(slot) = self.slot(&end.topic, end.partition) else { return };
-        let Some(partition) = self.at_mut(slot) else { return };
-        if partition.in_flight.is_empty() && partition.next < end.offset {
-            partition.next = end.offset;
-            partition.position = end.offset;
-            if let Some(account) = &mut partition.account {
-                account.reach(end.offset);
-            }
+        if let Some(partition) = self.at_mut(slot) {
+            partition.reach(end.offset);
         }
+    }
+
+    /// The client has handed over all that lies before its position (`None`: nothing since the assignment), and what it
+    /// handed over is received. So what lies behind the last record is none, and is passed: to where, if anything is.
+    pub fn handed_over(&mut self, slot: Slot, position: Option<i64>) -> Option<i64> {
+        let partition = self.at_mut(slot)?;
+        let Some(position) = position else {
+            partition.has_position = true;
+            return None;
+        };
+        // Records behind the wanted end are handed over and not received.
+        let end = partition.account.as_ref().map_or(position, |of| position.min(of.end()));
+        (partition.has_position && partition.reach(end)).then_some(end)
     }
 
     /// Takes back the record received last of its partition, which was not sent.
@@ -276,6 +285,8 @@ impl Progress {
         }
         if let Some(record) = partition.in_flight.pop_back() {
             partition.next = record.offset;
+            // The client's lies behind the record.
+            partition.has_position = false;
         }
         if let Some(account) = &mut partition.account {
             account.waiting.pop_back();
@@ -349,7 +360,7 @@ impl Progress {
     /// Whether records of the topic have been acknowledged, of its partitions as they are assigned now.
     pub fn has_moved(&self, topic: &str) -> bool {
         let mut partitions = self.followed_partitions();
-        partitions.any(|partition| partition.topic == topic && partition.position > partition.start)
+        partitions.any(|partition| partition.topic == topic && partition.witness.is_some())
     }
 
     /// How many received records of the assigned partitions are not in an acknowledged prefix.
@@ -364,6 +375,17 @@ impl Progress {
 }
 
 impl Partition {
+    fn reach(&mut self, offset: i64) -> bool {
+        let is_passed = self.in_flight.is_empty() && self.next < offset;
+        if is_passed {
+            (self.next, self.position) = (offset, offset);
+            if let Some(account) = &mut self.account {
+                account.reach(offset);
+            }
+        }
+        is_passed
+    }
+
     fn at(&self, offset: i64) -> Place {
         Place { topic: self.topic.clone(), partition: self.partition, offset }
     }

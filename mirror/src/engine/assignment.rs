@@ -161,6 +161,7 @@ impl Stream<'_> {
         if partitions.count() == 0 {
             return Ok(());
         }
+        self.pass_markers();
         self.consumer.resume(partitions).map_err(consume)
     }
 

@@ -14,10 +14,46 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use super::{client, exactly_once::Lanes, notes::Notes, stream::Stream};
+use super::{EngineError, client, exactly_once::Lanes, notes::Notes, stream::Stream};
 use crate::{progress::Place, witness::Note};
 
 impl Stream<'_> {
+    /// What is done from time to time.
+    pub(super) fn commit_in_turn(&self) -> Result<(), EngineError> {
+        self.pass_markers();
+        self.complete(None)?;
+        self.commit_soon();
+        Ok(())
+    }
+
+    /// Passes what was read and is no record: markers of transactions, and what was aborted before them. A source that has deleted
+    /// all else begins behind them. librdkafka moves a partition's position over a marker as we poll, after the records before it
+    /// (`rd_kafka_op_handle_std`, 2.12.1), which are received by then. It is to be called right after an assignment, too:
+    /// later it would not be known whether a position is of that one or of the one before.
+    pub(super) fn pass_markers(&self) {
+        let positions = match self.consumer.position() {
+            Ok(positions) => positions,
+            Err(error) => {
+                tracing::debug!("no positions are told: {}", client::reason(&error));
+                return;
+            }
+        };
+        let mut progress = self.notes.progress();
+        for element in positions.elements() {
+            let Some(slot) = progress.slot(element.topic(), element.partition()) else { continue };
+            if self.settings.once && progress.account(slot).is_none() {
+                // Nothing of it is wanted, and no record of it is received.
+                continue;
+            }
+            let position = element.offset().to_raw().filter(|offset| *offset >= 0);
+            let passed = progress.handed_over(slot, position);
+            if let (Some(lanes), Some(passed)) = (&self.lanes, passed) {
+                // The next transaction stores it, if need be without a record.
+                lanes.follow(slot, slot, passed);
+            }
+        }
+    }
+
     /// Commits what is acknowledged, and does not wait; nothing happens if the last one is still on its way.
     pub(super) fn commit_soon(&self) {
         if self.committing.borrow().as_ref().is_some_and(|thread| !thread.is_finished()) {

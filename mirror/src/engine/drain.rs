@@ -74,6 +74,7 @@ impl Stream<'_> {
                 return Ok(Drained::Expelled);
             }
         }
+        self.pass_markers();
         Ok(Drained::All)
     }
 

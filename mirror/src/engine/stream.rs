@@ -302,9 +302,8 @@ impl<'a> Stream<'a> {
             }
         }
         if chores.committed.elapsed() >= self.settings.commit_interval {
-            self.complete(None)?;
+            self.commit_in_turn()?;
             chores.committed = Instant::now();
-            self.commit_soon();
         }
         Ok(())
     }

@@ -251,6 +251,43 @@ fn what_holds_no_record_is_passed_once_nothing_is_in_flight() {
 }
 
 #[test]
+fn what_was_handed_over_and_is_no_record_is_passed() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 5, Some(5));
+    assert_eq!(progress.handed_over(slot, Some(90)), None, "of the assignment before, perhaps");
+    assert_eq!(progress.handed_over(slot, None), None);
+    assert_eq!(progress.handed_over(slot, Some(7)), Some(7));
+    assert!(!progress.has_moved("t"), "no record has");
+    let token = progress.received(slot, 7).unwrap();
+    assert_eq!(progress.handed_over(slot, Some(9)), None, "a record is in flight");
+    assert!(progress.acknowledged(token) && progress.has_moved("t"));
+    assert_eq!(progress.handed_over(slot, Some(8)), None, "that is the record");
+    assert_eq!(progress.handed_over(slot, Some(9)), Some(9));
+    assert_eq!(only(progress.take_commits()), Some(9));
+
+    let not_sent = progress.received(slot, 9).unwrap();
+    progress.take_back(not_sent);
+    assert_eq!(progress.handed_over(slot, Some(10)), None, "it has no copy");
+
+    let again = progress.assign("t", 0, 3, Some(3));
+    assert_eq!(progress.handed_over(slot, None), None);
+    assert_eq!(progress.handed_over(again, Some(10)), None, "nothing of it was handed over");
+    let token = progress.received(again, 4).unwrap();
+    progress.acknowledged(token);
+    assert_eq!(progress.handed_over(again, Some(6)), Some(6), "what came says that it is");
+}
+
+#[test]
+fn what_lies_behind_the_wanted_end_is_not_passed() {
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 5, Some(5));
+    progress.keep_account(slot, Account::new(8, Arc::default()));
+    progress.handed_over(slot, None);
+    assert_eq!(progress.handed_over(slot, Some(20)), Some(8));
+    assert_eq!(progress.handed_over(slot, Some(30)), None);
+}
+
+#[test]
 fn slots_are_used_again_and_late_acknowledgements_count_for_nothing() {
     let mut progress = Progress::default();
     let mut late = Vec::new();

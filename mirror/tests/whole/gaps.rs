@@ -3,7 +3,10 @@
 use nix::sys::signal::Signal;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::support::{Mirror, Record, TOPIC, World, ends, produce, read, varied, world};
+use crate::{
+    support::{Mirror, Record, TOPIC, World, ends, produce, read, varied, world},
+    wire,
+};
 
 /// Copies what there is, and ends.
 fn copy(world: &World) {
@@ -254,4 +257,44 @@ fn with_latest_the_group_begins_before_a_stream_has_joined_it() {
     world.wait_for_the_end(&mirror);
     mirror.stop();
     assert_eq!(ends(&world.destination, TOPIC)[&0], 10, "{former}");
+}
+
+/// A source that has deleted all else begins behind them, which is no loss.
+#[test]
+fn markers_of_transactions_are_passed_by_the_commit() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    wire::produce(&world.source, &wire::marker());
+    let arguments = ["--offset.commit.interval.ms=100"];
+    let mut mirror = world.mirror(&arguments);
+    world.wait_for_the_end(&mirror);
+    assert_eq!(world.committed(1)[&0], 11);
+    produce(&world.source, TOPIC, &varied(5));
+    world.wait_for(15, &mut mirror);
+    mirror.stop();
+    assert_eq!(world.committed(1)[&0], 16);
+    // What lies behind the position is a marker, and nothing else.
+    wire::produce(&world.source, &wire::marker());
+    let mirror = world.mirror(&arguments);
+    world.wait_for_the_end(&mirror);
+    mirror.stop();
+    assert_eq!(read(&world.destination, TOPIC).len(), 15);
+}
+
+#[test]
+fn a_marker_behind_a_record_that_has_no_copy_is_not_passed() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=100", "--metrics=127.0.0.1:0"]);
+    world.wait_for_the_end(&mirror);
+    world.destination.broker_down(1).unwrap();
+    produce(&world.source, TOPIC, &varied(1));
+    wire::produce(&world.source, &wire::marker());
+    mirror.wait_for_metrics(&["mirror_records_in_flight 1"]);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(world.committed(1)[&0], 10);
+    world.destination.broker_up(1).unwrap();
+    world.wait_for_the_end(&mirror);
+    assert_eq!(world.committed(1)[&0], 12);
+    mirror.stop();
 }

@@ -18,11 +18,26 @@ pub(crate) fn batch(value: &[u8], header: &[u8], time: i64) -> Vec<u8> {
     let headers = short(usize::from(!header.is_empty()));
     // attributes, timestamp and offset since the batch's, no key, value, headers
     let body = [&[0, 0, 0, 1, short(value.len())], value, &[headers], header].concat();
-    let record = [&[short(body.len())], &body[..]].concat();
+    batch_of(0, &body, time)
+}
+
+/// The marker of a transaction that was committed: a batch of its own, which a reader passes and does not see.
+pub(crate) fn marker() -> Vec<u8> {
+    const OF_A_TRANSACTION: u8 = 1 << 4;
+    const CONTROL: u8 = 1 << 5;
+    // version, kind; the value is nothing to a reader
+    let (key, value) = ([0, 0, 0, 1], [0; 6]);
+    let body =
+        [&[0, 0, 0, short(key.len())], &key[..], &[short(value.len())], &value, &[0]].concat();
+    batch_of(OF_A_TRANSACTION | CONTROL, &body, 1_500_000_000_000)
+}
+
+fn batch_of(attributes: u8, body: &[u8], time: i64) -> Vec<u8> {
+    let record = [&[short(body.len())], body].concat();
     let time = time.to_be_bytes();
     let (none, one) = ([0xff; 14], 1_i32.to_be_bytes());
     // attributes, last offset, both timestamps, no producer, number of records
-    let rest = [&[0; 2][..], &[0; 4], &time, &time, &none, &one, &record].concat();
+    let rest = [&[0, attributes][..], &[0; 4], &time, &time, &none, &one, &record].concat();
     // leader's epoch, magic, checksum
     let batch = [&[0; 4][..], &[2], &checksum(&rest).to_be_bytes(), &rest].concat();
     [&[0; 8], &sized(&batch)[..]].concat()

@@ -21,7 +21,7 @@ use rdkafka::{
 
 use super::{
     super::{EngineError, Shared, Subscription, Totals, client::Rebalance, leave, publish},
-    Lanes, Origin, Stream,
+    Lanes, Origin, Stream, reading,
 };
 use crate::{cli, config::Config, engine, meters::Meters, shutdown::Stop, topics::TopicFilter};
 
@@ -245,4 +245,22 @@ fn a_partition_that_is_assigned_again_without_having_been_taken_away_stops_nothi
     };
     assert_eq!((given_up.in_flight, given_up.copied), (0, 0));
     assert_eq!((copied.in_flight, copied.copied), (0, RECORDS));
+}
+
+/// What lies behind the last record are markers of transactions, and no more records may come.
+#[test]
+fn a_position_behind_markers_is_stored_without_a_record() {
+    let world = World::new();
+    let stream = world.stream();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition("t", 0);
+    stream.rebalance(Rebalance::Assign(partitions), &world.stop).unwrap();
+    let slot = stream.notes.progress().slot("t", 0).unwrap();
+    stream.lanes.as_ref().unwrap().follow(slot, slot, 7);
+    stream.complete(None).unwrap();
+    let keys = BTreeSet::from([origin().key("t", 0)]);
+    let stored = reading::read(&world.settings, &origin(), &keys, &mut || Ok(true)).unwrap();
+    let offsets: Vec<i64> = stored.unwrap().into_values().map(|stored| stored.offset).collect();
+    assert_eq!(offsets, [7]);
+    leave(vec![stream]);
 }
