@@ -5,11 +5,13 @@
 //! It knows no client, no clock and no policy.
 
 pub mod account;
+mod in_flight;
 mod token;
 
 use std::collections::{HashMap, VecDeque};
 
 use account::{Account, Waiting};
+use in_flight::{InFlight, give_back_room};
 pub use token::{Slot, Token};
 
 use crate::witness::Witness;
@@ -23,21 +25,6 @@ pub struct Place {
     pub partition: i32,
     /// Offset of a record, or position to continue at.
     pub offset: i64,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    offset: i64,
-    print: u64,
-    /// What the producer forgets.
-    timestamp: Option<i64>,
-    acknowledged: bool,
-}
-
-impl InFlight {
-    fn witness(&self) -> Witness {
-        Witness { offset: self.offset, print: self.print }
-    }
 }
 
 /// A partition that is read.
@@ -315,6 +302,11 @@ impl Progress {
     pub fn take_commits(&mut self) -> Vec<Place> {
         let mut places = Vec::new();
         for partition in self.followed_partitions_mut() {
+            // Each partition is looked at here, and not too often.
+            give_back_room(&mut partition.in_flight);
+            if let Some(account) = &mut partition.account {
+                give_back_room(&mut account.waiting);
+            }
             if partition.requested != Some(partition.position) {
                 partition.requested = Some(partition.position);
                 places.push(partition.at(partition.position));

@@ -288,6 +288,29 @@ fn what_lies_behind_the_wanted_end_is_not_passed() {
 }
 
 #[test]
+fn a_burst_leaves_no_room_behind_that_nobody_needs() {
+    const BURST: i64 = 30_000;
+    let mut progress = Progress::default();
+    let slot = progress.assign("t", 0, 0, Some(0));
+    progress.keep_account(slot, Account::new(BURST, Arc::default()));
+    let room = |progress: &Progress| {
+        let partition = progress.at(slot).unwrap();
+        let account = partition.account.as_ref().unwrap();
+        partition.in_flight.capacity().max(account.waiting.capacity())
+    };
+    let receive = |progress: &mut Progress, offset: i64| {
+        progress.account(slot).unwrap().read(Sum::default(), None);
+        progress.received(slot, offset).unwrap()
+    };
+    let tokens: Vec<Token> = (0..BURST).map(|offset| receive(&mut progress, offset)).collect();
+    progress.take_commits();
+    assert!(room(&progress) >= BURST as usize, "it is in use");
+    tokens.into_iter().for_each(|token| assert!(progress.acknowledged(token)));
+    assert_eq!(only(progress.take_commits()), Some(BURST));
+    assert!(room(&progress) <= 1000, "room for {} is kept for none", room(&progress));
+}
+
+#[test]
 fn slots_are_used_again_and_late_acknowledgements_count_for_nothing() {
     let mut progress = Progress::default();
     let mut late = Vec::new();
