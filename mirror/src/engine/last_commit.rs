@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{
     consumer::{CommitMode, Consumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 
 use super::{EngineError, assignment::QUESTION, client, stream::Stream};
@@ -22,14 +22,22 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often it is tried to commit.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// Whether a group that is there says that others have what we would commit.
+fn is_of_others(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{FencedMemberEpoch, RebalanceInProgress, StaleMemberEpoch};
+    let code = error.rdkafka_error_code();
+    client::is_expulsion(error)
+        || matches!(code, Some(RebalanceInProgress | FencedMemberEpoch | StaleMemberEpoch))
+}
+
 impl Stream<'_> {
-    /// Commits what the group has not taken. False if it takes nothing from us any more: whoever reads next may copy some records
-    /// again. With `--once` that is a failure.
+    /// Commits what the group has not taken. False if it takes nothing from us any more, since others read on: they may copy some
+    /// records again. With `--once` that is a failure, and always if the group was not to be reached.
     pub(super) fn commit_as_a_member_again(&self, stop: &Stop) -> Result<bool, EngineError> {
         self.notes.leave_commits_over();
         self.let_go()?;
         let (since, mut tried) = (Instant::now(), Instant::now());
-        let reason = loop {
+        let error = loop {
             // A record that comes is of nobody's partition.
             drop(self.consumer.poll(LOOK));
             self.follow_rebalances(stop)?;
@@ -45,11 +53,12 @@ impl Stream<'_> {
                     tracing::info!("the last commit is there all the same");
                     return Ok(true);
                 }
-                Err(error) if since.elapsed() > PATIENCE => break client::reason(&error),
+                Err(error) if since.elapsed() > PATIENCE => break error,
                 Err(_) => {}
             }
         };
-        if self.settings.once {
+        let reason = client::reason(&error);
+        if self.settings.once || !is_of_others(&error) {
             return Err(EngineError::Uncommitted { reason });
         }
         tracing::warn!("others read our partitions, and may copy some records again: {reason}");

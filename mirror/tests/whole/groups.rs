@@ -154,6 +154,22 @@ fn what_a_frozen_mirror_had_copied_is_committed_at_its_stop_though_its_group_has
     assert_eq!(world.committed(1), ends(&world.source, TOPIC), "{log}");
 }
 
+/// Nobody can have read on, so the next start copies again what is not committed.
+#[test]
+fn a_stop_while_the_source_is_away_for_longer_than_the_session_is_not_said_to_be_clean() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror(&["--offset.commit.interval.ms=600000"]);
+    world.wait_for(10, &mut mirror);
+    world.source.broker_down(1).unwrap();
+    mirror.wait_for_log("gave back 1 partitions");
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("the source did not take the last commit"), "{log}");
+    assert!(!log.contains("others read our partitions"), "{log}");
+}
+
 #[test]
 fn streams_that_end_as_their_group_rebalances_commit_what_they_copied() {
     // Whether one ends in the middle of a rebalance is a matter of chance.
