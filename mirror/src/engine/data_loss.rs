@@ -212,16 +212,21 @@ impl Stream<'_> {
         if jumps.is_empty() {
             return Ok(());
         }
-        let drained = if self.must_wait() { Drained::Silent } else { self.drain(BEFORE_JUMP)? };
-        match drained {
-            Drained::All => {}
-            Drained::Expelled => return Ok(()),
-            Drained::Silent => {
-                // The jump would be committed over records that have not arrived: it has time.
-                tracing::warn!("going on behind lost records once the destination answers");
-                jumps.into_iter().for_each(|loss| self.notes.add_loss(loss));
-                return Ok(());
-            }
+        let drained = if self.must_wait() {
+            Drained::Silent
+        } else if self.consumer.assignment_lost() {
+            Drained::Expelled
+        } else {
+            self.drain(BEFORE_JUMP)?
+        };
+        if drained == Drained::Silent {
+            // The jump would be committed over records that have not arrived: it has time.
+            tracing::warn!("going on behind lost records once the destination answers");
+        }
+        if drained != Drained::All {
+            // Of a partition that is taken from us it is forgotten. It may stay ours though a commit was refused.
+            jumps.into_iter().for_each(|loss| self.notes.add_loss(loss));
+            return Ok(());
         }
         self.accept(&jumps)?;
         let mut places = Vec::new();

@@ -1,5 +1,7 @@
 //! Records that the source lost before they were copied: never passed over in silence, and no false alarms.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -81,7 +83,7 @@ fn a_topic_with_fewer_partitions_is_named_with_those_that_are_gone() {
     let mut mirror = world.mirror(&["--offset.commit.interval.ms=100"]);
     world.wait_for(50, &mut mirror);
     // The first look tells how many there are, and the next commit notes it.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(500));
     produce(&world.source, TOPIC, &varied(50));
     world.wait_for(100, &mut mirror);
     world.wait_for_commits(&mirror);
@@ -126,10 +128,14 @@ fn mirror_at_the_end(world: &World, arguments: &[&str]) -> Mirror {
 /// The source deletes what the mirror was to read next.
 fn outrun_while_frozen(world: &World, mirror: &Mirror) {
     mirror.signal(Signal::SIGSTOP);
+    produce_more_than_is_kept(world);
+    mirror.signal(Signal::SIGCONT);
+}
+
+fn produce_more_than_is_kept(world: &World) {
     // The mock keeps 5 MiB of a partition.
     let large = Record { value: Some(vec![b'x'; 200_000]), ..varied(3).remove(2) };
     produce(&world.source, TOPIC, &vec![large; 40]);
-    mirror.signal(Signal::SIGCONT);
 }
 
 #[test]
@@ -167,7 +173,7 @@ fn lost_while_the_destination_is_away(world: &World, in_flight: &str) {
     produce(&world.source, TOPIC, &others(10, 15));
     mirror.wait_for_metrics(&[in_flight]);
     // One that is held is read by then, and reading is not paused yet.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(500));
     outrun_while_frozen(world, &mirror);
     mirror.wait_for_log("once the destination answers");
     world.destination.broker_up(1).unwrap();
@@ -227,7 +233,7 @@ fn with_latest_only_what_was_there_at_the_first_start_begins_at_its_end() {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while ends(&world.destination, topic).values().sum::<i64>() < records {
             assert!(std::time::Instant::now() < deadline, "{topic}\n{}", log());
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
     };
     let mut mirror = world.mirror_of(&arguments);
@@ -257,6 +263,40 @@ fn with_latest_the_group_begins_before_a_stream_has_joined_it() {
     world.wait_for_the_end(&mirror);
     mirror.stop();
     assert_eq!(ends(&world.destination, TOPIC)[&0], 10, "{former}");
+}
+
+/// In a cooperative group a partition can stay ours though a commit of ours is refused, and one that is out of range is not
+/// read again by itself.
+#[test]
+fn what_is_deleted_is_passed_over_although_the_group_refuses_a_commit_meanwhile() {
+    let world = world(1, 1)
+        .consumer("partition.assignment.strategy=cooperative-sticky\nheartbeat.interval.ms=200");
+    produce(&world.source, TOPIC, &varied(10));
+    let arguments = ["--on-data-loss=continue", "--offset.commit.interval.ms=600000"];
+    let arguments = [&arguments[..], &["--metrics=127.0.0.1:0"]].concat();
+    let mut mirror = world.mirror(&arguments);
+    world.wait_for(10, &mut mirror);
+    // Longer than the group takes to rebalance.
+    world.destination.broker_round_trip_time(1, Duration::from_secs(8)).unwrap();
+    produce(&world.source, TOPIC, &others(10, 11));
+    mirror.wait_for_metrics(&["mirror_records_in_flight 1"]);
+    let rebalances = RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+    world.source.request_errors(RDKafkaApiKey::OffsetCommit, &[refused]);
+    mirror.signal(Signal::SIGSTOP);
+    world.source.request_errors(RDKafkaApiKey::Heartbeat, &[rebalances]);
+    produce_more_than_is_kept(&world);
+    mirror.signal(Signal::SIGCONT);
+    mirror.wait_for_log("a commit failed and is tried again: IllegalGeneration");
+    mirror.wait_for_metrics(&["mirror_lost_ranges_total 1"]);
+    world.destination.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    let lag = "mirror_lag_records{topic=\"testtopic\",partition=\"0\"} 0";
+    mirror.wait_for_metrics(&["mirror_records_in_flight 0", lag]);
+    mirror.signal(Signal::SIGTERM);
+    let (code, log) = mirror.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("gave back 1"), "it shows nothing: {log}");
+    assert_eq!(world.committed(1)[&0], world.source_end(), "{log}");
 }
 
 /// A source that has deleted all else begins behind them, which is no loss.
@@ -291,7 +331,7 @@ fn a_marker_behind_a_record_that_has_no_copy_is_not_passed() {
     produce(&world.source, TOPIC, &varied(1));
     wire::produce(&world.source, &wire::marker());
     mirror.wait_for_metrics(&["mirror_records_in_flight 1"]);
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(1));
     assert_eq!(world.committed(1)[&0], 10);
     world.destination.broker_up(1).unwrap();
     world.wait_for_the_end(&mirror);
