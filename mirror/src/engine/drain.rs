@@ -71,6 +71,8 @@ impl Stream<'_> {
                 self.commit_soon();
             }
             if self.notes.expelled.load(Ordering::Relaxed) {
+                // One may have begun since that was said. It would be sent as if of the next generation.
+                self.end_commit();
                 return Ok(Drained::Expelled);
             }
         }
