@@ -1,4 +1,4 @@
-//! A stream's partitions come and go.
+//! A stream's partitions come; how they go is in `revoke`.
 //!
 //! Where to begin is decided here and not by librdkafka, so that a position is always a number: it starts
 //! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
@@ -17,7 +17,6 @@ use rdkafka::{
 use super::{
     EngineError, Reset,
     client::{self, Rebalance},
-    drain::Drained,
     exactly_once::Opened,
     lifeline::{Asking, Connected},
     stream::{Stream, consume},
@@ -29,8 +28,6 @@ use crate::{
     witness::Note,
 };
 
-/// How long the group may wait for what is in flight when partitions are taken away.
-const BEFORE_REVOKE: Duration = Duration::from_secs(10);
 /// One question to a cluster.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
 /// How long a topic that is just being created may take to have partitions.
@@ -165,65 +162,8 @@ impl Stream<'_> {
         self.consumer.resume(partitions).map_err(consume)
     }
 
-    fn is_cooperative(&self) -> bool {
+    pub(super) fn is_cooperative(&self) -> bool {
         matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
-    }
-
-    fn revoke(&self, partitions: &TopicPartitionList) -> Result<(), EngineError> {
-        // One that waits for a coordinator would be sent later, as if of the next generation.
-        self.end_commit();
-        let mut is_expelled = self.consumer.assignment_lost();
-        if !is_expelled {
-            let drained = self.drain(BEFORE_REVOKE)?;
-            is_expelled = drained == Drained::Expelled;
-            if drained == Drained::Silent {
-                let index = self.index;
-                tracing::warn!("stream {index}: what is in flight will be copied again by another");
-            }
-            if !is_expelled {
-                self.complete(Some(drained.patience(BEFORE_REVOKE)))?;
-            }
-            if !is_expelled && let Err(error) = self.commit_now() {
-                tracing::warn!("the commit before a rebalance failed: {}", client::reason(&error));
-                is_expelled = client::is_expulsion(&error);
-            }
-        }
-        if is_expelled {
-            tracing::warn!(
-                "stream {} was expelled from the group: its partitions are read again by others",
-                self.index
-            );
-            self.notes.leave_commits_over();
-        }
-        let mut progress = self.notes.progress();
-        progress.next_positions().into_iter().for_each(|next| self.notes.furthest.note(next));
-        for partition in partitions.elements() {
-            progress.revoke(partition.topic(), partition.partition());
-            self.notes.missed.forget(partition.topic(), partition.partition());
-            let key = (partition.topic().to_owned(), partition.partition());
-            self.notes.meters.lags().remove(&key);
-            self.notes.custody.forget(&key);
-            if let Some(goal) = self.notes.goal.get() {
-                goal.reopen(partition.topic(), partition.partition());
-            }
-        }
-        let nothing_is_left = progress.in_flight() == 0;
-        if let Some(lanes) = &self.lanes {
-            lanes.close(|slot| progress.is_current(slot));
-        }
-        drop(progress);
-        if nothing_is_left {
-            self.begin_with_another_producer()?;
-        }
-        let all_are_taken = is_expelled || !self.is_cooperative();
-        client::unassign(&self.consumer, partitions).map_err(consume)?;
-        if all_are_taken {
-            self.notes.meters.joined(false);
-        }
-        if partitions.count() > 0 {
-            tracing::info!("stream {} gave back {} partitions", self.index, partitions.count());
-        }
-        Ok(())
     }
 
     /// With `preserve`, refuses partitions that the destination lacks.

@@ -32,6 +32,7 @@ mod once;
 mod preflight;
 mod reader;
 mod refused;
+mod revoke;
 mod room;
 mod stamps;
 mod stream;
