@@ -332,6 +332,12 @@ impl Progress {
         self.followed_partitions().map(|partition| partition.at(partition.position)).collect()
     }
 
+    /// Where each partition that has records in flight is to be read again if these are given up.
+    pub fn unfinished(&self) -> Vec<Place> {
+        let unfinished = self.followed_partitions().filter(|of| !of.in_flight.is_empty());
+        unfinished.map(|partition| partition.at(partition.position)).collect()
+    }
+
     /// The last record of a partition's acknowledged prefix, if it was received since the assignment.
     pub fn witness(&self, topic: &str, partition: i32) -> Option<Witness> {
         self.at(self.slot(topic, partition)?)?.witness

@@ -8,10 +8,13 @@ use std::time::Duration;
 use rdkafka::{TopicPartitionList, consumer::Consumer};
 
 use super::{
-    EngineError, client,
+    EngineError,
+    assignment::show,
+    client,
     drain::Drained,
     stream::{Stream, consume},
 };
+use crate::progress::{Place, Progress};
 
 /// How long the group may wait for what is in flight when partitions are taken away.
 const BEFORE_REVOKE: Duration = Duration::from_secs(10);
@@ -46,6 +49,7 @@ impl Stream<'_> {
         }
         let mut progress = self.notes.progress();
         progress.next_positions().into_iter().for_each(|next| self.notes.furthest.note(next));
+        let in_flight = progress.in_flight();
         for partition in partitions.elements() {
             progress.revoke(partition.topic(), partition.partition());
             self.notes.missed.forget(partition.topic(), partition.partition());
@@ -56,6 +60,8 @@ impl Stream<'_> {
                 goal.reopen(partition.topic(), partition.partition());
             }
         }
+        let is_cut_off = progress.in_flight() < in_flight;
+        let again = if is_cut_off { self.read_again(&mut progress) } else { Vec::new() };
         let nothing_is_left = progress.in_flight() == 0;
         if let Some(lanes) = &self.lanes {
             lanes.close(|slot| progress.is_current(slot));
@@ -66,6 +72,10 @@ impl Stream<'_> {
         }
         let all_are_taken = is_expelled || !self.is_cooperative();
         client::unassign(&self.consumer, partitions).map_err(consume)?;
+        if !again.is_empty() {
+            tracing::info!("stream {} reads again {}", self.index, show(&again));
+            self.begin_again(&again, &again)?;
+        }
         if all_are_taken {
             self.notes.meters.joined(false);
         }
@@ -73,5 +83,21 @@ impl Stream<'_> {
             tracing::info!("stream {} gave back {} partitions", self.index, partitions.count());
         }
         Ok(())
+    }
+
+    /// What is not sent of partitions that others have by now lies in one queue with what we keep, and that can only be dropped
+    /// as a whole. So what we keep, which an eager group does not leave us, is read again. Lanes have a queue each.
+    fn read_again(&self, progress: &mut Progress) -> Vec<Place> {
+        if self.lanes.is_some() {
+            return Vec::new();
+        }
+        let again = progress.unfinished();
+        for place in &again {
+            self.follow(progress, place, None);
+            if let Some(goal) = self.notes.goal.get() {
+                goal.reopen(&place.topic, place.partition);
+            }
+        }
+        again
     }
 }

@@ -311,6 +311,20 @@ fn a_burst_leaves_no_room_behind_that_nobody_needs() {
 }
 
 #[test]
+fn what_is_in_flight_is_read_again_from_behind_what_is_acknowledged() {
+    let mut progress = Progress::default();
+    let slots: Vec<Slot> = (0..2).map(|i| progress.assign("t", i, 3, Some(3))).collect();
+    let tokens: Vec<Token> =
+        [3, 5, 6].into_iter().map(|offset| progress.received(slots[1], offset).unwrap()).collect();
+    progress.acknowledged(tokens[2]);
+    progress.acknowledged(tokens[0]);
+    let again = Place { topic: "t".to_owned(), partition: 1, offset: 4 };
+    assert_eq!(progress.unfinished(), [again]);
+    progress.acknowledged(tokens[1]);
+    assert!(progress.unfinished().is_empty());
+}
+
+#[test]
 fn slots_are_used_again_and_late_acknowledgements_count_for_nothing() {
     let mut progress = Progress::default();
     let mut late = Vec::new();

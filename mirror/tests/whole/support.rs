@@ -447,11 +447,18 @@ fn consumer(cluster: &Cluster) -> BaseConsumer {
 
 /// A client of the mirror's group that reads nothing.
 pub(crate) fn consumer_at(servers: &str) -> BaseConsumer {
+    consumer_with(servers, "roundrobin,range")
+}
+
+/// The same for a group whose partitions are shared out so.
+pub(crate) fn consumer_with(servers: &str, strategy: &str) -> BaseConsumer {
     ClientConfig::new()
         .set("bootstrap.servers", servers)
         .set("group.id", "g")
         .set("enable.auto.commit", "false")
-        .set("partition.assignment.strategy", "roundrobin,range")
+        .set("partition.assignment.strategy", strategy)
+        // As the mirror's: the mock's group waits for its members as long as the one that has joined last says.
+        .set("session.timeout.ms", "4000")
         .set("fetch.wait.max.ms", "5")
         .set("fetch.queue.backoff.ms", "5")
         .create()
