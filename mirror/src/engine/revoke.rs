@@ -42,7 +42,7 @@ impl Stream<'_> {
         }
         if is_expelled {
             tracing::warn!(
-                "stream {} was expelled from the group: its partitions are read again by others",
+                "stream {} was expelled from the group: whoever has its partitions next reads again what is not committed",
                 self.index
             );
             self.notes.leave_commits_over();
