@@ -212,7 +212,10 @@ impl Stream<'_> {
                     asking.in_vain(producer.client());
                 }
             }
+            // A login that is refused is told in passing.
+            producer.poll(Duration::ZERO);
             drop(producer);
+            self.failure()?;
             if stop.requested() || Instant::now() > deadline {
                 return Err(EngineError::MissingTopic { topic: topic.to_owned() });
             }

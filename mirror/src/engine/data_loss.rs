@@ -108,6 +108,8 @@ impl Loss {
 impl Stream<'_> {
     /// librdkafka says that something is out of range: names what is lost; then fails, or goes on with what is left.
     pub(super) fn on_data_loss(&self, stop: &Stop) -> Result<(), EngineError> {
+        // Markers that were read are not among what is lost.
+        self.pass_markers();
         let followed = self.notes.progress().followed();
         let mut losses = Vec::new();
         for Followed { slot, next, .. } in &followed {

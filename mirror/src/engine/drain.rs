@@ -76,7 +76,10 @@ impl Stream<'_> {
                 return Ok(Drained::Expelled);
             }
         }
-        self.pass_markers();
+        if self.lanes.is_none() {
+            // A lane would need a transaction for it, and a destination that is away would keep us from ending.
+            self.pass_markers();
+        }
         Ok(Drained::All)
     }
 

@@ -90,6 +90,10 @@ impl Troubles {
             Some(RDKafkaErrorCode::BadMessage) => {
                 reason.contains(" failed CRC32") || reason.starts_with("Decompression ")
             }
+            // Its format or its compression is none that there is. librdkafka would pass over it.
+            Some(RDKafkaErrorCode::NotImplemented) => {
+                reason.starts_with("Unsupported Message") || reason.starts_with("Decompression ")
+            }
             _ => false,
         }
     }
@@ -187,12 +191,17 @@ mod tests {
 
     #[test]
     fn only_a_batch_is_damaged() {
-        use RDKafkaErrorCode::{BadCompression, BadMessage, BrokerTransportFailure};
+        use RDKafkaErrorCode::{
+            BadCompression, BadMessage, BrokerTransportFailure, NotImplemented,
+        };
         for (code, reason, expected) in [
             (BadMessage, "MessageSet at offset 10 (73 bytes) failed CRC32C check", true),
             (BadMessage, "Message at offset 10 (73 bytes) failed CRC32 check", true),
             (BadMessage, "Decompression (codec 0x3) of message at 10 of 7 bytes failed", true),
             (BadCompression, "", true),
+            (NotImplemented, "Unsupported Message(Set) MagicByte 9 at offset 10", true),
+            (NotImplemented, "Decompression (codec 0x5) of message at 10 of 7 bytes failed", true),
+            (NotImplemented, "Broker does not support it", false),
             (BadMessage, "a:1/bootstrap: Invalid response size 1213486160 (0..7)", false),
             (BadMessage, "JoinGroup failed: Local: Bad message format", false),
             (BrokerTransportFailure, "", false),

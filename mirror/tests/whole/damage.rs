@@ -43,10 +43,14 @@ fn a_batch_with_a_wrong_checksum_ends_the_mirror_and_nothing_from_it_on_is_copie
 
 #[test]
 fn a_batch_that_cannot_be_decompressed_ends_the_mirror() {
-    let world = with(&wire::badly_compressed(odd()));
-    let words = ["a batch of records on the source is damaged", "testtopic [0] at offset 10"];
-    world.mirror(&[]).fails(1, &words);
-    assert!(ends(&world.destination, TOPIC)[&0] <= 10, "what lies behind it was copied");
+    const GZIP: u8 = 1;
+    const NONE_THAT_THERE_IS: u8 = 5;
+    for codec in [GZIP, NONE_THAT_THERE_IS] {
+        let world = with(&wire::badly_compressed(odd(), codec));
+        let words = ["a batch of records on the source is damaged", "testtopic [0] at offset 10"];
+        world.mirror(&[]).fails(1, &words);
+        assert!(ends(&world.destination, TOPIC)[&0] <= 10, "what lies behind it was copied");
+    }
 }
 
 #[test]

@@ -50,11 +50,11 @@ pub(crate) fn damaged(mut batch: Vec<u8>) -> Vec<u8> {
     batch
 }
 
-/// The same, said to be compressed (gzip), which it is not.
-pub(crate) fn badly_compressed(mut batch: Vec<u8>) -> Vec<u8> {
+/// The same, said to be compressed with this codec, which it is not.
+pub(crate) fn badly_compressed(mut batch: Vec<u8>, codec: u8) -> Vec<u8> {
     const CHECKSUM: usize = 8 + 4 + 4 + 1;
     const ATTRIBUTES: usize = CHECKSUM + 4;
-    batch[ATTRIBUTES + 1] = 1;
+    batch[ATTRIBUTES + 1] = codec;
     let checksum = checksum(&batch[ATTRIBUTES..]);
     batch[CHECKSUM..ATTRIBUTES].copy_from_slice(&checksum.to_be_bytes());
     batch
