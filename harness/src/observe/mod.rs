@@ -8,6 +8,7 @@ pub mod progress;
 pub mod read;
 pub mod rebalance;
 pub mod sentinel;
+mod side;
 pub mod tail;
 pub mod unrest;
 pub mod zookeeper;

@@ -2,11 +2,12 @@
 
 use super::{
     rebalance::Rebalances,
+    side::{Side, by_index},
     unrest::{News, Unrest},
 };
 use crate::cluster::{
     ClusterError, Pair,
-    client::{self, Isolation, Offsets},
+    client::{self, Offsets},
 };
 use judge::{
     history::{
@@ -68,6 +69,8 @@ pub struct Progress {
     /// When `last` was taken, and when its ends were asked for.
     looked: Option<Instant>,
     ends_read: Option<Instant>,
+    /// Where each partition of the destination ended when it was seen last.
+    known_ends: Ends,
     rebalances: Option<Rebalances>,
     /// Rebalances that were seen, bounded by the sample before each, and what else has to end.
     unrest: Unrest,
@@ -102,6 +105,7 @@ impl Progress {
             started: None,
             looked: None,
             ends_read: None,
+            known_ends: Ends::new(),
             changed: None,
             samples: Vec::new(),
         })
@@ -185,7 +189,10 @@ impl Progress {
     fn ends(&mut self, topics: &[Watched], oldest: Duration) -> Result<Ends, ClusterError> {
         let ends =
             self.destination.offsets(topics, |topic| &topic.destination, oldest, Offset::End)?;
-        Ok(by_index(topics, |topic| &topic.destination, ends, DestinationOffset))
+        let ends = by_index(topics, |topic| &topic.destination, ends, DestinationOffset);
+        // A topic that brokers do not list for a moment, as they have just come back, ends where it did.
+        self.known_ends.extend(ends);
+        Ok(self.known_ends.clone())
     }
 
     /// The subject is being started: that its group then forms is no rebalance. Returns the ends of
@@ -252,6 +259,10 @@ impl Progress {
             None => 0,
         };
         self.note_rebalances(rebalanced);
+        if self.unrest.has_faults() {
+            let ends = self.ends(topics, oldest)?;
+            self.unrest.end_faults(&ends, Instant::now());
+        }
         let Some(committed) = self.committed(topics, oldest)? else { return Ok(None) };
         let now = Instant::now();
         let moved = self.last.as_ref().is_none_or(|last| last.committed != committed);
@@ -328,71 +339,24 @@ impl Progress {
         self.unrest.news(events)
     }
 
+    /// The same before an event that began when the destination ended there: a rebalance that is seen later began behind it.
+    pub fn news_before(&mut self, events: usize, ends: &Ends) -> News {
+        if let Some(sample) = &mut self.before_rebalance {
+            sample.destination_ends.clone_from(ends);
+        }
+        self.news(events)
+    }
+
     /// This event of the history is over a while after now: the subject goes on after a freeze, or the destination
     /// is back.
-    pub fn may_end(&mut self, event: usize) {
-        self.unrest.may_end(event, Instant::now());
-    }
-}
-
-/// One side, and the partition counts of its topics as they were asked for last.
-struct Side {
-    reader: BaseConsumer,
-    address: String,
-    known: Option<(Instant, BTreeMap<String, u32>)>,
-}
-
-impl Side {
-    fn new(address: &str, group: &str) -> Result<Side, ClusterError> {
-        let reader = client::reader(address, group, Isolation::ReadUncommitted)?;
-        Ok(Side { reader, address: address.to_owned(), known: None })
+    pub fn may_end(&mut self, event: usize, kind: EventKind) {
+        self.unrest.may_end(event, kind, Instant::now());
     }
 
-    /// Partition counts that are no older than `oldest`.
-    fn counts(
-        &mut self,
-        topics: &[Watched],
-        name: impl Fn(&Watched) -> &String,
-        oldest: Duration,
-    ) -> Result<BTreeMap<String, u32>, ClusterError> {
-        if let Some((at, counts)) = &self.known
-            && at.elapsed() < oldest
-            && topics.iter().all(|topic| counts.contains_key(name(topic)))
-        {
-            return Ok(counts.clone());
-        }
-        let (asked, names) = (Instant::now(), topics.iter().map(|topic| name(topic).as_str()));
-        let counts = client::partition_counts(&self.reader, &self.address, names)?;
-        self.known = Some((asked, counts.clone()));
-        Ok(counts)
+    /// The positions as they were seen last.
+    pub fn last_committed(&self) -> Positions {
+        self.last.as_ref().map(|last| last.committed.clone()).unwrap_or_default()
     }
-
-    /// Where the partitions begin (`Beginning`) or end (`End`), with counts no older than `oldest`.
-    fn offsets(
-        &mut self,
-        topics: &[Watched],
-        name: impl Fn(&Watched) -> &String,
-        oldest: Duration,
-        which: Offset,
-    ) -> Result<Offsets, ClusterError> {
-        let counts = self.counts(topics, name, oldest)?;
-        client::list_offsets(&self.reader, &self.address, &counts, which)
-    }
-}
-
-/// The same with the history's topics.
-fn by_index<Position>(
-    topics: &[Watched],
-    name: impl Fn(&Watched) -> &String,
-    offsets: Offsets,
-    position: impl Fn(i64) -> Position,
-) -> BTreeMap<TopicPartition, Position> {
-    let index = |wanted: &String| topics.iter().find(|topic| name(topic) == wanted);
-    let known = offsets.into_iter().filter_map(|((topic, partition), offset)| {
-        let topic = index(&topic)?.index;
-        Some((TopicPartition { topic, partition }, position(offset)))
-    });
-    known.collect()
 }
 
 #[cfg(test)]

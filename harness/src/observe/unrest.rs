@@ -4,12 +4,15 @@
 //! to its group again. So such an event is over once the group has been stable for longer than any
 //! session lasts. Pure: what was seen, and when, is handed in.
 
-use judge::history::{Ends, Event};
+use judge::history::{Ends, Event, EventKind};
 use std::time::{Duration, Instant};
 
 /// How long a member may take to learn that it was expelled: longer than any session timeout that the
 /// harness sets.
 const EXPELLED: Duration = Duration::from_secs(8);
+
+/// How long after a fault a producer may send a request again: Java's `request.timeout.ms`.
+const RETRIED: Duration = Duration::from_secs(30);
 
 /// What is not over yet, and what has not been written into the history.
 #[derive(Debug, Default)]
@@ -18,6 +21,8 @@ pub struct Unrest {
     seen: Vec<(Event, Instant)>,
     /// Events of the history by number, and since when they may end.
     written: Vec<(usize, Instant)>,
+    /// The same of faults, whose end has nothing to do with the group.
+    faults: Vec<(usize, Instant)>,
     /// Events of the history that have ended since.
     over: Vec<(usize, Ends)>,
     /// When a cluster could not be seen last.
@@ -38,8 +43,22 @@ impl Unrest {
     }
 
     /// An event of the history, by number, may be over from now on.
-    pub(super) fn may_end(&mut self, number: usize, now: Instant) {
-        self.written.push((number, now));
+    pub(super) fn may_end(&mut self, number: usize, kind: EventKind, now: Instant) {
+        let list =
+            if kind == EventKind::ProduceFault { &mut self.faults } else { &mut self.written };
+        list.push((number, now));
+    }
+
+    /// Whether a fault has not ended that may.
+    pub(super) fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    /// Ends the faults that are long enough ago; the destination ends there.
+    pub(super) fn end_faults(&mut self, ends: &Ends, now: Instant) {
+        let is_over = |(_, began): &mut (usize, Instant)| now.duration_since(*began) > RETRIED;
+        let over = self.faults.extract_if(.., is_over);
+        self.over.extend(over.map(|(number, _)| (number, ends.clone())));
     }
 
     /// A cluster cannot be seen. What waits for it may still go on.
@@ -88,7 +107,7 @@ impl News {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use judge::history::{DestinationOffset, EventKind, Positions, TopicPartition};
+    use judge::history::{DestinationOffset, Positions, TopicPartition};
 
     const AT: TopicPartition = TopicPartition { topic: 0, partition: 0 };
 
@@ -128,7 +147,7 @@ mod tests {
                     frozen = history.len();
                     history.push(event(EventKind::Freeze));
                 }
-                Thaws => unrest.may_end(frozen, now),
+                Thaws => unrest.may_end(frozen, EventKind::Freeze, now),
                 Blind => unrest.blind(now),
                 Looks(since, end) => unrest.look(since.map(second), &ends(*end), now),
             }
@@ -170,12 +189,27 @@ mod tests {
         check(&[(0, Rebalances), (7, Blind), (16, Looks(Some(0), 5))], &[Some(5)]);
     }
 
+    /// Whether the group is stable, or seen at all, says nothing of a fault.
+    #[test]
+    fn a_fault_is_over_once_no_request_is_sent_again() {
+        let start = Instant::now();
+        let mut unrest = Unrest::default();
+        let mut history = vec![event(EventKind::ProduceFault), event(EventKind::ProduceFault)];
+        unrest.may_end(0, EventKind::ProduceFault, start);
+        unrest.may_end(1, EventKind::ProduceFault, start + Duration::from_secs(10));
+        unrest.end_faults(&ends(5), start + Duration::from_secs(30));
+        unrest.end_faults(&ends(6), start + Duration::from_secs(31));
+        unrest.news(2).write(&mut history);
+        assert_eq!([&history[0].over, &history[1].over], [&Some(ends(6)), &None]);
+        assert!(unrest.has_faults());
+    }
+
     #[test]
     fn what_has_ended_in_another_way_stays_as_it_is() {
         let mut history = vec![Event { over: Some(ends(3)), ..event(EventKind::Freeze) }];
         let mut unrest = Unrest::default();
         let start = Instant::now();
-        unrest.may_end(0, start);
+        unrest.may_end(0, EventKind::Freeze, start);
         unrest.look(Some(start), &ends(5), start + Duration::from_secs(9));
         unrest.news(1).write(&mut history);
         assert_eq!(history[0].over, Some(ends(3)));

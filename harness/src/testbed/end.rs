@@ -1,6 +1,6 @@
 //! The end of a run: sentinels, the wait for the end, the stop, and the final read of both sides.
 
-use super::{Testbed, TestbedError, blocking, subject::POLL};
+use super::{Testbed, TestbedError, blocking, strays::is_stray, subject::POLL};
 use crate::{
     cluster::{
         Cluster,
@@ -55,14 +55,15 @@ impl Testbed {
             }
             (_, completion) => completion,
         };
-        let strays = self.take_strays().await?;
+        self.take_strays().await?;
         let source = self.read_all(Side::Source, Isolation::ReadCommitted).await?;
         let destination = self.read_all(Side::Destination, Isolation::ReadCommitted).await?;
         self.keep_aborted(&source).await?;
         self.keep_settings().await?;
         self.keep_last_translations().await?;
         // Nobody produces to a stray: all that lies there came after the producers had finished.
-        let of_strays = source.iter().filter(|(topic, _)| strays.contains(topic));
+        let is_stray = |topic: &TopicIndex| is_stray(&self.history.topics[usize::from(*topic)]);
+        let of_strays = source.iter().filter(|(topic, _)| is_stray(topic));
         cuts.extend(of_strays.flat_map(|(topic, read)| {
             let at = |partition: &u32| TopicPartition { topic: *topic, partition: *partition };
             read.bounds.keys().map(move |partition| (at(partition), 0))
@@ -277,7 +278,7 @@ impl Testbed {
         read: Vec<(TopicIndex, TopicRead)>,
         cuts: &BTreeMap<TopicPartition, i64>,
     ) {
-        let mut records = std::mem::take(&mut self.gone);
+        let mut records = self.gone.clone();
         for (topic, read) in read {
             for (partition, (low, end)) in &read.bounds {
                 let at = TopicPartition { topic, partition: *partition };
@@ -290,8 +291,14 @@ impl Testbed {
             }));
         }
         records.sort_by_key(|record| (record.at, record.offset));
-        let below =
-            |record: &SourceRecord| cuts.get(&record.at).is_none_or(|cut| record.offset.0 < *cut);
+        // What nobody produced before an earlier end has not become the producers' by the next.
+        let after_cut = std::mem::take(&mut self.history.after_cut);
+        let known: BTreeSet<_> =
+            after_cut.iter().map(|record| (record.at, record.offset)).collect();
+        let below = |record: &SourceRecord| {
+            cuts.get(&record.at).is_none_or(|cut| record.offset.0 < *cut)
+                && !known.contains(&(record.at, record.offset))
+        };
         (self.history.source, self.history.after_cut) = records.into_iter().partition(below);
     }
 

@@ -45,9 +45,10 @@ impl Testbed {
     /// The last event of this kind is over a while after now.
     pub(super) async fn may_end(&self, is_it: impl Fn(&Event) -> bool) -> Result<(), TestbedError> {
         let event = self.history.events.iter().rposition(is_it);
-        if let (Some(sampler), Some(event)) = (&self.sampler, event) {
+        if let (Some(sampler), Some(number)) = (&self.sampler, event) {
+            let kind = self.history.events[number].kind;
             let told = sampler.with(move |progress, _| {
-                progress.may_end(event);
+                progress.may_end(number, kind);
                 Ok(())
             });
             told.await?;

@@ -80,6 +80,7 @@ impl Testbed {
     /// Writes it down.
     pub(super) fn note_unseen_rebalance(&mut self, unseen: Option<CommitSample>) {
         self.history.events.extend(unseen.map(|CommitSample { committed, destination_ends }| {
+            // The group is not seen, so nothing else is known of it that would come before.
             Event { kind: EventKind::Rebalance, destination_ends, committed, over: None }
         }));
     }

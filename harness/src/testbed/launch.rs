@@ -10,7 +10,6 @@ use judge::contract::Offsets;
 impl Testbed {
     pub(super) async fn launch(&mut self) -> Result<Running, TestbedError> {
         self.incarnation += 1;
-        let topics = self.whitelist();
         let containers = self.pair.containers.clone();
         let in_container = self.settings.subject.in_container(&self.options);
         let translates = matches!(self.contract().offsets, Offsets::Translated { .. });
@@ -18,7 +17,7 @@ impl Testbed {
             pair: containers.as_deref().filter(|_| in_container),
             folder: &self.folder,
             incarnation: self.incarnation,
-            topics: &topics,
+            topics: &self.whitelist(),
             options: &self.options,
             consumer: self.consumer_properties(in_container)?,
             producer: self.producer_properties(in_container)?,

@@ -119,6 +119,8 @@ pub struct Testbed {
     options: SubjectOptions,
     /// How often the subject was started.
     incarnation: u32,
+    /// Topics that the subject is asked for since a later start, whose readiness has not been seen.
+    asked_later: BTreeSet<TopicIndex>,
     /// Whether the subject began to copy in a life in which nobody waited for it to be ready.
     began_unseen: bool,
     /// How the subject ended by itself, if it did.
@@ -178,6 +180,7 @@ impl Testbed {
             pattern: None,
             options: SubjectOptions::default(),
             incarnation: 0,
+            asked_later: BTreeSet::new(),
             began_unseen: false,
             exited: None,
             next_sentinel: 0,

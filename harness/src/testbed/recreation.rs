@@ -49,6 +49,7 @@ fn forget_log(history: &mut History, index: TopicIndex) {
     let forget = |positions: &mut Positions| positions.retain(|at, _| at.topic != index);
     history.produced.retain(|produced| produced.topic != index);
     history.written.remove(&index);
+    history.after_cut.retain(|record| record.at.topic != index);
     history.announced.retain(|at, _| at.topic != index);
     history.translations.retain(|translation| translation.topic != index);
     history.ready.iter_mut().for_each(forget);

@@ -10,7 +10,7 @@ use crate::{
     observe::sentinel::MARK,
 };
 use judge::{
-    history::{Event, EventKind, Topic},
+    history::{EventKind, Topic},
     plan::Side,
 };
 
@@ -90,14 +90,18 @@ impl Testbed {
         Ok(())
     }
 
-    /// A subject whose producer is not idempotent does the same.
+    /// A subject whose producer is not idempotent does the same. An outage begins with the first broker that is killed, and
+    /// its positions are those that were seen last: a source that is away cannot be asked.
     async fn begin_produce_fault(&mut self) -> Result<(), TestbedError> {
-        let is_one_open = self.history.events.iter().any(is_open_fault);
-        if self.incarnation == 0 || self.contract().idempotent || is_one_open {
+        if self.incarnation == 0 || self.contract().idempotent || !self.down.is_empty() {
             return Ok(());
         }
-        let began = self.destination_ends().await?;
-        self.note_event(EventKind::ProduceFault, began).await
+        let Some(sampler) = &self.sampler else { return Ok(()) };
+        let seen = sampler.with(|progress, topics| {
+            Ok((progress.destination_ends(topics)?, progress.last_committed()))
+        });
+        let (began, committed) = seen.await?;
+        self.push_event(EventKind::ProduceFault, began, committed).await
     }
 
     /// What it sends again is there soon after the last of them is back.
@@ -105,7 +109,7 @@ impl Testbed {
         if side == Side::Destination {
             self.down.retain(|broker| !started.contains(broker));
             if self.down.is_empty() {
-                self.may_end(is_open_fault).await?;
+                self.may_end(|event| event.kind == EventKind::ProduceFault).await?;
             }
         }
         Ok(())
@@ -148,10 +152,6 @@ impl Testbed {
         self.follow_topic(self.history.topics.len() - 1);
         Ok(())
     }
-}
-
-fn is_open_fault(event: &Event) -> bool {
-    event.kind == EventKind::ProduceFault && event.over.is_none()
 }
 
 fn brokers(cluster: &Cluster) -> Vec<u8> {

@@ -5,10 +5,7 @@
 
 use super::{Testbed, TestbedError};
 use crate::subject::Kind;
-use judge::{
-    history::{Topic, TopicIndex},
-    plan::Side,
-};
+use judge::{history::Topic, plan::Side};
 use std::collections::BTreeSet;
 
 /// Ends the name of a stray on the other side: no topic can have such a name.
@@ -29,14 +26,12 @@ impl Testbed {
         Ok(())
     }
 
-    /// Takes the strays into the history, as topics that were not selected. Returns those of the source: nobody has
-    /// produced to them.
-    pub(super) async fn take_strays(&mut self) -> Result<Vec<TopicIndex>, TestbedError> {
+    /// Takes the strays into the history, as topics that were not selected. Nobody has produced to them.
+    pub(super) async fn take_strays(&mut self) -> Result<(), TestbedError> {
         if self.settings.subject.kind == Kind::MirrorMaker2 {
             // Its own topics are named after the clusters, and may be named after topics.
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let mut of_source = Vec::new();
         for side in [Side::Source, Side::Destination] {
             for name in self.strays(side).await? {
                 self.log(&format!("a topic of the {side} that nobody asked for: {name}"));
@@ -45,9 +40,6 @@ impl Testbed {
                     Side::Source => (name, nowhere),
                     Side::Destination => (nowhere, name),
                 };
-                if side == Side::Source {
-                    of_source.push(self.history.topics.len() as TopicIndex);
-                }
                 self.history.topics.push(Topic {
                     source,
                     destination,
@@ -58,7 +50,7 @@ impl Testbed {
                 });
             }
         }
-        Ok(of_source)
+        Ok(())
     }
 
     async fn strays(&self, side: Side) -> Result<Vec<String>, TestbedError> {

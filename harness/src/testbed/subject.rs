@@ -7,7 +7,10 @@ use crate::{
     subject::{Ended, Running, process::STOP_LIMIT},
 };
 use judge::{
-    history::{DestinationBounds, Ends, Event, EventKind, SourceBounds, SourceOffset, TopicIndex},
+    history::{
+        DestinationBounds, DestinationOffset, Ends, Event, EventKind, Positions, SourceBounds,
+        SourceOffset, TopicIndex,
+    },
     plan::SubjectOptions,
 };
 use std::{
@@ -37,6 +40,7 @@ impl Testbed {
         if self.incarnation == 0 {
             self.observe_from_here().await?;
         }
+        self.ask_for_what_is_there();
         self.earlier_starts_are_over().await?;
         self.began_unseen |= self.history.ready.is_none() && self.has_begun().await?;
         let running = self.launch().await?;
@@ -69,7 +73,9 @@ impl Testbed {
     async fn has_begun(&self) -> Result<bool, TestbedError> {
         let Some(sampler) = &self.sampler else { return Ok(false) };
         let committed = sampler.with(|progress, topics| progress.recent(topics)).await?;
-        let has_copied = self.tail.as_ref().is_some_and(|tail| tail.seen().last.is_some());
+        let bounds = &self.history.destination_bounds;
+        let is_copy = |at, end| end > bounds.get(at).map_or(DestinationOffset(0), |of| of.baseline);
+        let has_copied = self.destination_ends().await?.iter().any(|(at, end)| is_copy(at, *end));
         Ok(has_copied || committed.is_some_and(|committed| !committed.is_empty()))
     }
 
@@ -138,13 +144,25 @@ impl Testbed {
         }
         if ready.len() < wanted.len() {
             self.log("the subject never became ready");
-        } else if self.history.ready.is_none()
-            && !self.began_unseen
-            && let Some(sampler) = &self.sampler
-        {
-            let ends = sampler.with(|progress, topics| progress.source_ends(topics)).await?;
-            self.history.ready = Some(ends);
+        } else {
             self.log(&format!("ready after {} ms", started.elapsed().as_millis()));
+        }
+        self.note_readiness().await
+    }
+
+    /// What lies on the source now came before the subject was ready, or had so much time to be; of a topic that it is asked
+    /// for only since a later start, by then.
+    async fn note_readiness(&mut self) -> Result<(), TestbedError> {
+        let Some(sampler) = self.sampler.as_ref().filter(|_| !self.began_unseen) else {
+            return Ok(());
+        };
+        let ends = sampler.with(|progress, topics| progress.source_ends(topics)).await?;
+        let asked_later = std::mem::take(&mut self.asked_later);
+        match &mut self.history.ready {
+            None => self.history.ready = Some(ends),
+            Some(ready) => {
+                ready.extend(ends.into_iter().filter(|(at, _)| asked_later.contains(&at.topic)));
+            }
         }
         Ok(())
     }
@@ -266,13 +284,24 @@ impl Testbed {
         kind: EventKind,
         destination_ends: Ends,
     ) -> Result<(), TestbedError> {
+        let committed = match &self.sampler {
+            Some(sampler) => sampler.with(|progress, topics| progress.sample(topics)).await?,
+            None => None,
+        };
+        self.push_event(kind, destination_ends, committed.unwrap_or_default()).await
+    }
+
+    /// The same with positions that were read before.
+    pub(super) async fn push_event(
+        &mut self,
+        kind: EventKind,
+        destination_ends: Ends,
+        committed: Positions,
+    ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
-            let events = self.history.events.len();
-            let (committed, news) = sampler
-                .with(move |progress, topics| Ok((progress.sample(topics)?, progress.news(events))))
-                .await?;
-            let committed = committed.unwrap_or_default();
-            news.write(&mut self.history.events);
+            let (events, ends) = (self.history.events.len(), destination_ends.clone());
+            let told = sampler.with(move |progress, _| Ok(progress.news_before(events, &ends)));
+            told.await?.write(&mut self.history.events);
             self.history.events.push(Event { kind, destination_ends, committed, over: None });
         }
         Ok(())

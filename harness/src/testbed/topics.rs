@@ -84,16 +84,26 @@ impl Testbed {
         }
     }
 
-    /// What the subject is asked for as it is started: the scenario's pattern, or else all its topics by name.
-    pub(super) fn whitelist(&mut self) -> String {
-        if let Some(pattern) = &self.pattern {
-            return pattern.clone();
+    /// Without a pattern a subject is asked for all topics that are there as it is started.
+    pub(super) fn ask_for_what_is_there(&mut self) {
+        if self.pattern.is_some() {
+            return;
         }
-        let topics = self.history.topics.iter_mut().filter(|topic| !is_stray(topic));
-        topics.for_each(|topic| topic.selected = true);
+        for (index, topic) in self.history.topics.iter_mut().enumerate() {
+            if !topic.selected && !is_stray(topic) {
+                topic.selected = true;
+                self.asked_later.insert(index as TopicIndex);
+            }
+        }
         self.watch_what_is_selected();
-        let topics = self.history.topics.iter().filter(|topic| topic.selected);
-        topics.map(|topic| topic.source.as_str()).collect::<Vec<_>>().join("|")
+    }
+
+    /// What the subject is asked for: the scenario's pattern, or else topics by name.
+    pub(super) fn whitelist(&self) -> String {
+        self.pattern.clone().unwrap_or_else(|| {
+            let topics = self.history.topics.iter().filter(|topic| topic.selected);
+            topics.map(|topic| topic.source.as_str()).collect::<Vec<_>>().join("|")
+        })
     }
 
     pub(super) fn topic(&self, logical: &str) -> Result<TopicIndex, TestbedError> {

@@ -54,8 +54,8 @@ impl Check for Lost<'_> {
             Some(Completion::Idle { sentinels_arrived: false, behind: Some(0), .. })
         ) && scene.history.has_passed_the_end();
         // What is tolerated explains no lost sentinel, which comes last and is like no other record.
-        let is_explained =
-            findings.iter().any(|finding| finding.circumstance == Circumstance::Plain);
+        let is_explained = !scene.is_start_unknown()
+            && findings.iter().any(|finding| finding.circumstance == Circumstance::Plain);
         if sentinel_lost && !is_explained {
             let detail = "a sentinel has no copy, and the position has passed it".into();
             findings.push(Finding {

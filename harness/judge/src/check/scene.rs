@@ -220,6 +220,11 @@ impl<'h> Scene<'h> {
         }
     }
 
+    /// Whether the subject began at the end of the source, and nobody saw where that was.
+    pub(crate) fn is_start_unknown(&self) -> bool {
+        self.contract.start == Start::Latest && self.history.ready.is_none()
+    }
+
     /// Whether a source record has no copy, and can no longer have one.
     pub(super) fn is_lost(&self, source: u32) -> bool {
         self.correspondence.first[source as usize] == NONE

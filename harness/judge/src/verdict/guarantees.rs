@@ -8,7 +8,7 @@ use crate::{
     correspondence::Recognition,
     history::{Completion, EventKind, History, TopicIndex},
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Judges a history that makes sense against a contract, whose source holds what the subject reads.
 pub(super) fn judge_as_read(history: &History, contract: &Contract) -> Judgement {
@@ -52,11 +52,12 @@ fn conclude(scene: &Scene<'_>, (findings, mut doubts): (Findings, Vec<String>)) 
     Judgement { verdict, violations, tolerated, doubts, judged }
 }
 
-/// Whether it would be excused before the place where the mirror began, and nobody knows where that was.
+/// Whether it would be excused before the place where the mirror began, and nobody knows where that was. Sentinels, which
+/// have no place in the evidence, came last.
 fn is_of_an_unknown_start(scene: &Scene<'_>, finding: &Finding) -> bool {
-    scene.contract.start == Start::Latest
-        && scene.history.ready.is_none()
+    scene.is_start_unknown()
         && finding.circumstance == Circumstance::Plain
+        && finding.evidence.iter().any(|evidence| evidence.source.is_some())
         && matches!(finding.anomaly, Anomaly::Lost | Anomaly::CommitAhead | Anomaly::CommitBehind)
 }
 
@@ -153,15 +154,18 @@ fn unfinished(history: &History) -> Option<String> {
 /// Why what lies on the source may not be the truth: nobody but the subject would write there, and what came back before
 /// the producers had finished looks like theirs.
 fn written_by_others(history: &History) -> Vec<String> {
-    let mut held = BTreeMap::<_, u64>::new();
+    let mut held = vec![0_u64; history.topics.len()];
     for record in &history.source {
-        *held.entry(record.at.topic).or_default() += 1;
+        held[usize::from(record.at.topic)] += 1;
     }
     let is_more = |(topic, written): (&TopicIndex, &u64)| {
-        let held = held.get(topic).copied().unwrap_or(0);
+        let held = held[usize::from(*topic)];
         let name = &history.topics[usize::from(*topic)].source;
         (held > *written).then(|| {
-            format!("{name} holds {held} records on the source, and its producers wrote {written}: somebody else wrote there")
+            format!(
+                "{name} holds {held} records on the source, and its producers wrote {written}: somebody else wrote \
+                 there, or a retry repeated some"
+            )
         })
     };
     history.written.iter().filter_map(is_more).collect()

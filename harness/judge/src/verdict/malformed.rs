@@ -33,6 +33,7 @@ pub(super) fn malformed(history: &History) -> Option<String> {
     let grown = history.grown.iter().map(|growth| growth.topic);
     let trials = trials.chain(records).chain(translated).chain(grown);
     let trials = trials.chain(history.configs.iter().map(|config| config.topic));
+    let trials = trials.chain(history.written.keys().copied());
     let unknown = !mentioned.into_iter().all(known)
         || !produced.chain(trials).all(|topic| (topic as usize) < topics);
     unknown.then(|| "the history mentions a topic that it does not list".into())
