@@ -16,7 +16,7 @@ use judge::{
     },
     plan,
 };
-use rdkafka::{Offset, consumer::BaseConsumer};
+use rdkafka::Offset;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
@@ -363,7 +363,10 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::{observe::sentinel::Sentinel, workload::produce::Producers};
-    use rdkafka::{ClientConfig, consumer::Consumer};
+    use rdkafka::{
+        ClientConfig,
+        consumer::{BaseConsumer, Consumer},
+    };
 
     /// A rebalance may begin while a sample is taken, and what it repeats then lies in that sample already.
     #[tokio::test]
