@@ -339,12 +339,11 @@ impl Progress {
         self.unrest.news(events)
     }
 
-    /// The same before an event that began when the destination ended there: a rebalance that is seen later began behind it.
-    pub fn news_before(&mut self, events: usize, ends: &Ends) -> News {
+    /// The sample just taken lies behind these ends, which were read before it: so does a rebalance that is seen later.
+    pub fn is_behind(&mut self, ends: &Ends) {
         if let Some(sample) = &mut self.before_rebalance {
             sample.destination_ends.clone_from(ends);
         }
-        self.news(events)
     }
 
     /// This event of the history is over a while after now: the subject goes on after a freeze, or the destination

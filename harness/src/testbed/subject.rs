@@ -284,11 +284,15 @@ impl Testbed {
         kind: EventKind,
         destination_ends: Ends,
     ) -> Result<(), TestbedError> {
-        let committed = match &self.sampler {
-            Some(sampler) => sampler.with(|progress, topics| progress.sample(topics)).await?,
-            None => None,
-        };
-        self.push_event(kind, destination_ends, committed.unwrap_or_default()).await
+        let Some(sampler) = &self.sampler else { return Ok(()) };
+        let ends = destination_ends.clone();
+        let committed = sampler.with(move |progress, topics| {
+            let committed = progress.sample(topics)?;
+            progress.is_behind(&ends);
+            Ok(committed)
+        });
+        let committed = committed.await?.unwrap_or_default();
+        self.push_event(kind, destination_ends, committed).await
     }
 
     /// The same with positions that were read before.
@@ -299,8 +303,8 @@ impl Testbed {
         committed: Positions,
     ) -> Result<(), TestbedError> {
         if let Some(sampler) = &self.sampler {
-            let (events, ends) = (self.history.events.len(), destination_ends.clone());
-            let told = sampler.with(move |progress, _| Ok(progress.news_before(events, &ends)));
+            let events = self.history.events.len();
+            let told = sampler.with(move |progress, _| Ok(progress.news(events)));
             told.await?.write(&mut self.history.events);
             self.history.events.push(Event { kind, destination_ends, committed, over: None });
         }
