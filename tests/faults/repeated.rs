@@ -17,7 +17,7 @@ const SCRIPT: &str = r#"
 copy() { "$0" bad-mirror --seed 1 --fault never-commits "$@" & child=$!; }
 copy "$@"
 trap 'kill -TERM $child; wait $child; exit 0' TERM
-sleep 15
+sleep 20
 kill -TERM $child; wait $child
 copy "$@"
 wait $child"#;
@@ -36,17 +36,19 @@ pub(crate) fn contract(idempotent: bool) -> Contract {
 /// A producer that is not idempotent may do so, and another may not.
 pub(crate) async fn is_as_promised(stage: &Stage, idempotent: bool) -> Result<(), String> {
     let trial = stage.perform(&stage.folder.join("plan"), 0, &plan()).await;
-    let expected = if idempotent { Verdict::Violated } else { Verdict::Holds };
-    let is_as_promised = match &trial.outcome {
-        Outcome::Judged(judgement) => {
-            judgement.verdict == expected
-                && judgement.tolerates(Anomaly::Rewound) != idempotent
-                && judgement.violations.count(Anomaly::Duplicated)
-                    == if idempotent { RECORDS.into() } else { 0 }
-        }
-        Outcome::Failed(_) => false,
+    let expected = match idempotent {
+        false => (Verdict::Holds, true, 0),
+        true => (Verdict::Violated, false, u64::from(RECORDS)),
     };
-    if is_as_promised { Ok(()) } else { Err(format!("{:#?}", trial.outcome)) }
+    let found = match &trial.outcome {
+        Outcome::Judged(judgement) => Some((
+            judgement.verdict,
+            judgement.tolerates(Anomaly::Rewound),
+            judgement.violations.count(Anomaly::Duplicated),
+        )),
+        Outcome::Failed(_) => None,
+    };
+    if found == Some(expected) { Ok(()) } else { Err(format!("{:#?}", trial.outcome)) }
 }
 
 /// The destination is away for some seconds while the mirror has nothing to do.
@@ -62,7 +64,7 @@ fn plan() -> Plan {
         Action::AwaitRecords { topic: TOPIC.into(), records: RECORDS.into() },
         Action::KillCluster { side: Side::Destination },
         Action::StartCluster { side: Side::Destination },
-        Action::Wait { seconds: 16 },
+        Action::Wait { seconds: 24 },
         Action::Finish,
     ];
     Plan { version: Plan::VERSION, seed: 3, actions }

@@ -32,13 +32,13 @@ impl Testbed {
             tokio::time::sleep(POLL).await;
         }
         // What its group does once it is back explains repeats, too.
-        let unseen = self.begin_unseen_rebalance().await?;
+        let unseen = self.unseen_rebalance().await?;
         if let Some(subject) = &self.subject {
             subject.thaw().await?;
         }
         // Soon it learns what has happened, and then the freeze is over.
         self.may_end(|event| event.kind == EventKind::Freeze).await?;
-        self.note_unseen_rebalance(unseen);
+        self.history.events.extend(unseen);
         Ok(())
     }
 

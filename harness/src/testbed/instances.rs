@@ -2,7 +2,7 @@
 
 use super::{Testbed, TestbedError, subject::POLL};
 use judge::{
-    history::{CommitSample, Event, EventKind},
+    history::{Event, EventKind},
     plan::SubjectOptions,
 };
 use std::time::Instant;
@@ -18,10 +18,10 @@ impl Testbed {
         // A group that was never seen stable could not be seen to change.
         self.await_group("the subject's group", 0).await?;
         let before = self.generations().await?.0;
-        let unseen = self.begin_unseen_rebalance().await?;
+        let unseen = self.unseen_rebalance().await?;
         let running = self.launch().await?;
         self.others.push(running);
-        self.note_unseen_rebalance(unseen);
+        self.history.events.extend(unseen);
         self.await_group("the second instance in the group", before + 1).await
     }
 
@@ -54,35 +54,26 @@ impl Testbed {
             return Err(TestbedError::Plan("it removes an instance that was never added".into()));
         };
         // It may leave its group long before its process ends.
-        let unseen = self.begin_unseen_rebalance().await?;
+        let unseen = self.unseen_rebalance().await?;
         self.stop_gracefully(other).await;
-        self.note_unseen_rebalance(unseen);
+        self.history.events.extend(unseen);
         Ok(())
     }
 
     /// A rebalance that is about to be caused is an event also where none can be seen: whatever comes from now on
     /// may be its work. None where it will be seen.
-    pub(super) async fn begin_unseen_rebalance(
-        &self,
-    ) -> Result<Option<CommitSample>, TestbedError> {
+    pub(super) async fn unseen_rebalance(&self) -> Result<Option<Event>, TestbedError> {
         let Some(sampler) = &self.sampler else { return Ok(None) };
-        let sample = sampler.with(|progress, topics| {
+        let event = sampler.with(|progress, topics| {
             if progress.sees_rebalances() {
                 return Ok(None);
             }
             let committed = progress.sample(topics)?.unwrap_or_default();
             let destination_ends = progress.destination_ends(topics)?;
-            Ok(Some(CommitSample { committed, destination_ends }))
+            let kind = EventKind::Rebalance;
+            Ok(Some(Event { kind, destination_ends, committed, over: None }))
         });
-        Ok(sample.await?)
-    }
-
-    /// Writes it down.
-    pub(super) fn note_unseen_rebalance(&mut self, unseen: Option<CommitSample>) {
-        self.history.events.extend(unseen.map(|CommitSample { committed, destination_ends }| {
-            // The group is not seen, so nothing else is known of it that would come before.
-            Event { kind: EventKind::Rebalance, destination_ends, committed, over: None }
-        }));
+        Ok(event.await?)
     }
 
     async fn sees_rebalances(&self) -> Result<bool, TestbedError> {
