@@ -1,5 +1,5 @@
-//! The promises on real Kafka in containers, ten random plans on leased pairs, our mirror with TLS and SASL, what it does about a
-//! transaction that is left open and about records that are refused, and what is told of repeats after a fault.
+//! The promises on real Kafka in containers, ten random plans on leased pairs, our mirror with TLS and SASL, what it does about
+//! transactions at a log's end and about records that are refused, and what is told of repeats after a fault.
 //! Without a Docker engine nothing is run, and it says so; `MIRRORPROOF_REQUIRE_CONTAINERS=1` makes that a failure.
 #![expect(clippy::print_stdout, reason = "it prints as cargo's own tests do")]
 
@@ -21,6 +21,7 @@ mod support {
     pub(crate) mod shim;
 }
 mod transactions {
+    pub(crate) mod at_the_end;
     pub(crate) mod left_open;
 }
 
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
             scenarios
                 .chain(random_plans(&call))
                 .chain(secured(&call))
-                .chain([left_open(&call), refused(&call)])
+                .chain([left_open(&call), at_the_end(&call), refused(&call)])
                 .chain([false, true].map(|idempotent| repeated(&call, idempotent)))
                 .collect()
         }
@@ -107,6 +108,12 @@ fn secured(call: &Call) -> Vec<Trial> {
 fn left_open(call: &Call) -> Trial {
     let name = "transactions::one that a dead mirror left open is ended";
     on_its_own(call, name, "left-open", 3, transactions::left_open::is_ended)
+}
+
+/// What lies at the end of a log and is no record.
+fn at_the_end(call: &Call) -> Trial {
+    let name = "transactions::a run ends behind a marker, and before an open transaction";
+    on_its_own(call, name, "at-the-end", 7, transactions::at_the_end::it_ends)
 }
 
 fn refused(call: &Call) -> Trial {

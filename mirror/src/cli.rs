@@ -225,7 +225,7 @@ impl Args {
     pub(crate) fn statistics_interval(&self) -> Option<Duration> {
         /// Making and reading statistics takes a while where there are thousands of partitions.
         const METRICS: Duration = Duration::from_secs(5);
-        let once = self.once.then_some(engine::STATISTICS_INTERVAL);
+        let once = self.once.then_some(engine::ONCE_INTERVAL);
         let lines = self.progress_interval().map(|interval| interval / 2);
         let metrics = self.metrics.as_ref().map(|_| METRICS);
         [once, lines, metrics].into_iter().flatten().min()

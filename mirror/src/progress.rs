@@ -56,10 +56,20 @@ struct Partition {
     requested: Option<i64>,
     /// Records below this offset were read before.
     again_below: i64,
-    /// The client's position is of this assignment. For a moment it may still be that of the one before.
-    has_position: bool,
+    client_position: ClientPosition,
     /// With `--once`: what is copied.
     account: Option<Account>,
+}
+
+/// Of which assignment the client's position is. For a moment it can still be that of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientPosition {
+    /// It is not known yet.
+    Unknown,
+    /// Perhaps of the one before, as long as it is this one.
+    Before(i64),
+    /// Of this one.
+    Now,
 }
 
 /// The progress of one stream over all its partitions.
@@ -93,7 +103,7 @@ impl Progress {
             witness: None,
             requested: committed,
             again_below: 0,
-            has_position: false,
+            client_position: ClientPosition::Unknown,
             account: None,
         });
         if slot.index() < self.slots.len() {
@@ -203,7 +213,7 @@ impl Progress {
         let record = InFlight { offset, print: 0, timestamp, acknowledged: false };
         partition.in_flight.push_back(record);
         partition.next = offset + 1;
-        partition.has_position = true;
+        partition.client_position = ClientPosition::Now;
         self.read_again += u64::from(offset < partition.again_below);
         Some(Token::new(slot, sequence))
     }
@@ -250,16 +260,20 @@ impl Progress {
     }
 
     /// The client has handed over all that lies before its position (`None`: nothing since the assignment), and what it
-    /// handed over is received. So what lies behind the last record is none, and is passed: to where, if anything is.
+    /// handed over is received. So what lies behind the last record is none, and is passed: to where, if anything is. What it
+    /// says first, right after an assignment, may be of the one before.
     pub fn handed_over(&mut self, slot: Slot, position: Option<i64>) -> Option<i64> {
+        use ClientPosition::{Before, Now, Unknown};
         let partition = self.at_mut(slot)?;
-        let Some(position) = position else {
-            partition.has_position = true;
-            return None;
+        partition.client_position = match (partition.client_position, position) {
+            (Unknown, Some(position)) => Before(position),
+            (Before(before), Some(position)) if before == position => Before(before),
+            _ => Now,
         };
+        let position = position.filter(|_| partition.client_position == Now)?;
         // Records behind the wanted end are handed over and not received.
         let end = partition.account.as_ref().map_or(position, |of| position.min(of.end()));
-        (partition.has_position && partition.reach(end)).then_some(end)
+        partition.reach(end).then_some(end)
     }
 
     /// Takes back the record received last of its partition, which was not sent.
@@ -273,7 +287,7 @@ impl Progress {
         if let Some(record) = partition.in_flight.pop_back() {
             partition.next = record.offset;
             // The client's lies behind the record.
-            partition.has_position = false;
+            partition.client_position = ClientPosition::Unknown;
         }
         if let Some(account) = &mut partition.account {
             account.waiting.pop_back();
@@ -374,9 +388,10 @@ impl Progress {
 
 impl Partition {
     fn reach(&mut self, offset: i64) -> bool {
-        let is_passed = self.in_flight.is_empty() && self.next < offset;
+        self.next = self.next.max(offset);
+        let is_passed = self.in_flight.is_empty() && self.position < offset;
         if is_passed {
-            (self.next, self.position) = (offset, offset);
+            self.position = offset;
             if let Some(account) = &mut self.account {
                 account.reach(offset);
             }

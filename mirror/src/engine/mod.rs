@@ -10,6 +10,7 @@
 
 mod absent;
 mod assignment;
+mod chores;
 mod client;
 mod commit;
 mod custody;
@@ -50,7 +51,7 @@ use std::{
 };
 
 pub(crate) use error::EngineError;
-pub(crate) use once::STATISTICS_INTERVAL;
+pub(crate) use once::INTERVAL as ONCE_INTERVAL;
 use rdkafka::consumer::Consumer;
 
 use lifeline::Connected;

@@ -1,12 +1,13 @@
 //! `--once`: has everything been read that was there at the start, and what was copied?
 //!
-//! A record at the end, or beyond it, says that a partition is read. Otherwise only librdkafka's statistics tell
-//! how far it has been fetched: a log may end in markers of transactions, which are never seen as records. What
-//! is acknowledged is not waited for here; the graceful stop that follows does that.
+//! A record at the end, or beyond it, says that a partition is read, and so does the client's position: a log may end in
+//! markers of transactions, which are never seen as records. Both miss what is aborted before a transaction that is still
+//! open: nothing of it is handed over. Only for that, librdkafka's statistics tell how far it has been fetched. What is
+//! acknowledged is not waited for here; the graceful stop that follows does that.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -40,13 +41,12 @@ use crate::{
 /// One question to the source.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// How often the statistics are made.
-pub(crate) const STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
-/// The fetch position moves on a moment before or after the records are queued for us, so one look is not enough.
-const LOOKS: i32 = 2;
-/// How many looks after a pause do not count: librdkafka sets the fetch position back when the partition's thread wakes
-/// up, a second later at most (`rd_kafka_broker_serve`, 2.12.1).
-const LOOKS_AFTER_A_PAUSE: i32 = 11;
+/// How often it is looked what is read, and how often the statistics are made.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
+/// So many looks in a row say that all was fetched. A pause empties the queue, also one of librdkafka's own in a rebalance, and
+/// what was in it is fetched again: until the partition's thread wakes up, a second later at most (`rd_kafka_broker_serve`,
+/// 2.12.1), the statistics show what was before.
+const LOOKS: u32 = 30;
 
 /// How far each partition is to be read, for all streams together.
 #[derive(Debug)]
@@ -55,9 +55,9 @@ pub(super) struct Goal(Mutex<BTreeMap<Key, Target>>);
 #[derive(Debug)]
 struct Target {
     end: i64,
-    /// How often in a row it was seen to be read; negative: what was seen last may be of a pause.
-    looks: i32,
-    /// A record at the end or beyond it was seen.
+    /// How often in a row it was seen to be fetched, and its queue to be empty.
+    looks: u32,
+    /// All before the end was handed over, or is known to be none.
     passed: bool,
     /// It is gone from the source.
     gone: bool,
@@ -68,7 +68,7 @@ struct Target {
 
 impl Target {
     fn is_read(&self) -> bool {
-        self.gone || self.elsewhere || self.passed || self.looks >= LOOKS
+        self.gone || self.elsewhere || self.passed
     }
 }
 
@@ -84,10 +84,10 @@ impl Goal {
         Self(Mutex::new(ends.iter().map(target).collect()))
     }
 
-    /// Takes one consumer's statistics into account. They are handed over by the thread that handles its
-    /// records, so a record that has left the queue has been handled. But a pause empties the queue, and those records
-    /// are fetched again after it; for a while the statistics may still show what was before.
+    /// Takes one consumer's statistics into account, and returns what is read by them. They are handed over by the thread that
+    /// handles its records, so a record that has left the queue has been handled.
     pub(super) fn look(&self, statistics: &Statistics, is_paused: bool) -> Vec<Place> {
+        let is_paused = is_paused || !is_steady(statistics);
         let mut read = Vec::new();
         for (key, target) in self.targets().iter_mut() {
             let topic = statistics.topics.get(&key.0);
@@ -95,14 +95,11 @@ impl Goal {
                 continue;
             };
             if is_paused {
-                target.looks = -LOOKS_AFTER_A_PAUSE;
+                target.looks = 0;
             } else if seen.fetch_state == "active" {
-                target.looks = if target.looks < 0 || is_read(seen, target.end) {
-                    target.looks.saturating_add(1)
-                } else {
-                    0
-                };
+                target.looks = if is_fetched(seen, target.end) { target.looks + 1 } else { 0 };
                 if target.looks >= LOOKS {
+                    target.passed = true;
                     read.push(Place { topic: key.0.clone(), partition: key.1, offset: target.end });
                 }
             }
@@ -148,7 +145,7 @@ impl Goal {
         Some(Account::new(target.end, Arc::clone(&target.copied)))
     }
 
-    /// A record that is the last wanted, or lies beyond it, was read.
+    /// All that is wanted of it was handed over.
     pub(super) fn pass(&self, topic: &str, partition: i32) {
         if let Some(target) = self.targets().get_mut(&(topic.to_owned(), partition)) {
             target.passed = true;
@@ -160,8 +157,8 @@ impl Goal {
         let mut targets = self.targets();
         if let Some(target) = targets.get_mut(&(to.topic.clone(), to.partition)) {
             account::lock(&target.copied).jump(from, to.offset.min(target.end));
-            // What was read to its end was another log, and what is seen may be of it.
-            (target.passed, target.looks) = (false, -LOOKS_AFTER_A_PAUSE);
+            // What was read to its end was another log.
+            (target.passed, target.looks) = (false, 0);
         }
     }
 
@@ -271,6 +268,20 @@ impl Stream<'_> {
         Some(Held { message, token, is_last, is_to_be_alone })
     }
 
+    /// Passes the partitions of which the client's position lies at the wanted end.
+    pub(super) fn look_for_ends(&self) {
+        // A record that waits for room is read, and not on its way.
+        let Some(goal) = self.notes.goal.get() else { return };
+        if self.notes.holding.load(Ordering::Relaxed) {
+            return;
+        }
+        self.pass_markers();
+        let positions = self.notes.progress().next_positions();
+        for place in positions.iter().filter(|place| goal.is_end(place)) {
+            goal.pass(&place.topic, place.partition);
+        }
+    }
+
     /// Everything wanted of this partition is on its way.
     pub(super) fn has_sent_all(&self, topic: &str, partition: i32) {
         if let Some(goal) = self.notes.goal.get() {
@@ -314,16 +325,23 @@ fn sum(message: &BorrowedMessage<'_>, timestamp: Option<i64>) -> Option<Sum> {
     })
 }
 
+/// Whether the group leaves us alone. While it waits for our answer, librdkafka pauses what we read.
+fn is_steady(statistics: &Statistics) -> bool {
+    statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady")
+}
+
 /// What was fetched is believed only when a fetch was answered: before, the next offset is where it begins.
-fn is_read(partition: &Partition, end: i64) -> bool {
+fn is_fetched(partition: &Partition, end: i64) -> bool {
     partition.hi_offset >= 0 && partition.next_offset >= end && partition.fetchq_cnt == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rdkafka::statistics::ConsumerGroup;
 
-    fn statistics(state: &str, high: i64, next: i64, queued: i64) -> Statistics {
+    /// A group's state, and of partition 0 its fetch state, high watermark, next offset and how much is queued.
+    fn statistics(group: &str, (state, high, next, queued): (&str, i64, i64, i64)) -> Statistics {
         let partition = Partition {
             fetch_state: state.to_owned(),
             next_offset: next,
@@ -335,55 +353,57 @@ mod tests {
             partitions: [(0, partition)].into(),
             ..rdkafka::statistics::Topic::default()
         };
-        Statistics { topics: [("t".to_owned(), topic)].into(), ..Statistics::default() }
+        let group = ConsumerGroup { join_state: group.to_owned(), ..ConsumerGroup::default() };
+        Statistics {
+            topics: [("t".to_owned(), topic)].into(),
+            cgrp: Some(group),
+            ..Statistics::default()
+        }
+    }
+
+    const FETCHED: (&str, i64, i64, i64) = ("active", 6, 6, 0);
+
+    fn up_to_5() -> Goal {
+        Goal::new(&[Place { topic: "t".to_owned(), partition: 0, offset: 5 }])
     }
 
     #[test]
-    fn a_partition_is_read_when_seen_so_twice_in_a_row() {
-        let goal = Goal::new(&[Place { topic: "t".to_owned(), partition: 0, offset: 5 }]);
-        let looks = [
-            ("active", -1001, 5, 0),
-            ("active", -1001, 5, 0),
-            ("active", 5, 5, 0),
-            ("active", 5, 5, 1),
-            ("active", 5, 5, 0),
-            ("none", 5, 0, 0),
-        ];
-        for (state, high, next, queued) in looks {
-            goal.look(&statistics(state, high, next, queued), false);
-            assert!(!goal.is_reached());
-        }
-        let read = goal.look(&statistics("active", 6, 6, 0), false);
-        assert!(goal.is_reached());
-        assert_eq!(read, [Place { topic: "t".to_owned(), partition: 0, offset: 5 }]);
-        goal.reopen("t", 0);
-        assert!(!goal.is_reached(), "another has to look at it first");
-        goal.pass("t", 0);
-        assert!(goal.is_reached());
-        goal.reopen("t", 0);
-        assert!(!goal.is_reached());
-        goal.pass("t", 0);
-        goal.jump(5, &Place { topic: "t".to_owned(), partition: 0, offset: 0 });
-        for _ in 0..LOOKS {
-            assert!(goal.look(&statistics("active", 6, 6, 0), false).is_empty());
-        }
-        assert!(!goal.is_reached(), "it was another log");
-    }
-
-    #[test]
-    fn what_is_seen_during_a_pause_or_right_after_it_says_nothing() {
-        let goal = Goal::new(&[Place { topic: "t".to_owned(), partition: 0, offset: 5 }]);
-        let look = |is_paused| {
-            goal.look(&statistics("active", 5, 5, 0), is_paused);
+    fn a_partition_is_fetched_when_seen_so_for_longer_than_what_was_before_can_be_seen() {
+        let goal = up_to_5();
+        let look = |group, seen, is_paused| {
+            let read = goal.look(&statistics(group, seen), is_paused);
+            assert_eq!(!read.is_empty(), goal.is_reached());
             goal.is_reached()
         };
-        assert!(!look(false));
-        assert!(!look(true) && !look(true) && !look(true), "its queue is empty, not read");
-        for _ in 0..LOOKS_AFTER_A_PAUSE {
-            assert!(!look(false), "made before it went on, perhaps");
+        let almost = || (1..LOOKS).for_each(|_| assert!(!look("steady", FETCHED, false)));
+        let not_fetched = [("active", -1001, 5, 0), ("active", 6, 4, 0), ("active", 6, 6, 1)];
+        for seen in not_fetched {
+            almost();
+            assert!(!look("steady", seen, false), "{seen:?}");
         }
-        assert!(!look(false));
-        assert!(look(false));
+        almost();
+        assert!(!look("wait-assign-call", FETCHED, false), "librdkafka has paused it");
+        almost();
+        assert!(!look("steady", FETCHED, true), "we have paused it");
+        almost();
+        assert!(!look("steady", ("none", 5, 0, 0), false));
+        assert!(look("steady", FETCHED, false));
+        goal.reopen("t", 0);
+        assert!(!goal.is_reached(), "another has to look at it first");
+        almost();
+        goal.jump(5, &Place { topic: "t".to_owned(), partition: 0, offset: 0 });
+        assert!(!look("steady", FETCHED, false), "it was another log");
+    }
+
+    #[test]
+    fn a_partition_that_was_handed_over_is_read_until_it_is_given_back() {
+        let goal = up_to_5();
+        for _ in 0..2 {
+            goal.pass("t", 0);
+            assert!(goal.is_reached());
+            goal.reopen("t", 0);
+            assert!(!goal.is_reached());
+        }
     }
 
     #[test]

@@ -8,8 +8,10 @@ use std::{
 use rdkafka::consumer::Consumer;
 
 use super::{
-    EngineError, lifeline,
-    stream::{Chores, Held, Stream, consume},
+    EngineError,
+    chores::Chores,
+    lifeline,
+    stream::{Held, Stream, consume},
 };
 use crate::shutdown::Stop;
 

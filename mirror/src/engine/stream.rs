@@ -22,9 +22,10 @@ use rdkafka::{
 
 use super::{
     EngineError, Settings, Shared, Subscription, Totals,
+    chores::Chores,
     client::{self, Destination, Source},
     exactly_once::Lanes,
-    lifeline::{self, Connected},
+    lifeline::Connected,
     limits,
     notes::Notes,
     once,
@@ -40,8 +41,6 @@ use crate::{
 
 /// The producer's reports are read at least once in this many records.
 const RECORDS_BETWEEN_CHORES: usize = 1000;
-/// So many polls in a row without a report say that there is none.
-const OTHER_EVENTS: u32 = 32;
 /// How long to wait for a record when there is none. Chores run this often at least.
 const IDLE: Duration = Duration::from_millis(50);
 /// How long a record that ended the producer may take to be reported.
@@ -175,7 +174,7 @@ impl<'a> Stream<'a> {
     }
 
     fn copy(&self, subscription: &Subscription, stop: &Stop) -> Result<(), EngineError> {
-        let mut chores = Chores { subscription, seen: 0, committed: Instant::now() };
+        let mut chores = Chores::new(subscription);
         let mut since_chores = 0;
         while !stop.requested() {
             let next = if since_chores < RECORDS_BETWEEN_CHORES {
@@ -268,64 +267,6 @@ impl<'a> Stream<'a> {
         None
     }
 
-    pub(super) fn follow_rebalances(&self, stop: &Stop) -> Result<(), EngineError> {
-        while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            self.rebalance(rebalance, stop)?;
-        }
-        Ok(())
-    }
-
-    /// What is to be done now and then: reports, failures, rebalances, topics, commits.
-    pub(super) fn do_chores(
-        &self,
-        chores: &mut Chores<'_>,
-        stop: &Stop,
-    ) -> Result<(), EngineError> {
-        self.read_reports();
-        self.failure()?;
-        self.send_again(stop)?;
-        self.settle_losses()?;
-        let read_again = self.notes.progress().take_read_again();
-        // Of all rounds: the meters outlive this stream.
-        self.notes.meters.read_again.add(read_again);
-        while let Some(error) = self.next_deferred() {
-            self.on_consumer_error(&error, stop)?;
-        }
-        self.follow_rebalances(stop)?;
-        self.mend_lanes()?;
-        if let Some(topics) = chores.subscription.news(&mut chores.seen) {
-            if topics.is_empty() {
-                self.consumer.unsubscribe();
-            } else {
-                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-                self.consumer.subscribe(&topics).map_err(consume)?;
-            }
-        }
-        if chores.committed.elapsed() >= self.settings.commit_interval {
-            self.commit_in_turn()?;
-            chores.committed = Instant::now();
-        }
-        Ok(())
-    }
-
-    fn next_deferred(&self) -> Option<KafkaError> {
-        self.deferred.borrow_mut().pop_front()
-    }
-
-    /// Reads every report that is there; a poll of the producer reads one batch of them.
-    /// A line of librdkafka's log is an event of its own, and an error may lie behind many of them.
-    pub(super) fn read_reports(&self) {
-        let mut in_vain = 0;
-        while in_vain < OTHER_EVENTS {
-            let before = self.notes.meters.reported.get();
-            self.producer.borrow().poll(Duration::ZERO);
-            self.lanes.iter().for_each(Lanes::poll);
-            in_vain = if self.notes.meters.reported.get() == before { in_vain + 1 } else { 0 };
-        }
-        lifeline::hold(self.producer.borrow().client());
-        lifeline::hold(self.consumer.client());
-    }
-
     /// The failure that ends the stream. A producer that has given up says so before the report of the record
     /// that it was for; that record is what is to be named.
     pub(super) fn failure(&self) -> Result<(), EngineError> {
@@ -347,7 +288,11 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn on_consumer_error(&self, error: &KafkaError, stop: &Stop) -> Result<(), EngineError> {
+    pub(super) fn on_consumer_error(
+        &self,
+        error: &KafkaError,
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
         use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
         // A damaged batch and a refused login are noted with the words that tell them from an outage.
         self.failure()?;
@@ -374,13 +319,6 @@ pub(super) fn make_producer(
 ) -> Result<Writer, EngineError> {
     let destination = Destination::new(Arc::clone(notes));
     client::make(producer_settings, &[], &settings.producer_file, destination).map(Writer::new)
-}
-
-/// What the chores remember between two rounds.
-pub(super) struct Chores<'s> {
-    subscription: &'s Subscription,
-    seen: u64,
-    committed: Instant,
 }
 
 /// By what the record is recognised.

@@ -260,6 +260,7 @@ fn what_was_handed_over_and_is_no_record_is_passed() {
     assert!(!progress.has_moved("t"), "no record has");
     let token = progress.received(slot, 7).unwrap();
     assert_eq!(progress.handed_over(slot, Some(9)), None, "a record is in flight");
+    assert_eq!(progress.next_positions()[0].offset, 9);
     assert!(progress.acknowledged(token) && progress.has_moved("t"));
     assert_eq!(progress.handed_over(slot, Some(8)), None, "that is the record");
     assert_eq!(progress.handed_over(slot, Some(9)), Some(9));
@@ -267,7 +268,9 @@ fn what_was_handed_over_and_is_no_record_is_passed() {
 
     let not_sent = progress.received(slot, 9).unwrap();
     progress.take_back(not_sent);
-    assert_eq!(progress.handed_over(slot, Some(10)), None, "it has no copy");
+    for _ in 0..2 {
+        assert_eq!(progress.handed_over(slot, Some(10)), None, "it has no copy");
+    }
 
     let again = progress.assign("t", 0, 3, Some(3));
     assert_eq!(progress.handed_over(slot, None), None);
@@ -275,6 +278,13 @@ fn what_was_handed_over_and_is_no_record_is_passed() {
     let token = progress.received(again, 4).unwrap();
     progress.acknowledged(token);
     assert_eq!(progress.handed_over(again, Some(6)), Some(6), "what came says that it is");
+
+    let third = progress.assign("t", 0, 4, Some(4));
+    for _ in 0..2 {
+        assert_eq!(progress.handed_over(third, Some(6)), None, "still of the one before, perhaps");
+    }
+    assert_eq!(progress.handed_over(third, Some(5)), Some(5), "it has changed");
+    assert_eq!(progress.handed_over(third, Some(6)), Some(6));
 }
 
 #[test]
