@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     meters::StreamMeters,
-    progress::{Place, Progress, Token},
+    progress::{Place, Progress, Slot, Token},
     witness::Note,
 };
 
@@ -146,6 +146,16 @@ impl Notes {
         }
         drop(losses);
         self.has_losses.store(true, Ordering::Release);
+    }
+
+    /// What was found of a partition that is read again from `place` on, by another assignment, holds if reading goes on at or before
+    /// there. Otherwise it is found anew, with all that is lost.
+    pub(super) fn keep_losses(&self, former: Slot, slot: Slot, place: &Place) {
+        let mut losses = lock(&self.losses);
+        let is_of_it = |loss: &&mut Loss| {
+            loss.slot == Some(former) && loss.from.is_some_and(|from| from <= place.offset)
+        };
+        losses.iter_mut().filter(is_of_it).for_each(|loss| loss.slot = Some(slot));
     }
 
     pub(super) fn take_losses(&self) -> Vec<Loss> {
@@ -327,4 +337,28 @@ fn without_headers(message: &BorrowedMessage<'_>) -> u64 {
     /// A batch's own fields, and a record's with its variable-length numbers at their longest.
     const BATCH_AND_RECORD: usize = 61 + 36;
     (BATCH_AND_RECORD + message.key_len() + message.payload_len()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::custody::Break;
+
+    #[test]
+    fn a_loss_that_waits_goes_with_a_partition_that_is_read_again_before_it() {
+        let place = |offset| Place { topic: "t".to_owned(), partition: 0, offset };
+        let mut progress = Progress::default();
+        let former = progress.assign("t", 0, 0, None);
+        let slot = progress.assign("t", 0, 0, None);
+        let other_log = || Loss::of_another_log(place(10), Some(former), Break { from: 5, at: 4 });
+        let deleted = || Loss::out_of_range(place(10), former, 15, 20).expect("it is lost");
+        for (loss, read_again, kept) in
+            [(other_log(), 8, slot), (other_log(), 4, former), (deleted(), 8, former)]
+        {
+            let notes = Notes::default();
+            notes.add_loss(loss);
+            notes.keep_losses(former, slot, &place(read_again));
+            assert_eq!(notes.take_losses()[0].slot, Some(kept), "from {read_again}");
+        }
+    }
 }

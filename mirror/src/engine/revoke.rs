@@ -93,7 +93,11 @@ impl Stream<'_> {
         }
         let again = progress.unfinished();
         for place in &again {
-            self.follow(progress, place, None);
+            let former = progress.slot(&place.topic, place.partition);
+            let slot = self.follow(progress, place, None);
+            if let Some(former) = former {
+                self.notes.keep_losses(former, slot, place);
+            }
             if let Some(goal) = self.notes.goal.get() {
                 goal.reopen(&place.topic, place.partition);
             }
