@@ -5,12 +5,14 @@
 //! It knows no client, no clock and no policy.
 
 pub mod account;
+mod client_position;
 mod in_flight;
 mod token;
 
 use std::collections::{HashMap, VecDeque};
 
 use account::{Account, Waiting};
+use client_position::ClientPosition;
 use in_flight::{InFlight, give_back_room};
 pub use token::{Slot, Token};
 
@@ -36,6 +38,8 @@ pub struct Followed {
     pub next: Place,
     /// The last record received.
     pub last: Option<Witness>,
+    /// Anything was handed over since the assignment, if only a marker of a transaction.
+    pub has_begun: bool,
 }
 
 #[derive(Debug)]
@@ -59,17 +63,6 @@ struct Partition {
     client_position: ClientPosition,
     /// With `--once`: what is copied.
     account: Option<Account>,
-}
-
-/// Of which assignment the client's position is. For a moment it can still be that of the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ClientPosition {
-    /// It is not known yet.
-    Unknown,
-    /// Perhaps of the one before, as long as it is this one.
-    Before(i64),
-    /// Of this one.
-    Now,
 }
 
 /// The progress of one stream over all its partitions.
@@ -263,14 +256,9 @@ impl Progress {
     /// handed over is received. So what lies behind the last record is none, and is passed: to where, if anything is. What it
     /// says first, right after an assignment, may be of the one before.
     pub fn handed_over(&mut self, slot: Slot, position: Option<i64>) -> Option<i64> {
-        use ClientPosition::{Before, Now, Unknown};
         let partition = self.at_mut(slot)?;
-        partition.client_position = match (partition.client_position, position) {
-            (Unknown, Some(position)) => Before(position),
-            (Before(before), Some(position)) if before == position => Before(before),
-            _ => Now,
-        };
-        let position = position.filter(|_| partition.client_position == Now)?;
+        partition.client_position = partition.client_position.told(position);
+        let position = position.filter(|_| partition.client_position == ClientPosition::Now)?;
         // Records behind the wanted end are handed over and not received.
         let end = partition.account.as_ref().map_or(position, |of| position.min(of.end()));
         partition.reach(end).then_some(end)
@@ -365,6 +353,7 @@ impl Progress {
             slot,
             next: partition.at(partition.next),
             last: partition.in_flight.back().map(InFlight::witness).or(partition.witness),
+            has_begun: partition.client_position == ClientPosition::Now,
         });
         followed.collect()
     }

@@ -118,12 +118,7 @@ impl Stream<'_> {
             if copied() != before {
                 (before, missed) = (copied(), Instant::now());
             }
-            let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
-            let kept = waiting.len() + self.notes.unsent().len();
-            if self.notes.progress().in_flight() <= held + kept {
-                // Nothing is on its way that could be given back too, so what is kept is all, and has an order.
-                waiting.extend(self.notes.unsent().drain(..));
-                self.sort(&mut waiting);
+            if self.is_all_kept(&mut waiting) {
                 if waiting.is_empty() {
                     break;
                 }
@@ -136,6 +131,28 @@ impl Stream<'_> {
         }
         self.notes.unsent().extend(waiting);
         self.resume_all()
+    }
+
+    /// One attempt, if it is time for one; what is not sent is kept.
+    pub(super) fn try_again_what_is_kept(&self) {
+        let mut waiting = VecDeque::new();
+        if self.is_all_kept(&mut waiting) {
+            self.try_again(&mut waiting);
+            self.notes.unsent().extend(waiting);
+        }
+        self.producer.borrow().poll(AGAIN);
+    }
+
+    /// Whether nothing is on its way that could be given back too: then what is `waiting` is all, and has an order.
+    fn is_all_kept(&self, waiting: &mut VecDeque<Unsent>) -> bool {
+        let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
+        let kept = waiting.len() + self.notes.unsent().len();
+        let is_all = self.notes.progress().in_flight() <= held + kept;
+        if is_all {
+            waiting.extend(self.notes.unsent().drain(..));
+            self.sort(waiting);
+        }
+        is_all
     }
 
     /// In the order of the source; what another mirror copies by now is dropped.

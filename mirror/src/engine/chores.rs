@@ -70,7 +70,7 @@ impl Stream<'_> {
             chores.committed = Instant::now();
         }
         if chores.looked.elapsed() >= once::INTERVAL {
-            self.look_for_ends();
+            self.look_for_ends()?;
             chores.looked = Instant::now();
         }
         Ok(())

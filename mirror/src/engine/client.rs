@@ -215,6 +215,10 @@ impl Source {
         lock(&self.rebalances).pop_front()
     }
 
+    pub(super) fn has_rebalance(&self) -> bool {
+        !lock(&self.rebalances).is_empty()
+    }
+
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }

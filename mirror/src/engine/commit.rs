@@ -100,7 +100,7 @@ impl Stream<'_> {
     }
 
     /// What is acknowledged within a transaction does not count before that is committed.
-    fn is_in_transaction(&self) -> bool {
+    pub(super) fn is_in_transaction(&self) -> bool {
         self.lanes.as_ref().is_some_and(Lanes::has_transaction)
     }
 

@@ -12,6 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, OnceLock},
     thread,
+    time::Duration,
 };
 
 use rdkafka::error::KafkaResult;
@@ -30,6 +31,8 @@ use crate::{
     witness::{Note, Witness},
 };
 
+/// Pause before the source is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
 /// So many records of each partition that were found to be the same are remembered.
 const ANCHORS: usize = 2;
 
@@ -223,18 +226,23 @@ impl Stream<'_> {
             return Ok(());
         }
         let is_over = || stop.requested();
-        let told = custody.ask(self.settings, |reader| {
-            Ok((reader.partitions()?, reader.look(&asked, &is_over)?))
-        });
-        let (partitions, answers) = match told {
-            Ok(told) => told,
-            Err(reason) => {
-                tracing::warn!(
-                    "stream {}: the source does not show what was read before, it is compared later: {reason}",
-                    self.index
-                );
+        let (partitions, answers) = loop {
+            let told = custody.ask(self.settings, |reader| {
+                Ok((reader.partitions()?, reader.look(&asked, &is_over)?))
+            });
+            let reason = match told {
+                Ok(told) => break told,
+                Err(reason) => reason,
+            };
+            let (index, words) =
+                (self.index, "the source does not show what was read before, it is");
+            // What has nothing to read would have ended before it was compared.
+            if !self.settings.once || stop.requested() {
+                tracing::warn!("stream {index}: {words} compared later: {reason}");
                 return Ok(());
             }
+            tracing::warn!("stream {index}: {words} asked again: {reason}");
+            thread::sleep(AGAIN);
         };
         custody.keep_partitions(&partitions);
         let mut losses = Vec::new();

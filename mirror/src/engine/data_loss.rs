@@ -225,7 +225,7 @@ impl Stream<'_> {
             // The jump would be committed over records that have not arrived: it has time.
             tracing::warn!("going on behind lost records once the destination answers");
         }
-        if drained != Drained::All {
+        if drained != Drained::All || self.is_asked_by_the_group()? {
             // Of a partition that is taken from us it is forgotten. It may stay ours though a commit was refused.
             jumps.into_iter().for_each(|loss| self.notes.add_loss(loss));
             return Ok(());
@@ -241,6 +241,17 @@ impl Stream<'_> {
         let all = progress.next_positions();
         drop(progress);
         self.begin_again(&places, &all)
+    }
+
+    /// Whether a cooperative group waits for our answer, of which we have not heard yet: librdkafka would take the next thing that we
+    /// do for it (`rd_kafka_cgrp_incremental_unassign`, 2.12.1).
+    fn is_asked_by_the_group(&self) -> Result<bool, EngineError> {
+        if !self.is_cooperative() {
+            return Ok(false);
+        }
+        self.stay_in_group()?;
+        self.resume_all()?;
+        Ok(self.consumer.context().has_rebalance())
     }
 
     /// A record that found no room in the producer is yet to be sent: what lies behind it cannot be passed over before.

@@ -58,11 +58,16 @@ impl Stream<'_> {
             self.read_reports();
             self.failure()?;
             self.give_up_broken();
-            if reported() != before {
-                (before, last) = (reported(), Instant::now());
+            let (is_reported, is_given_back) = (reported() != before, self.notes.has_unsent());
+            before = reported();
+            if is_reported && !is_given_back {
+                last = Instant::now();
             } else if last.elapsed() > patience {
                 return Ok(Drained::Silent);
             } else {
+                if is_given_back {
+                    self.try_again_what_is_kept();
+                }
                 // A poll with a timeout would spin through its last millisecond.
                 thread::sleep(BETWEEN_REPORTS);
             }

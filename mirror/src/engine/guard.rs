@@ -295,7 +295,7 @@ mod tests {
         let witnesses = [Witness { offset: 4, print: 1 }, Witness { offset: 9, print: 2 }];
         let key = (KEY.0.to_owned(), KEY.1);
         let next = Place { topic: key.0.clone(), partition: 0, offset: 10 };
-        let followed = Followed { slot: slot(), next, last: Some(witnesses[1]) };
+        let followed = Followed { slot: slot(), next, last: Some(witnesses[1]), has_begun: true };
         let asked = Asked { key, witnesses: witnesses[..seen.len()].to_vec() };
         let answer = Answer { bounds: Some(bounds), seen: seen.to_vec() };
         guard.compare(&Reading { stream: 0, followed }, &asked, &answer);

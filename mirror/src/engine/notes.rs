@@ -49,6 +49,8 @@ pub(super) struct Notes {
     /// Shared by all streams.
     terms: Arc<Terms>,
     pub(super) goal: OnceLock<Arc<Goal>>,
+    /// All that is wanted is read by whoever reads it, and nothing that this stream has read is on its way.
+    pub(super) is_done: AtomicBool,
     /// A record is read and not yet handed to the producer, which is full.
     pub(super) holding: AtomicBool,
     /// For so long that reading is paused.

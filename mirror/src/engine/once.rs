@@ -2,8 +2,8 @@
 //!
 //! A record at the end, or beyond it, says that a partition is read, and so does the client's position: a log may end in
 //! markers of transactions, which are never seen as records. Both miss what is aborted before a transaction that is still
-//! open: nothing of it is handed over. Only for that, librdkafka's statistics tell how far it has been fetched. What is
-//! acknowledged is not waited for here; the graceful stop that follows does that.
+//! open: nothing of it is handed over. Only for that, librdkafka's statistics tell how far it has been fetched. The end comes when
+//! all of it is acknowledged too, or committed with its transaction: until then what goes wrong is mended as ever.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     digest::Digest,
     progress::{
-        Place,
+        Followed, Place,
         account::{self, Account, Copied, Landed, Sum, Waiting},
     },
     report::{self, Report},
@@ -44,8 +44,8 @@ const QUESTION: Duration = Duration::from_secs(5);
 /// How often it is looked what is read, and how often the statistics are made.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 /// So many looks in a row say that all was fetched. A pause empties the queue, also one of librdkafka's own in a rebalance, and
-/// what was in it is fetched again: until the partition's thread wakes up, a second later at most (`rd_kafka_broker_serve`,
-/// 2.12.1), the statistics show what was before.
+/// what was in it is fetched again: until the thread of the partition's broker wakes up, a second later at most if it is connected
+/// (`rd_kafka_broker_serve`, 2.12.1), the statistics show what was before.
 const LOOKS: u32 = 30;
 
 /// How far each partition is to be read, for all streams together.
@@ -97,7 +97,8 @@ impl Goal {
             if is_paused {
                 target.looks = 0;
             } else if seen.fetch_state == "active" {
-                target.looks = if is_fetched(seen, target.end) { target.looks + 1 } else { 0 };
+                let is_fetched = is_served(statistics, seen) && is_fetched(seen, target.end);
+                target.looks = if is_fetched { target.looks + 1 } else { 0 };
                 if target.looks >= LOOKS {
                     target.passed = true;
                     read.push(Place { topic: key.0.clone(), partition: key.1, offset: target.end });
@@ -109,9 +110,17 @@ impl Goal {
 
     /// Is nothing wanted of this partition from there on?
     pub(super) fn is_end(&self, place: &Place) -> bool {
+        self.end_of(place).is_some_and(|end| place.offset >= end)
+    }
+
+    /// Does what is wanted of this partition end just there?
+    pub(super) fn ends_at(&self, place: &Place) -> bool {
+        self.end_of(place) == Some(place.offset)
+    }
+
+    fn end_of(&self, place: &Place) -> Option<i64> {
         let targets = self.targets();
-        let target = targets.get(&(place.topic.clone(), place.partition));
-        target.is_some_and(|target| place.offset >= target.end)
+        targets.get(&(place.topic.clone(), place.partition)).map(|target| target.end)
     }
 
     /// What other members of the group have committed, up to the wanted ends.
@@ -141,7 +150,7 @@ impl Goal {
     pub(super) fn take(&self, topic: &str, partition: i32) -> Option<Account> {
         let mut targets = self.targets();
         let target = targets.get_mut(&(topic.to_owned(), partition))?;
-        target.elsewhere = false;
+        (target.elsewhere, target.passed, target.looks) = (false, false, 0);
         Some(Account::new(target.end, Arc::clone(&target.copied)))
     }
 
@@ -268,18 +277,29 @@ impl Stream<'_> {
         Some(Held { message, token, is_last, is_to_be_alone })
     }
 
-    /// Passes the partitions of which the client's position lies at the wanted end.
-    pub(super) fn look_for_ends(&self) {
+    /// Passes the partitions of which the client's position lies at the wanted end, and finds out whether all is done. A start
+    /// beyond the end says nothing: it may be of another log.
+    pub(super) fn look_for_ends(&self) -> Result<(), EngineError> {
+        let Some(goal) = self.notes.goal.get() else { return Ok(()) };
         // A record that waits for room is read, and not on its way.
-        let Some(goal) = self.notes.goal.get() else { return };
-        if self.notes.holding.load(Ordering::Relaxed) {
-            return;
+        if !self.notes.holding.load(Ordering::Relaxed) {
+            self.pass_markers();
+            let followed = self.notes.progress().followed();
+            for Followed { next, has_begun, .. } in &followed {
+                if goal.ends_at(next) || (*has_begun && goal.is_end(next)) {
+                    goal.pass(&next.topic, next.partition);
+                }
+            }
         }
-        self.pass_markers();
-        let positions = self.notes.progress().next_positions();
-        for place in positions.iter().filter(|place| goal.is_end(place)) {
-            goal.pass(&place.topic, place.partition);
+        let nothing_is_left = || {
+            goal.is_reached() && self.notes.progress().in_flight() == 0 && !self.notes.has_unsent()
+        };
+        if nothing_is_left() {
+            self.complete(None)?;
         }
+        let is_done = nothing_is_left() && !self.is_in_transaction();
+        self.notes.is_done.store(is_done, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Everything wanted of this partition is on its way.
@@ -330,15 +350,22 @@ fn is_steady(statistics: &Statistics) -> bool {
     statistics.cgrp.as_ref().is_some_and(|group| group.join_state == "steady")
 }
 
-/// What was fetched is believed only when a fetch was answered: before, the next offset is where it begins.
+/// Whether the broker that the partition is fetched from is connected, so that its thread sees to the partition.
+fn is_served(statistics: &Statistics, partition: &Partition) -> bool {
+    let mut brokers = statistics.brokers.values();
+    brokers.any(|broker| broker.nodeid == partition.broker && broker.state == "UP")
+}
+
+/// What was fetched is believed only when a fetch was answered: before, the next offset is where it begins. One beyond the log is of
+/// another one.
 fn is_fetched(partition: &Partition, end: i64) -> bool {
-    partition.hi_offset >= 0 && partition.next_offset >= end && partition.fetchq_cnt == 0
+    (end..=partition.hi_offset).contains(&partition.next_offset) && partition.fetchq_cnt == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rdkafka::statistics::ConsumerGroup;
+    use rdkafka::statistics::{Broker, ConsumerGroup};
 
     /// A group's state, and of partition 0 its fetch state, high watermark, next offset and how much is queued.
     fn statistics(group: &str, (state, high, next, queued): (&str, i64, i64, i64)) -> Statistics {
@@ -347,8 +374,10 @@ mod tests {
             next_offset: next,
             hi_offset: high,
             fetchq_cnt: queued,
+            broker: 1,
             ..Partition::default()
         };
+        let broker = Broker { nodeid: 1, state: "UP".to_owned(), ..Broker::default() };
         let topic = rdkafka::statistics::Topic {
             partitions: [(0, partition)].into(),
             ..rdkafka::statistics::Topic::default()
@@ -357,6 +386,7 @@ mod tests {
         Statistics {
             topics: [("t".to_owned(), topic)].into(),
             cgrp: Some(group),
+            brokers: [("b:1/1".to_owned(), broker)].into(),
             ..Statistics::default()
         }
     }
@@ -385,6 +415,10 @@ mod tests {
         assert!(!look("wait-assign-call", FETCHED, false), "librdkafka has paused it");
         almost();
         assert!(!look("steady", FETCHED, true), "we have paused it");
+        almost();
+        let mut away = statistics("steady", FETCHED);
+        away.brokers.values_mut().for_each(|broker| broker.state = "CONNECT".to_owned());
+        assert!(goal.look(&away, false).is_empty(), "nobody sees to it");
         almost();
         assert!(!look("steady", ("none", 5, 0, 0), false));
         assert!(look("steady", FETCHED, false));
@@ -418,6 +452,10 @@ mod tests {
         goal.read_elsewhere([place(1, 5), place(2, 9)].into_iter());
         assert!(goal.is_reached());
         assert!(goal.take("t", 1).is_some() && !goal.is_reached(), "it is ours to read now");
+        assert!(goal.take("t", 0).is_some(), "it is ours once more");
+        goal.pass("t", 1);
+        assert!(!goal.is_reached(), "what was handed over before counts for nothing");
+        goal.pass("t", 0);
         goal.reopen("t", 1);
         goal.read_elsewhere([place(1, 5)].into_iter());
         let report = serde_json::to_value(goal.report(true)).unwrap();

@@ -89,8 +89,9 @@ pub(super) fn supervise(
             stop.request();
         }
         look_elsewhere();
-        if goal.is_some_and(once::Goal::is_reached) {
-            tracing::info!("everything up to the end offsets of the start is read: finishing");
+        let is_done = || notes.iter().all(|notes| notes.is_done.load(Ordering::Relaxed));
+        if goal.is_some_and(once::Goal::is_reached) && is_done() {
+            tracing::info!("everything up to the end offsets of the start is copied: finishing");
             stop.request();
         }
         if settings.statistics.is_some_and(|interval| measured.elapsed() >= interval) {

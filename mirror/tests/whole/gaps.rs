@@ -77,6 +77,20 @@ fn once_copies_a_topic_made_anew_from_its_first_record() {
 }
 
 #[test]
+fn once_does_not_take_a_position_beyond_a_log_made_anew_for_its_end() {
+    let mut world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(50));
+    world.mirror(&["--once"]).ends_well();
+    world.replace_source(1);
+    produce(&world.source, TOPIC, &others(100, 120));
+    let lost = [TOPIC, "[0]", "from offset 50, but the log ends at 20"];
+    world.mirror(&["--once"]).fails(1, &lost);
+    world.mirror(&["--once", "--on-data-loss", "continue"]).ends_well();
+    assert_eq!(read(&world.destination, TOPIC).len(), 50 + 20);
+    assert_eq!(world.committed(1)[&0], 20);
+}
+
+#[test]
 fn a_topic_with_fewer_partitions_is_named_with_those_that_are_gone() {
     let mut world = world(4, 4).consumer("metadata.max.age.ms=100");
     produce(&world.source, TOPIC, &varied(50));

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::signal::Signal;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::{
     copying::sorted,
-    support::{TOPIC, World, produce, varied, world},
+    support::{Record, TOPIC, World, produce, read, varied, world},
 };
 
 const UNKNOWN: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -41,6 +42,50 @@ fn a_topic_that_is_away_for_a_moment_is_waited_for() {
     mirror.stop();
     let moved: Vec<_> = copied.iter().map(|record| record.moved()).collect();
     assert_eq!(moved, sorted(&records), "each once, in the order of the source");
+}
+
+#[test]
+fn what_a_topic_that_was_away_gave_back_is_sent_before_the_end() {
+    let world = looks_often();
+    let records = varied(20);
+    produce(&world.source, TOPIC, &records[..10]);
+    let mut mirror = world.mirror(&[]);
+    world.wait_for(10, &mut mirror);
+    sleep(Duration::from_secs(3));
+    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
+    sleep(Duration::from_secs(2));
+    produce(&world.source, TOPIC, &records[10..]);
+    mirror.wait_for_log("the destination has no topic testtopic now, which was there");
+    mirror.signal(Signal::SIGTERM);
+    sleep(Duration::from_secs(2));
+    world.destination.topic_error(TOPIC, FINE).unwrap();
+    mirror.ends_well();
+    let moved: Vec<_> = read(&world.destination, TOPIC).iter().map(Record::moved).collect();
+    assert_eq!(moved, sorted(&records), "each once, in the order of the source");
+    assert_eq!(world.committed(1)[&0], 20);
+}
+
+#[test]
+fn once_outlives_a_destination_that_is_away_when_all_is_read() {
+    let world = world(1, 1);
+    let records = varied(10);
+    produce(&world.source, TOPIC, &records);
+    world.destination.broker_round_trip_time(1, Duration::from_millis(1200)).unwrap();
+    let mut mirror = world.mirror(&["--once"]);
+    mirror.wait_for_log("stream 0 reads");
+    sleep(Duration::from_millis(300));
+    world.destination.broker_down(1).unwrap();
+    // For longer than a stop would wait for it.
+    sleep(Duration::from_secs(33));
+    assert!(!mirror.log().contains("finishing"), "it has had its answer\n{}", mirror.log());
+    world.destination.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    world.destination.broker_up(1).unwrap();
+    mirror.ends_well();
+    let mut copied = sorted(&read(&world.destination, TOPIC));
+    // A mock takes a record again whose answer was cut off.
+    copied.dedup();
+    assert_eq!(copied, sorted(&records));
+    assert_eq!(world.committed(1)[&0], 10);
 }
 
 #[test]

@@ -40,6 +40,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(20);
 /// After how long an open transaction is that of a dead mirror.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long nothing may come behind what a leader takes for the end, once it knows the end.
+const QUIET: Duration = Duration::from_secs(1);
 /// So many events of a client are served at once: the error that tells why may lie behind lines of its log.
 const EVENTS: usize = 32;
 
@@ -80,25 +82,45 @@ pub(super) fn read(
     start.add_partition_offset(&topic, 0, Offset::Beginning).map_err(unreadable)?;
     committed.assign(&start).map_err(unreadable)?;
     let mut found = BTreeMap::new();
-    let mut missed = None;
+    let (mut missed, mut quiet) = (None, None);
     while go_on()? {
         match committed.poll(LOOK) {
+            None if quiet.is_some_and(|since: Instant| since.elapsed() > QUIET) => {
+                return Ok(Some(found));
+            }
             None => {
                 lifeline::hold(committed.client());
                 denial(&committed)?;
             }
             Some(Ok(message)) => {
+                quiet = None;
                 let read = note(&mut found, keys, message.key(), message.payload());
                 read.map_err(|reason| EngineError::Positions {
                     topic: topic.clone(),
                     reason: format!("the record at offset {}: {reason}", message.offset()),
                 })?;
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Some(found)),
+            Some(Err(KafkaError::PartitionEOF(_))) if is_read(&committed, end) => {
+                return Ok(Some(found));
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                // A new leader may not know yet how far the log is committed. It tells an end only when it does (KIP-207).
+                if self::end(&others.uncommitted, &topic, go_on)?.is_none() {
+                    return Ok(None);
+                }
+                quiet = Some(Instant::now());
+            }
             Some(Err(error)) => not_told(&committed, &topic, &error, &mut missed)?,
         }
     }
     Ok(None)
+}
+
+/// Whether all below `end` was handed over. Of a log that ends in what compaction took that is never known.
+fn is_read(reader: &BaseConsumer<Quiet>, end: i64) -> bool {
+    let position = reader.position().ok();
+    let position = position.and_then(|list| list.elements().first()?.offset().to_raw());
+    position.unwrap_or_default().max(0) >= end
 }
 
 /// Notes a record of the topic, if it has one of the keys. A record without a value takes the position back.
