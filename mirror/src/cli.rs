@@ -18,8 +18,9 @@ use crate::{
 /// Copies topics of one Kafka cluster to another, keeping each key's order.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(
-    after_help = "Exit codes: 0 stopped when asked, or --once is done (also if there was nothing to copy), \
-                        1 it could not go on, 2 wrong usage or configuration, 130 ended at once by a second Ctrl-C."
+    after_help = "Exit codes: 0 stopped when asked, or --once is done (also if there was nothing to copy; what you let it \
+                        drop or lose is in its report), 1 it could not go on, or --once was stopped before its end, 2 wrong usage or \
+                        configuration, 130 ended at once by a second Ctrl-C. RUST_LOG=debug shows more in the log."
 )]
 pub struct Args {
     /// Properties of the consumers, which read the source cluster (Java .properties grammar).
@@ -30,7 +31,7 @@ pub struct Args {
     #[arg(long = "producer.config", value_name = "FILE")]
     pub producer_config: PathBuf,
 
-    /// Topics to mirror: a Java regular expression that matches a name in full; a comma is an alternative.
+    /// Topics to mirror (required): a Java regular expression that matches a name in full; a comma is an alternative.
     #[arg(long = "include", value_name = "REGEX")]
     pub include: Option<String>,
 

@@ -55,6 +55,8 @@ pub struct StreamMeters {
     pub bytes: Count,
     /// Records that could not be sent, and were passed over.
     pub dropped: Count,
+    /// Failed attempts to send a record, whether or not it was sent again.
+    pub send_errors: Count,
     /// Records handed over with another timestamp than the source's, which cannot be written.
     pub restamped: Count,
     /// Records read again that this process had read before.
@@ -120,6 +122,7 @@ impl Meters {
             copied: sum(|stream| &stream.copied),
             bytes: sum(|stream| &stream.bytes),
             dropped: sum(|stream| &stream.dropped),
+            send_errors: sum(|stream| &stream.send_errors),
             restamped: sum(|stream| &stream.restamped),
             read_again: sum(|stream| &stream.read_again),
             commits: sum(|stream| &stream.commits),
@@ -139,6 +142,7 @@ pub struct Snapshot {
     pub copied: u64,
     pub bytes: u64,
     pub dropped: u64,
+    pub send_errors: u64,
     pub restamped: u64,
     pub read_again: u64,
     pub commits: u64,

@@ -47,8 +47,8 @@ impl TopicFilter {
     /// Reads an include list as MirrorMaker does: surrounding blanks go, commas become alternatives, blanks
     /// inside go, quotes around it go.
     pub fn parse(list: &str) -> Result<Self, BadFilter> {
-        let pattern = list.trim().replace(',', "|").replace(' ', "");
-        let pattern = pattern.trim_matches(['"', '\'']);
+        let pattern = pattern(list);
+        let pattern = pattern.as_str();
         let bad = |reason: String| BadFilter { list: list.to_owned(), reason };
         if pattern.is_empty() {
             return Err(bad("it is empty".to_owned()));
@@ -60,6 +60,11 @@ impl TopicFilter {
             return Err(bad(format!(
                 "{cut} is no repetition, since a comma is an alternative wherever it stands (MirrorMaker refuses it, too); write \
                  it out, as in aa? for a{{1,2}}"
+            )));
+        }
+        if let Some(brace) = java::lone_brace(pattern) {
+            return Err(bad(format!(
+                "{brace} begins a repetition that is none (MirrorMaker refuses it, too); write \\{{ for the character"
             )));
         }
         let compile = |pattern: &str| Regex::new(pattern).map_err(|error| bad(fault(&error)));
@@ -89,10 +94,33 @@ impl TopicFilter {
         false
     }
 
+    /// The alternatives of a list of names that are the name of none of these topics; none if it is more than names.
+    pub fn unmatched(&self, topics: &[String]) -> Vec<String> {
+        let pattern = pattern(&self.list);
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "._-|".contains(c);
+        if !pattern.chars().all(is_of_a_name) {
+            return Vec::new();
+        }
+        // A dot may stand for any character.
+        let is_it = |name: &str, topic: &str| {
+            let mut both = name.bytes().zip(topic.bytes());
+            name.len() == topic.len() && both.all(|(one, other)| one == other || one == b'.')
+        };
+        let names = pattern.split('|').filter(|name| !name.is_empty());
+        let unmatched = names.filter(|name| !topics.iter().any(|topic| is_it(name, topic)));
+        unmatched.map(str::to_owned).collect()
+    }
+
     /// The list as the user gave it.
     pub fn list(&self) -> &str {
         &self.list
     }
+}
+
+/// The regular expression that MirrorMaker makes of a list.
+fn pattern(list: &str) -> String {
+    let pattern = list.trim().replace(',', "|").replace(' ', "");
+    pattern.trim_matches(['"', '\'']).to_owned()
 }
 
 /// What is wrong with a pattern. Of a class of characters only the innermost error says it, in its last line.
@@ -106,7 +134,13 @@ fn fault(error: &Error) -> String {
     };
     let text = syntax.map_or_else(|| error.to_string(), ToString::to_string);
     let line = text.lines().last().unwrap_or_default();
-    line.trim_start_matches("error: ").to_owned()
+    let said = line.trim_start_matches("error: ");
+    if said.contains("invalid range boundary") {
+        return format!(
+            "{said}; a hyphen that is meant as such stands last in its brackets, as in [\\w.-]"
+        );
+    }
+    said.to_owned()
 }
 
 #[cfg(test)]
@@ -116,6 +150,17 @@ mod tests {
     fn check(list: &str, topic: &str, expected: bool) {
         let filter = TopicFilter::parse(list).unwrap();
         assert_eq!(filter.matches(topic), expected, "{list:?} against {topic:?}");
+    }
+
+    #[test]
+    fn names_that_no_topic_has_are_told() {
+        let topics = ["orders", "a.b", "a-b"].map(str::to_owned);
+        let unmatched = |list: &str| TopicFilter::parse(list).unwrap().unmatched(&topics).join(" ");
+        assert_eq!(unmatched("orders,paymnts | Orders"), "paymnts Orders");
+        assert_eq!(unmatched("'a.b,a_b'"), "a_b");
+        assert_eq!(unmatched("a.b|orders"), "");
+        assert_eq!(unmatched("x.*,paymnts"), "", "it is no list of names");
+        assert_eq!(unmatched("a b.c"), "ab.c");
     }
 
     #[test]
@@ -174,6 +219,13 @@ mod tests {
         assert!(backwards.contains("invalid character class range"), "{backwards}");
         let cut = TopicFilter::parse("orders{1,2}").unwrap_err().to_string();
         assert!(cut.contains("{1|2} is no repetition"), "{cut}");
+        let lone = TopicFilter::parse("orders{").unwrap_err().to_string();
+        assert!(
+            lone.contains("{ begins a repetition that is none") && lone.contains(r"write \{"),
+            "{lone}"
+        );
+        let hyphen = TopicFilter::parse(r"[\w-.]+").unwrap_err().to_string();
+        assert!(hyphen.contains(r"as in [\w.-]"), "{hyphen}");
         let java = TopicFilter::parse(r"\p{javaLowerCase}+").unwrap_err().to_string();
         assert!(
             java.contains(r"\p{javaLowerCase} is Java's alone") && java.contains(r"write \p{Ll}"),

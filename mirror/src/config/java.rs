@@ -2,13 +2,32 @@
 //!
 //! Data and look-up. What happens to a user's property is decided in `translate`.
 
-/// Which client a property belongs to.
+/// Which client a property belongs to. It is shown as its plural.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Reads the source.
     Consumer,
     /// Writes to the destination.
     Producer,
+}
+
+impl Kind {
+    /// The client of the other side.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Consumer => Self::Producer,
+            Self::Producer => Self::Consumer,
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Consumer => "consumers",
+            Self::Producer => "producers",
+        })
+    }
 }
 
 /// What is known of a property's name.
@@ -42,6 +61,7 @@ fn of_librdkafka(name: &str) -> Known {
         "enable.partition.eof" => ENDS,
         "statistics.interval.ms" => STATISTICS,
         "queuing.strategy" => Known::Special,
+        "topic.blacklist" => BLACKLIST,
         _ if name.starts_with("sasl.kerberos.") => KERBEROS,
         _ if name.starts_with("sasl.oauthbearer.") => OAUTH,
         _ => Known::Native,
@@ -57,9 +77,10 @@ pub fn names(kind: Kind) -> impl Iterator<Item = &'static str> {
 
 /// The known name that is most like this one, if any is like it.
 pub fn nearest(kind: Kind, name: &str) -> Option<&'static str> {
-    let scored = names(kind).map(|known| (strsim::jaro_winkler(known, name), known));
+    let scored =
+        names(kind).map(|known| (strsim::normalized_damerau_levenshtein(known, name), known));
     scored
-        .filter(|(score, _)| *score > 0.8)
+        .filter(|(score, _)| *score > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }
@@ -111,6 +132,10 @@ const BYTES: Known = Known::WithoutEffect("bytes are copied as they are");
 const CLASS: Known = Known::WithoutEffect("it names a Java class");
 const METRICS: Known = Known::WithoutEffect("it configures Java's metrics");
 const TLS: Known = Known::WithoutEffect("it configures Java's TLS, and OpenSSL is used");
+const BLACKLIST: Known = Known::Refused(
+    "hides topics from librdkafka, and the mirror would wait for them; remove it, and use --include with a negative lookahead, as in \
+     --include '(?!secret).*'",
+);
 const KERBEROS: Known = Known::WithoutEffect("only Kerberos uses it");
 const OAUTH: Known = Known::WithoutEffect("only OAuth uses it");
 const MISSED: Known = Known::Refused(

@@ -186,6 +186,9 @@ impl Config {
         if let Some(risk) = risks::of_positions(&self.consumer) {
             tracing::warn!("consumer yours   {risk}");
         }
+        for risk in risks::of_consumer(&self.consumer) {
+            tracing::warn!("consumer yours   {risk}");
+        }
         for risk in risks::of_producer(&self.producer) {
             tracing::warn!("producer yours   {risk}");
         }

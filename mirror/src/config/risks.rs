@@ -17,9 +17,7 @@ pub(super) fn of_producer(producer: &Settings) -> Vec<String> {
             || partitioner.starts_with("consistent")
             || partitioner.starts_with("fnv1a")
     };
-    let users = producer.effective();
-    let users = users.filter(|one| matches!(one.origin, Origin::User | Origin::Mapped));
-    let risk = |name: &str, value: &str| match (name, value) {
+    said(producer, |name, value| match (name, value) {
         ("acks", "0" | "1") => Some("records are lost when a broker dies: data loss is possible"),
         ("partitioner", partitioner) if !keeps_keys_together(partitioner) => {
             Some("records of a key go to several partitions: their order is not kept")
@@ -36,13 +34,35 @@ pub(super) fn of_producer(producer: &Settings) -> Vec<String> {
         ("message.timeout.ms", value) if value != "0" => {
             Some("a destination that is away for longer ends the mirror, or drops records")
         }
+        ("enable.gapless.guarantee", "false") => Some(
+            "what lies behind a refused record may be sent before the mirror ends: reordering is possible",
+        ),
         _ => None,
-    };
-    users
-        .filter_map(|one| {
-            Some(format!("{}={}: {}", one.written, one.value, risk(&one.name, &one.value)?))
-        })
-        .collect()
+    })
+}
+
+/// The promises that the user's consumer settings give up, each with the setting.
+pub(super) fn of_consumer(consumer: &Settings) -> Vec<String> {
+    said(consumer, |name, value| match (name, value) {
+        ("check.crcs", "false") => {
+            Some("a batch that was damaged on the source is copied as if it were sound")
+        }
+        ("auto.offset.reset", "latest" | "largest") => Some(
+            "a group without positions copies only what comes after its first start, and a partition whose positions expired goes \
+             on at its end",
+        ),
+        _ => None,
+    })
+}
+
+/// The user's own settings that give something up, each with what.
+fn said(settings: &Settings, risk: impl Fn(&str, &str) -> Option<&'static str>) -> Vec<String> {
+    let users = settings.effective();
+    let users = users.filter(|one| matches!(one.origin, Origin::User | Origin::Mapped));
+    let said = users.filter_map(|one| {
+        Some(format!("{}={}: {}", one.written, one.value, risk(&one.name, &one.value)?))
+    });
+    said.collect()
 }
 
 /// That the positions of the user's MirrorMaker are likely to lie where the mirror does not look. MirrorMaker's consumer of
@@ -95,9 +115,24 @@ mod tests {
             (&[("retries", "0")], "a passing failure"),
             (&[("retries", "3")], "a failure that outlasts them"),
             (&[("message.timeout.ms", "5000")], "is away for longer"),
+            (&[("enable.gapless.guarantee", "false")], "behind a refused record"),
         ] {
             assert!(said(entries).contains(word), "{entries:?}: {:?}", said(entries));
         }
+    }
+
+    #[test]
+    fn what_a_consumer_gives_up_is_said() {
+        let said = |name: &str, value: &str, origin| {
+            let mut settings = Settings::default();
+            settings.set(Setting::new(name, value, origin, ""));
+            of_consumer(&settings).join("\n")
+        };
+        assert!(said("check.crcs", "false", Origin::User).contains("damaged"));
+        assert!(said("auto.offset.reset", "latest", Origin::User).contains("after its first"));
+        assert_eq!(said("auto.offset.reset", "latest", Origin::Default), "");
+        assert_eq!(said("auto.offset.reset", "earliest", Origin::User), "");
+        assert_eq!(said("check.crcs", "true", Origin::User), "");
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub enum Refusal {
 /// The settings that this property stands for.
 pub(super) fn translate(kind: Kind, name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
     match known(kind, name) {
+        None if known(kind.other(), name).is_some() => {
+            let reason = format!("only {} have it: in this file it has no effect", kind.other());
+            Ok(vec![ignored(name, value, &reason)])
+        }
         None => Err(Refusal::Unknown { name: name.to_owned(), nearest: nearest(kind, name) }),
         Some(Known::WithoutEffect(reason)) => Ok(vec![ignored(name, value, reason)]),
         Some(Known::Renamed(new)) => Ok(vec![renamed(name, new, value)]),
@@ -552,7 +556,23 @@ mod tests {
             "x",
             "no Kafka client has the property group.idd; did you mean group.id?",
         );
-        check(Kind::Consumer, "zzz", "x", "no Kafka client has the property zzz");
+        for name in ["zzz", "broker.list", "enable.shallow.iterator"] {
+            let nothing_like_it = format!("no Kafka client has the property {name}");
+            check(Kind::Consumer, name, "x", &nothing_like_it);
+        }
+    }
+
+    #[test]
+    fn what_only_the_other_client_has_has_no_effect() {
+        check(Kind::Consumer, "acks", "1", "ignored acks=1");
+        check(Kind::Producer, "group.id", "g", "ignored group.id=g");
+        check(Kind::Producer, "enable.auto.commit", "true", "ignored enable.auto.commit=true");
+    }
+
+    #[test]
+    fn what_would_hide_topics_is_refused_with_the_way_out() {
+        let refusal = outcome(Kind::Consumer, "topic.blacklist", "secret");
+        assert!(refusal.contains("--include '(?!secret).*'"), "{refusal}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::shutdown::Stop;
 
+/// After how long it is told that the destination acknowledges nothing.
+const SILENCE: Duration = Duration::from_secs(10);
 /// So many polls in a row without a report say that there is none.
 const OTHER_EVENTS: u32 = 32;
 
@@ -20,14 +22,19 @@ pub(super) struct Chores<'s> {
     subscription: &'s Subscription,
     seen: u64,
     committed: Instant,
-    /// With `--once`: when it was looked last what is read to its end.
+    /// When it was looked last how things stand.
     looked: Instant,
+    /// How many reports there were when there was one last, and when that was.
+    reported: u64,
+    heard: Instant,
+    is_silent: bool,
 }
 
 impl<'s> Chores<'s> {
     pub(super) fn new(subscription: &'s Subscription) -> Self {
         let now = Instant::now();
-        Self { subscription, seen: 0, committed: now, looked: now }
+        let (reported, is_silent) = (0, false);
+        Self { subscription, seen: 0, committed: now, looked: now, reported, heard: now, is_silent }
     }
 }
 
@@ -71,9 +78,32 @@ impl Stream<'_> {
         }
         if chores.looked.elapsed() >= once::INTERVAL {
             self.look_for_ends()?;
+            self.tell_of_silence(chores);
             chores.looked = Instant::now();
         }
         Ok(())
+    }
+
+    /// Says that the destination acknowledges nothing, and that it does again: an outage that breaks no connection is not told of by
+    /// librdkafka for a minute.
+    fn tell_of_silence(&self, chores: &mut Chores<'_>) {
+        let (index, reported) = (self.index, self.notes.meters.reported.get());
+        let records = self.notes.progress().in_flight();
+        if reported != chores.reported || records == 0 {
+            if chores.is_silent {
+                let seconds = chores.heard.elapsed().as_secs();
+                tracing::info!(
+                    "stream {index}: the destination acknowledges again, after {seconds} s"
+                );
+            }
+            (chores.reported, chores.heard, chores.is_silent) = (reported, Instant::now(), false);
+        } else if !chores.is_silent && chores.heard.elapsed() >= SILENCE {
+            chores.is_silent = true;
+            tracing::warn!(
+                "stream {index}: the destination has acknowledged nothing for {} s, and {records} records wait for it",
+                SILENCE.as_secs()
+            );
+        }
     }
 
     fn next_deferred(&self) -> Option<KafkaError> {

@@ -119,6 +119,9 @@ impl<'g> Guard<'g> {
             Asked { key, witnesses }
         };
         let asked: Vec<Asked> = there.iter().map(ask).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
         let is_over = || stop.requested();
         let answers = self.custody.ask(settings, |reader| reader.look(&asked, &is_over))?;
         let is_told = |answer: &Answer| !answer.seen.contains(&Seen::Unknown);

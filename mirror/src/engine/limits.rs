@@ -99,7 +99,13 @@ impl<'s> Limits<'s> {
         });
         if let Err((is_silent, reason)) = answer {
             self.is_silent = is_silent;
-            self.say_unknown("its topics", &reason);
+            if is_silent {
+                self.say_unknown("its topics", &reason);
+            } else {
+                tracing::debug!(
+                    "the destination's topics are asked for their limits again: {reason}"
+                );
+            }
         }
     }
 

@@ -151,10 +151,18 @@ fn mirror(
         true => Some(exactly_once::prepare(settings, both.source.cluster)?),
         false => None,
     };
-    let mut topics = both.source.topics;
+    let mut topics = match settings.once {
+        true => once::listed(&look_out, settings, both.source.topics),
+        false => both.source.topics,
+    };
+    for name in settings.filter.unmatched(&topics) {
+        tracing::warn!("the source lists no topic {name}, which is in the include list");
+    }
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
         let list = settings.filter.list();
-        tracing::warn!("no topic of the source matches {list:?}: there is nothing to copy");
+        tracing::warn!(
+            "no topic of the source matches {list:?}: there is nothing to copy (brokers list no topic that the mirror may not describe)"
+        );
         *goal = Some(Arc::new(once::Goal::new(&[])));
         return Ok(Totals::default());
     }

@@ -186,6 +186,7 @@ impl Notes {
             );
             return;
         };
+        self.meters.send_errors.add(1);
         let is_missing = absent::is_missing(error);
         if self.exactly_once {
             // What is not of this record alone is sent again, in another transaction.

@@ -8,6 +8,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    thread,
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ use rdkafka::{
 };
 
 use super::{
-    EngineError, assignment,
+    EngineError, Settings, assignment,
     client::{self, Quiet},
     headers,
     lifeline::Connected,
@@ -41,6 +42,8 @@ use crate::{
 /// One question to the source.
 const QUESTION: Duration = Duration::from_secs(5);
 
+/// After how long topics are listed again, if one is missing.
+const LISTED_AGAIN: Duration = Duration::from_secs(1);
 /// How often it is looked what is read, and how often the statistics are made.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 /// So many looks in a row say that all was fetched. A pause empties the queue, also one of librdkafka's own in a rebalance, and
@@ -216,6 +219,26 @@ impl Goal {
     fn targets(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The source's topics, listed twice: a broker that has just started lists few, and a moment later all.
+pub(super) fn listed(
+    source: &BaseConsumer<Quiet>,
+    settings: &Settings,
+    mut topics: Vec<String>,
+) -> Vec<String> {
+    let filter = &settings.filter;
+    let is_matched = topics.iter().any(|topic| filter.matches(topic));
+    if !is_matched || !filter.unmatched(&topics).is_empty() {
+        thread::sleep(LISTED_AGAIN);
+    }
+    match source.fetch_metadata(None, QUESTION) {
+        Ok(metadata) => topics.extend(client::topic_names(&metadata)),
+        Err(error) => tracing::debug!("the source does not list its topics again: {error}"),
+    }
+    topics.sort();
+    topics.dedup();
+    topics
 }
 
 /// The goal of a run with `--once`: the end of each partition of the matching topics as it is now. `None` if

@@ -1,6 +1,7 @@
 //! What goes wrong with the connections to a side: which error tells most, and which is no outage.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Mutex, OnceLock},
     time::{Duration, Instant},
@@ -99,7 +100,7 @@ impl Troubles {
     }
 
     pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let side = self.side;
+        let (side, message) = (self.side, &*without_guess(message));
         match level {
             // Set by us, and said with its reason; what it is for names a record (`Notes::not_sent`).
             _ if is_of_the_gapless_guarantee(facility, message) => {
@@ -117,11 +118,13 @@ impl Troubles {
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 tracing::debug!("{side}: {facility}: {message}");
             }
-            RDKafkaLogLevel::Debug => tracing::trace!("{side}: {facility}: {message}"),
+            // There is none of it unless the user's properties say `debug`.
+            RDKafkaLogLevel::Debug => tracing::info!("{side}: {facility}: {message}"),
         }
     }
 
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
+        let reason = &*without_guess(reason);
         tracing::debug!("{}: {error}: {reason}", self.side);
         let weight = match error.rdkafka_error_code() {
             // It says less than what brought each of them down.
@@ -138,6 +141,14 @@ impl Troubles {
             *last = Some((weight, reason.to_owned()));
         }
     }
+}
+
+/// librdkafka takes a broker that does not answer its first question for an old one. Kafka 0.10 is from 2016, and this one has
+/// stopped to answer.
+fn without_guess(message: &str) -> Cow<'_, str> {
+    const GUESS: &str =
+        ": probably due to broker version < 0.10 (see api.version.request configuration)";
+    if message.contains("Timed out") { message.replace(GUESS, "").into() } else { message.into() }
 }
 
 /// Whether this was not told for a while; then it counts as told now.
@@ -176,6 +187,15 @@ mod tests {
             troubles.error(&KafkaError::Global(*code), reason);
         }
         (troubles.last(), troubles.denial().is_some())
+    }
+
+    #[test]
+    fn a_broker_that_does_not_answer_is_not_said_to_be_old() {
+        let guess = "failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request configuration) (after \
+                     9 ms)";
+        assert_eq!(without_guess(guess), "failed: Local: Timed out (after 9 ms)");
+        let other = guess.replace("Timed out", "Transport failure");
+        assert_eq!(without_guess(&other), other);
     }
 
     #[test]

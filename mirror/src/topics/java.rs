@@ -29,25 +29,48 @@ pub(super) fn foreign(pattern: &str) -> Option<String> {
 
 /// A repetition that a comma has cut in two: `{1,2}` has become `{1|2}`, which Java refuses, and ours takes for text.
 pub(super) fn cut_repetition(pattern: &str) -> Option<&str> {
-    let (mut is_escaped, mut classes) = (false, 0_u32);
+    braces(pattern).into_iter().find_map(|braced| {
+        let end = digits(braced)?;
+        let is_cut = braced[end..].starts_with('|');
+        let length = braced.find('}').map_or(end, |close| close);
+        is_cut.then(|| &braced[..=length])
+    })
+}
+
+/// A brace that begins no repetition, which Java refuses, and ours takes for text.
+pub(super) fn lone_brace(pattern: &str) -> Option<&str> {
+    let is_repetition =
+        |braced: &&str| digits(braced).is_some_and(|end| braced[end..].starts_with('}'));
+    braces(pattern).into_iter().find(|braced| !is_repetition(braced))
+}
+
+/// Where the digits behind the brace end, if there are any.
+fn digits(braced: &str) -> Option<usize> {
+    let end = 1 + braced[1..].find(|inner: char| !inner.is_ascii_digit())?;
+    (end > 1).then_some(end)
+}
+
+/// What begins with each brace that stands for itself: in no class, and neither escaped nor of an escape such as `\p{L}`.
+fn braces(pattern: &str) -> Vec<&str> {
+    let (mut found, mut classes, mut before) = (Vec::new(), 0_u32, None);
     for (at, character) in pattern.char_indices() {
+        // What a backslash escapes, and what it does not.
+        let escaped = before == Some('\\');
         match character {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
+            _ if escaped => {}
             '[' => classes += 1,
             ']' => classes = classes.saturating_sub(1),
-            '{' if classes == 0 => {
-                let inside = &pattern[at + 1..];
-                let end = inside.find(|inner: char| !inner.is_ascii_digit());
-                if let Some(end) = end.filter(|end| *end > 0 && inside[*end..].starts_with('|')) {
-                    let length = inside.find('}').map_or(end + 1, |close| close + 1);
-                    return Some(&pattern[at..=at + length]);
-                }
-            }
+            '{' if classes == 0 && before != Some('p') => found.push(&pattern[at..]),
             _ => {}
         }
+        before = match character {
+            '\\' if escaped => None,
+            'p' | 'P' | 'x' | 'N' if escaped => Some('p'),
+            '\\' => Some('\\'),
+            _ => None,
+        };
     }
-    None
+    found
 }
 
 fn find(pattern: &str) -> Option<(String, String)> {
@@ -128,6 +151,24 @@ mod tests {
             (r"\p{L}|{|", None),
         ] {
             assert_eq!(cut_repetition(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_brace_that_repeats_nothing_is_found() {
+        for (pattern, expected) in [
+            ("orders{", Some("{")),
+            ("a{b}", Some("{b}")),
+            ("a{}", Some("{}")),
+            ("a{2}b{3", Some("{3")),
+            ("a{2}", None),
+            (r"a\\{2}", None),
+            (r"a\{", None),
+            (r"\p{L}\P{Lu}\x{41}", None),
+            ("[{]", None),
+            ("a}", None),
+        ] {
+            assert_eq!(lone_brace(pattern), expected, "{pattern}");
         }
     }
 

@@ -56,11 +56,16 @@ impl Collector for Meters {
 }
 
 /// Names are completed to `mirror_…_total`.
-fn counters(now: &Snapshot) -> [(&'static str, &'static str, u64); 9] {
+fn counters(now: &Snapshot) -> [(&'static str, &'static str, u64); 10] {
     [
         ("records_copied", "Records that the destination acknowledged", now.copied),
         ("bytes_copied", "Bytes of keys and values that the destination acknowledged", now.bytes),
         ("records_dropped", "Records that could not be sent and were passed over", now.dropped),
+        (
+            "send_errors",
+            "Failed attempts to send a record, be it sent again or not",
+            now.send_errors,
+        ),
         (
             "records_restamped",
             "Records sent with another timestamp, since theirs cannot be written",
@@ -92,6 +97,7 @@ mod tests {
             "mirror_records_copied_total 3",
             "mirror_bytes_copied_total 0",
             "mirror_records_dropped_total 0",
+            "mirror_send_errors_total 0",
             "mirror_records_restamped_total 0",
             "mirror_records_read_again_total 0",
             "mirror_commits_total 0",

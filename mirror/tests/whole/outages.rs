@@ -89,6 +89,20 @@ fn once_outlives_a_destination_that_is_away_when_all_is_read() {
 }
 
 #[test]
+fn a_destination_that_answers_nothing_is_told_of() {
+    let world = world(1, 1);
+    produce(&world.source, TOPIC, &varied(10));
+    let mut mirror = world.mirror(&[]);
+    world.wait_for(10, &mut mirror);
+    world.destination.broker_round_trip_time(1, Duration::from_secs(14)).unwrap();
+    produce(&world.source, TOPIC, &varied(10));
+    mirror.wait_for_log("acknowledged nothing for 10 s, and 10 records wait for it");
+    mirror.wait_for_log("the destination acknowledges again, after 1");
+    world.destination.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    mirror.stop();
+}
+
+#[test]
 fn a_start_waits_for_an_answer_that_takes_a_while() {
     let world = world(1, 1);
     produce(&world.source, TOPIC, &varied(10));

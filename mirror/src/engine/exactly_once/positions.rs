@@ -9,7 +9,7 @@ use rdkafka::{
     admin::{
         AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication,
     },
-    error::RDKafkaErrorCode,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,16 @@ pub(super) fn stored(value: &[u8]) -> Result<Stored, String> {
 pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), EngineError> {
     let name = origin.topic();
     let refused = |reason: &str| refused(&name, reason);
+    let not_told = |error: &KafkaError| match error.rdkafka_error_code() {
+        // Which says nothing of what the cluster can.
+        Some(code) if client::is_outage(code) => {
+            let (topic, seconds) = (name.clone(), QUESTION.as_secs());
+            let reason =
+                format!("the destination has not answered for {seconds} s ({code}); start again");
+            EngineError::Positions { topic, reason }
+        }
+        _ => refused(&client::reason(error)),
+    };
     let producer = &settings.producers[0];
     let quiet = Quiet::new("destination");
     let admin: AdminClient<Quiet> =
@@ -134,7 +144,7 @@ pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), Engine
     let brokers = admin
         .inner()
         .fetch_metadata(None, QUESTION)
-        .map_err(|error| refused(&client::reason(&error)))?
+        .map_err(|error| not_told(&error))?
         .brokers()
         .len();
     let replicas = TopicReplication::Fixed(brokers.clamp(1, REPLICAS) as i32);
@@ -151,7 +161,7 @@ pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), Engine
         // Whoever may not create topics may use one that is there.
         Ok(Some(Err((_, code)))) => check(&admin, &options, &name, code),
         Ok(None) => Err(refused("the destination did not say whether it made the topic")),
-        Err(error) => Err(refused(&client::reason(&error))),
+        Err(error) => Err(not_told(&error)),
     }
 }
 
