@@ -286,6 +286,14 @@ impl Stream<'_> {
         let Some(places) = insist("start offsets", self.consumer.client(), stop, ask)? else {
             return Ok(None);
         };
+        if !starts.is_empty() {
+            tracing::info!(
+                "stream {}: the group has positions, and none of {}, where auto.offset.reset decides: it is new, was made anew, or they \
+                 have expired",
+                self.index,
+                show(&places)
+            );
+        }
         starts.extend(places.into_iter().map(Start::at));
         Ok(Some(starts))
     }
