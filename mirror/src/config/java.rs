@@ -2,7 +2,7 @@
 //!
 //! Data and look-up. What happens to a user's property is decided in `translate`.
 
-/// Which client a property belongs to. It is shown as its plural.
+/// Which client a property belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Reads the source.
@@ -19,14 +19,13 @@ impl Kind {
             Self::Producer => Self::Consumer,
         }
     }
-}
 
-impl std::fmt::Display for Kind {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+    /// What several are called.
+    pub fn plural(self) -> &'static str {
+        match self {
             Self::Consumer => "consumers",
             Self::Producer => "producers",
-        })
+        }
     }
 }
 

@@ -33,7 +33,8 @@ pub enum Refusal {
 pub(super) fn translate(kind: Kind, name: &str, value: &str) -> Result<Vec<Setting>, Refusal> {
     match known(kind, name) {
         None if known(kind.other(), name).is_some() => {
-            let reason = format!("only {} have it: in this file it has no effect", kind.other());
+            let reason =
+                format!("only {} have it: in this file it has no effect", kind.other().plural());
             Ok(vec![ignored(name, value, &reason)])
         }
         None => Err(Refusal::Unknown { name: name.to_owned(), nearest: nearest(kind, name) }),

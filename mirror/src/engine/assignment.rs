@@ -4,7 +4,10 @@
 //! at once, and an offset out of range later can only mean lost records. A new start is committed before the first
 //! record is read, so that whoever comes next begins there too.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -123,12 +126,13 @@ impl Stream<'_> {
         let former = progress.slot(topic, *partition);
         let former_account = former.and_then(|former| progress.take_account(former));
         let slot = progress.assign(topic, *partition, *offset, committed);
+        self.notes.is_done.store(false, Ordering::Relaxed);
         if let (Some(lanes), Some(former)) = (&self.lanes, former) {
             lanes.follow(former, slot, *offset);
         }
         progress.expect_again(slot, self.notes.furthest.of(topic, *partition));
         if let Some(goal) = self.notes.goal.get()
-            && let Some(account) = goal.take(topic, *partition)
+            && let Some(account) = goal.take(from)
         {
             let account = match &self.lanes {
                 None => account,
@@ -288,8 +292,7 @@ impl Stream<'_> {
         };
         if !starts.is_empty() {
             tracing::info!(
-                "stream {}: the group has positions, and none of {}, where auto.offset.reset decides: it is new, was made anew, or they \
-                 have expired",
+                "stream {}: the group has positions, but none of {}: new, made anew, or expired",
                 self.index,
                 show(&places)
             );

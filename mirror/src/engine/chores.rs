@@ -24,17 +24,27 @@ pub(super) struct Chores<'s> {
     committed: Instant,
     /// When it was looked last how things stand.
     looked: Instant,
-    /// How many reports there were when there was one last, and when that was.
+    /// How many reports there were when there was one last, when that was, and how many records were copied by then.
     reported: u64,
     heard: Instant,
+    copied: u64,
     is_silent: bool,
 }
 
 impl<'s> Chores<'s> {
     pub(super) fn new(subscription: &'s Subscription) -> Self {
         let now = Instant::now();
-        let (reported, is_silent) = (0, false);
-        Self { subscription, seen: 0, committed: now, looked: now, reported, heard: now, is_silent }
+        let (seen, reported, copied, is_silent) = Default::default();
+        Self {
+            subscription,
+            seen,
+            committed: now,
+            looked: now,
+            reported,
+            heard: now,
+            copied,
+            is_silent,
+        }
     }
 }
 
@@ -87,16 +97,19 @@ impl Stream<'_> {
     /// Says that the destination acknowledges nothing, and that it does again: an outage that breaks no connection is not told of by
     /// librdkafka for a minute.
     fn tell_of_silence(&self, chores: &mut Chores<'_>) {
-        let (index, reported) = (self.index, self.notes.meters.reported.get());
+        let meters = &self.notes.meters;
+        let (index, reported, copied) = (self.index, meters.reported.get(), meters.copied.get());
         let records = self.notes.progress().in_flight();
         if reported != chores.reported || records == 0 {
-            if chores.is_silent {
+            // Others may have its partitions by now.
+            if chores.is_silent && copied > chores.copied {
                 let seconds = chores.heard.elapsed().as_secs();
                 tracing::info!(
                     "stream {index}: the destination acknowledges again, after {seconds} s"
                 );
             }
             (chores.reported, chores.heard, chores.is_silent) = (reported, Instant::now(), false);
+            chores.copied = copied;
         } else if !chores.is_silent && chores.heard.elapsed() >= SILENCE {
             chores.is_silent = true;
             tracing::warn!(

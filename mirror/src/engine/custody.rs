@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, OnceLock},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::error::KafkaResult;
@@ -32,7 +32,9 @@ use crate::{
 };
 
 /// Pause before the source is asked again.
-const AGAIN: Duration = Duration::from_millis(100);
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long `--once` waits for a whole answer.
+const WHOLE: Duration = Duration::from_secs(10);
 /// So many records of each partition that were found to be the same are remembered.
 const ANCHORS: usize = 2;
 
@@ -225,13 +227,20 @@ impl Stream<'_> {
         if notes.iter().all(|note| *note == Note::default()) && !is_remembered(starts) {
             return Ok(());
         }
-        let is_over = || stop.requested();
+        let (since, is_over) = (Instant::now(), || stop.requested());
         let (partitions, answers) = loop {
             let told = custody.ask(self.settings, |reader| {
                 Ok((reader.partitions()?, reader.look(&asked, &is_over)?))
             });
+            // Some of it may stay unknown for good, as what lies behind the last record that is not aborted.
+            let is_whole = |answers: &[Answer]| answers.iter().all(Answer::is_whole);
             let reason = match told {
-                Ok(told) => break told,
+                Ok(told) if is_whole(&told.1) || since.elapsed() > WHOLE => break told,
+                Ok(told) if !self.settings.once => break told,
+                Ok(_) => {
+                    custody.renew();
+                    "not all of it".to_owned()
+                }
                 Err(reason) => reason,
             };
             let (index, words) =

@@ -23,6 +23,8 @@ use crate::{
 
 /// One question to the source.
 const QUESTION: Duration = Duration::from_secs(10);
+/// So many events are attended to at once: the group's question may lie behind statistics and lines of the log.
+const EVENTS: usize = 256;
 /// What is in flight is committed before its partition begins anew.
 const BEFORE_JUMP: Duration = Duration::from_secs(10);
 
@@ -250,8 +252,10 @@ impl Stream<'_> {
             return Ok(false);
         }
         self.stay_in_group()?;
+        let is_asked = || self.consumer.context().has_rebalance();
+        (0..EVENTS).take_while(|_| !is_asked()).for_each(|_| self.serve());
         self.resume_all()?;
-        Ok(self.consumer.context().has_rebalance())
+        Ok(is_asked())
     }
 
     /// A record that found no room in the producer is yet to be sent: what lies behind it cannot be passed over before.

@@ -54,13 +54,18 @@ impl Stream<'_> {
         self.notes.expelled.store(false, Ordering::Relaxed);
         // A record that found no room in the producer is not on its way.
         let held = usize::from(self.notes.holding.load(Ordering::Relaxed));
-        while self.notes.progress().in_flight() > held {
+        let in_flight = || self.notes.progress().in_flight();
+        let mut least = in_flight();
+        while in_flight() > held {
             self.read_reports();
             self.failure()?;
             self.give_up_broken();
             let (is_reported, is_given_back) = (reported() != before, self.notes.has_unsent());
             before = reported();
-            if is_reported && !is_given_back {
+            // What is given back again and again is reported, too.
+            let is_less = in_flight() < least;
+            least = least.min(in_flight());
+            if is_less || (is_reported && !is_given_back) {
                 last = Instant::now();
             } else if last.elapsed() > patience {
                 return Ok(Drained::Silent);

@@ -80,7 +80,7 @@ impl<'e> Elsewhere<'e> {
                 |notes: &Arc<Notes>| notes.progress().slot(&place.topic, place.partition).is_some();
             self.notes.iter().any(follows)
         };
-        let unread = self.goal.unread().into_iter();
+        let unread = self.goal.all_unread().into_iter();
         unread.filter(|place| !is_ours(place)).map(|place| (place.topic, place.partition)).collect()
     }
 

@@ -124,8 +124,7 @@ impl<'g> Guard<'g> {
         }
         let is_over = || stop.requested();
         let answers = self.custody.ask(settings, |reader| reader.look(&asked, &is_over))?;
-        let is_told = |answer: &Answer| !answer.seen.contains(&Seen::Unknown);
-        if !answers.iter().all(is_told) {
+        if !answers.iter().all(Answer::is_whole) {
             self.custody.renew();
         }
         for (reading, (asked, answer)) in there.iter().zip(asked.iter().zip(&answers)) {
@@ -151,7 +150,7 @@ impl<'g> Guard<'g> {
     /// that is deleted, perhaps before we have looked.
     fn given_back(&self, reading: &[Reading]) -> Vec<Place> {
         let mut known = self.notes.first().map(|notes| notes.furthest.all()).unwrap_or_default();
-        known.extend(self.goal.into_iter().flat_map(Goal::unread));
+        known.extend(self.goal.into_iter().flat_map(Goal::all_unread));
         let reads = |place: &Place| {
             reading.iter().any(|reading| {
                 let next = &reading.followed.next;
@@ -229,13 +228,20 @@ impl<'g> Guard<'g> {
         let read = self.notes[stream].furthest.of(&next.topic, next.partition);
         next.offset = next.offset.max(read);
         let key = (next.topic.clone(), next.partition);
-        let wanted = self.goal.and_then(|goal| goal.unread_end(&key));
-        let end = self.ends.get(&key).copied().max(wanted);
+        let wanted = self.goal.and_then(|goal| goal.unread(&key));
+        let end = self.ends.get(&key).copied().max(wanted.map(|wanted| wanted.end));
+        if let Some(wanted) = wanted {
+            // What was read may have been cut off before it was acknowledged.
+            next.offset = next.offset.min(wanted.copied);
+        }
         let loss = if partitions > 0 {
             Loss::of_gone_partition(next, end, partitions)
         } else if let Some(end) = end.filter(|end| *end > next.offset) {
             Loss::of_deleted_topic(next, end)
         } else {
+            if let Some(goal) = self.goal {
+                goal.give_up(&next);
+            }
             let Place { topic, partition, offset } = next;
             tracing::warn!(
                 "{topic} [{partition}]: the topic was deleted on the source; it was read up to offset {offset}, and \
@@ -358,6 +364,25 @@ mod tests {
             guard.doubts.insert(key.clone(), doubt());
             guard.settle_doubts(&BTreeMap::new());
             assert_eq!(scene.losses().len(), reported, "{end}");
+        }
+    }
+
+    #[test]
+    fn once_does_not_wait_for_a_deleted_topic_and_loses_only_what_has_no_copy() {
+        let place = |offset| Place { topic: "t".to_owned(), partition: 2, offset };
+        for (copied, lost) in [(15, 0), (12, 1)] {
+            let scene = Scene::new();
+            let goal = Goal::new(&[place(15)]);
+            assert!(goal.take(&place(copied)).is_some());
+            scene.notes[0].furthest.note(place(15));
+            let mut guard = Guard::new(&scene.custody, &scene.notes, Some(&goal));
+            scene.custody.keep_partitions(&BTreeMap::from([("t".to_owned(), 3)]));
+            guard.look_at_given_back(place(copied), false);
+            let doubt = guard.doubts.get_mut(&("t".to_owned(), 2)).expect("it is gone");
+            doubt.since = doubt.since.checked_sub(MISSED).expect("the machine runs for longer");
+            guard.settle_doubts(&BTreeMap::new());
+            assert_eq!(scene.losses().len(), lost);
+            assert_eq!(goal.is_reached(), lost == 0, "a loss is settled by its stream");
         }
     }
 

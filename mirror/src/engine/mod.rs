@@ -156,7 +156,7 @@ fn mirror(
         false => both.source.topics,
     };
     for name in settings.filter.unmatched(&topics) {
-        tracing::warn!("the source lists no topic {name}, which is in the include list");
+        tracing::warn!("the source lists no topic {name} now, which is in the include list");
     }
     if settings.once && !topics.iter().any(|topic| settings.filter.matches(topic)) {
         let list = settings.filter.list();

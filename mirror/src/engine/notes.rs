@@ -167,6 +167,11 @@ impl Notes {
         std::mem::take(&mut *lock(&self.losses))
     }
 
+    /// Whether something was found that is still to be dealt with.
+    pub(super) fn has_losses(&self) -> bool {
+        self.has_losses.load(Ordering::Acquire)
+    }
+
     /// Whether the producer gave something back that is to be sent again.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent().is_empty()

@@ -2,8 +2,8 @@
 //!
 //! A record at the end, or beyond it, says that a partition is read, and so does the client's position: a log may end in
 //! markers of transactions, which are never seen as records. Both miss what is aborted before a transaction that is still
-//! open: nothing of it is handed over. Only for that, librdkafka's statistics tell how far it has been fetched. The end comes when
-//! all of it is acknowledged too, or committed with its transaction: until then what goes wrong is mended as ever.
+//! open: nothing of it is handed over, and neither is what compaction took. For that, librdkafka's statistics tell how far it has
+//! been fetched. The end comes when all of it is acknowledged too, or committed with its transaction: until then what goes wrong is mended as ever.
 
 use std::{
     collections::BTreeMap,
@@ -67,6 +67,15 @@ struct Target {
     /// Another member of the group has committed its end.
     elsewhere: bool,
     copied: Arc<Mutex<Copied>>,
+}
+
+/// A partition that is not read to its end.
+#[derive(Clone, Copy)]
+pub(super) struct Unread {
+    /// All before this offset is copied, or was when the mirror began.
+    pub(super) copied: i64,
+    /// The first offset that is not wanted.
+    pub(super) end: i64,
 }
 
 impl Target {
@@ -149,11 +158,14 @@ impl Goal {
         }
     }
 
-    /// A partition is ours from now on, whatever another has made of it; `None` if it is not wanted.
-    pub(super) fn take(&self, topic: &str, partition: i32) -> Option<Account> {
+    /// A partition is ours from this place on, whatever another has made of it; `None` if it is not wanted.
+    pub(super) fn take(&self, from: &Place) -> Option<Account> {
         let mut targets = self.targets();
-        let target = targets.get_mut(&(topic.to_owned(), partition))?;
+        let target = targets.get_mut(&(from.topic.clone(), from.partition))?;
         (target.elsewhere, target.passed, target.looks) = (false, false, 0);
+        let mut copied = account::lock(&target.copied);
+        copied.counted = copied.counted.max(from.offset.min(target.end));
+        drop(copied);
         Some(Account::new(target.end, Arc::clone(&target.copied)))
     }
 
@@ -174,14 +186,15 @@ impl Goal {
         }
     }
 
-    /// The end of a partition that is not read up to there; `None` if it is, or is not wanted.
-    pub(super) fn unread_end(&self, key: &Key) -> Option<i64> {
+    /// What is wanted of a partition that is not read to its end; `None` if it is, or nothing is wanted.
+    pub(super) fn unread(&self, key: &Key) -> Option<Unread> {
         let targets = self.targets();
-        targets.get(key).filter(|target| !target.is_read()).map(|target| target.end)
+        let target = targets.get(key).filter(|target| !target.is_read())?;
+        Some(Unread { copied: account::lock(&target.copied).counted, end: target.end })
     }
 
     /// What is not read to its end, and how far it is copied.
-    pub(super) fn unread(&self) -> Vec<Place> {
+    pub(super) fn all_unread(&self) -> Vec<Place> {
         let targets = self.targets();
         let unread = targets.iter().filter(|(_, target)| !target.is_read());
         let place = |((topic, partition), target): (&Key, &Target)| {
@@ -315,7 +328,8 @@ impl Stream<'_> {
             }
         }
         let nothing_is_left = || {
-            goal.is_reached() && self.notes.progress().in_flight() == 0 && !self.notes.has_unsent()
+            let is_mended = !self.notes.has_unsent() && !self.notes.has_losses();
+            goal.is_reached() && self.notes.progress().in_flight() == 0 && is_mended
         };
         if nothing_is_left() {
             self.complete(None)?;
@@ -471,11 +485,15 @@ mod tests {
         assert!(
             !goal.is_end(&place(1, 4)) && goal.is_end(&place(1, 5)) && !goal.is_end(&place(2, 9))
         );
-        assert_eq!(goal.unread().len(), 1);
+        assert_eq!(goal.all_unread().len(), 1);
         goal.read_elsewhere([place(1, 5), place(2, 9)].into_iter());
         assert!(goal.is_reached());
-        assert!(goal.take("t", 1).is_some() && !goal.is_reached(), "it is ours to read now");
-        assert!(goal.take("t", 0).is_some(), "it is ours once more");
+        assert!(goal.take(&place(1, 3)).is_some() && !goal.is_reached(), "it is ours to read now");
+        assert_eq!(
+            goal.unread(&("t".to_owned(), 1)).map(|one| (one.copied, one.end)),
+            Some((3, 5))
+        );
+        assert!(goal.take(&place(0, 0)).is_some(), "it is ours once more");
         goal.pass("t", 1);
         assert!(!goal.is_reached(), "what was handed over before counts for nothing");
         goal.pass("t", 0);

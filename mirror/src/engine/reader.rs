@@ -67,6 +67,13 @@ pub(super) struct Answer {
     pub(super) seen: Vec<Seen>,
 }
 
+impl Answer {
+    /// Whether all that was asked for is told.
+    pub(super) fn is_whole(&self) -> bool {
+        self.bounds.is_some() && !self.seen.contains(&Seen::Unknown)
+    }
+}
+
 /// A client of the source for such questions.
 pub(super) struct Reader(BaseConsumer<Quiet>);
 

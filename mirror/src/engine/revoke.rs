@@ -98,9 +98,6 @@ impl Stream<'_> {
             if let Some(former) = former {
                 self.notes.keep_losses(former, slot, place);
             }
-            if let Some(goal) = self.notes.goal.get() {
-                goal.reopen(&place.topic, place.partition);
-            }
         }
         again
     }

@@ -89,11 +89,16 @@ impl Stream<'_> {
         if assigned.count() > 0 {
             self.consumer.pause(&assigned).map_err(consume)?;
         }
+        self.serve();
+        lifeline::hold(self.consumer.client());
+        Ok(())
+    }
+
+    /// Attends to one event of the consumer, whose reading is paused.
+    pub(super) fn serve(&self) {
         if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
             self.deferred.borrow_mut().push_back(error);
         }
-        lifeline::hold(self.consumer.client());
-        Ok(())
     }
 
     /// Reads again.

@@ -2,7 +2,8 @@
 //!
 //! Records go straight from one to the other, in the order read; nothing waits for an acknowledgement but the
 //! commit. When the producer is full, the one record at hand is held and reading stops, so memory is bounded
-//! and nothing is dropped. Rebalances are in `assignment` and `revoke`, lost records in `data_loss`.
+//! and nothing is dropped. What is done between records is in `chores`, rebalances are in
+//! `assignment` and `revoke`, lost records in `data_loss`.
 
 use std::{
     cell::RefCell,

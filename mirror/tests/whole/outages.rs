@@ -71,9 +71,8 @@ fn once_outlives_a_destination_that_is_away_when_all_is_read() {
     let records = varied(10);
     produce(&world.source, TOPIC, &records);
     world.destination.broker_round_trip_time(1, Duration::from_millis(1200)).unwrap();
-    let mut mirror = world.mirror(&["--once"]);
-    mirror.wait_for_log("stream 0 reads");
-    sleep(Duration::from_millis(300));
+    let mut mirror = world.mirror(&["--once", "--metrics=127.0.0.1:0"]);
+    mirror.wait_for_metrics(&["mirror_records_in_flight 10"]);
     world.destination.broker_down(1).unwrap();
     // For longer than a stop would wait for it.
     sleep(Duration::from_secs(33));

@@ -42,8 +42,9 @@ fn a_refused_record_can_be_dropped() {
         RDKafkaApiKey::Produce,
         &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD],
     );
-    let mut mirror = world.mirror(&["--abort.on.send.failure=false"]);
+    let mut mirror = world.mirror(&["--abort.on.send.failure=false", "--metrics=127.0.0.1:0"]);
     mirror.wait_for_log("dropped the record");
+    mirror.wait_for_metrics(&["mirror_records_dropped_total 10", "mirror_send_errors_total 10"]);
     produce(&world.source, TOPIC, &varied(5));
     world.wait_for(5, &mut mirror);
     mirror.signal(Signal::SIGINT);

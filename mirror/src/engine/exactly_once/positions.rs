@@ -130,9 +130,8 @@ pub(super) fn prepare(settings: &Settings, origin: &Origin) -> Result<(), Engine
     let not_told = |error: &KafkaError| match error.rdkafka_error_code() {
         // Which says nothing of what the cluster can.
         Some(code) if client::is_outage(code) => {
-            let (topic, seconds) = (name.clone(), QUESTION.as_secs());
-            let reason =
-                format!("the destination has not answered for {seconds} s ({code}); start again");
+            let topic = name.clone();
+            let reason = format!("the destination did not answer ({code}); start again");
             EngineError::Positions { topic, reason }
         }
         _ => refused(&client::reason(error)),

@@ -110,7 +110,10 @@ pub(super) fn read(
                 }
                 quiet = Some(Instant::now());
             }
-            Some(Err(error)) => not_told(&committed, &topic, &error, &mut missed)?,
+            Some(Err(error)) => {
+                quiet = None;
+                not_told(&committed, &topic, &error, &mut missed)?;
+            }
         }
     }
     Ok(None)
@@ -244,7 +247,7 @@ fn end(
         match reader.fetch_watermarks(topic, 0, QUESTION) {
             Ok((_, end)) => return Ok(Some(end)),
             Err(error) => {
-                // Nothing is assigned yet, so no record is among them.
+                // No record is among them that anybody waits for.
                 (0..EVENTS).for_each(|_| drop(reader.poll(Duration::ZERO)));
                 lifeline::hold(reader.client());
                 not_told(reader, topic, &error, &mut missed)?;
