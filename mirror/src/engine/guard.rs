@@ -212,6 +212,10 @@ impl<'g> Guard<'g> {
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
+            if self.is_followed(&key) && self.goal.is_some_and(|goal| goal.unread(&key).is_none()) {
+                // With `--once` all that is wanted of it is read, and on its way.
+                continue;
+            }
             let count = partitions.get(&key.0).copied().unwrap_or_default();
             if let Some(doubt) = self.doubts.remove(&key)
                 && key.1 >= count
@@ -228,9 +232,10 @@ impl<'g> Guard<'g> {
         let read = self.notes[stream].furthest.of(&next.topic, next.partition);
         next.offset = next.offset.max(read);
         let key = (next.topic.clone(), next.partition);
+        let is_followed = self.is_followed(&key);
         let wanted = self.goal.and_then(|goal| goal.unread(&key));
         let end = self.ends.get(&key).copied().max(wanted.map(|wanted| wanted.end));
-        if let Some(wanted) = wanted {
+        if let Some(wanted) = wanted.filter(|_| !is_followed) {
             // What was read may have been cut off before it was acknowledged.
             next.offset = next.offset.min(wanted.copied);
         }
@@ -239,7 +244,7 @@ impl<'g> Guard<'g> {
         } else if let Some(end) = end.filter(|end| *end > next.offset) {
             Loss::of_deleted_topic(next, end)
         } else {
-            if let Some(goal) = self.goal {
+            if let Some(goal) = self.goal.filter(|_| !is_followed) {
                 goal.give_up(&next);
             }
             let Place { topic, partition, offset } = next;
@@ -250,6 +255,11 @@ impl<'g> Guard<'g> {
             return;
         };
         self.report(stream, loss);
+    }
+
+    /// Whether a stream reads it.
+    fn is_followed(&self, (topic, partition): &Key) -> bool {
+        self.notes.iter().any(|notes| notes.progress().slot(topic, *partition).is_some())
     }
 
     fn report(&self, stream: usize, loss: Loss) {
@@ -370,10 +380,15 @@ mod tests {
     #[test]
     fn once_does_not_wait_for_a_deleted_topic_and_loses_only_what_has_no_copy() {
         let place = |offset| Place { topic: "t".to_owned(), partition: 2, offset };
-        for (copied, lost) in [(15, 0), (12, 1)] {
+        for (copied, is_followed, lost) in [(15, false, 0), (12, false, 1), (12, true, 0)] {
             let scene = Scene::new();
             let goal = Goal::new(&[place(15)]);
             assert!(goal.take(&place(copied)).is_some());
+            if is_followed {
+                // The rest is read, and on its way.
+                scene.notes[0].progress().assign("t", 2, copied, None);
+                goal.pass("t", 2);
+            }
             scene.notes[0].furthest.note(place(15));
             let mut guard = Guard::new(&scene.custody, &scene.notes, Some(&goal));
             scene.custody.keep_partitions(&BTreeMap::from([("t".to_owned(), 3)]));
@@ -383,6 +398,7 @@ mod tests {
             guard.settle_doubts(&BTreeMap::new());
             assert_eq!(scene.losses().len(), lost);
             assert_eq!(goal.is_reached(), lost == 0, "a loss is settled by its stream");
+            assert_eq!(!guard.doubts.is_empty(), is_followed, "until it is given back");
         }
     }
 
