@@ -100,9 +100,9 @@ impl Stream<'_> {
         let meters = &self.notes.meters;
         let (index, reported, copied) = (self.index, meters.reported.get(), meters.copied.get());
         let records = self.notes.progress().in_flight();
-        if reported != chores.reported || records == 0 {
-            // Others may have its partitions by now.
-            if chores.is_silent && copied > chores.copied {
+        if copied != chores.copied || records == 0 {
+            // Without a copy others may have its partitions by now.
+            if chores.is_silent && copied != chores.copied {
                 let seconds = chores.heard.elapsed().as_secs();
                 tracing::info!(
                     "stream {index}: the destination acknowledges again, after {seconds} s"
@@ -110,6 +110,8 @@ impl Stream<'_> {
             }
             (chores.reported, chores.heard, chores.is_silent) = (reported, Instant::now(), false);
             chores.copied = copied;
+        } else if reported != chores.reported && !chores.is_silent {
+            (chores.reported, chores.heard) = (reported, Instant::now());
         } else if !chores.is_silent && chores.heard.elapsed() >= SILENCE {
             chores.is_silent = true;
             tracing::warn!(

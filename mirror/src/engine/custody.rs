@@ -265,7 +265,7 @@ impl Stream<'_> {
                 start.committed = start.committed.filter(|_| shrunk.is_empty());
                 losses.extend(shrunk);
             }
-            let is_told = answer.bounds.is_some();
+            let is_told = answer.is_whole();
             if start.is_remembered && is_told && !answer.seen.contains(&Seen::Same) {
                 let low = answer.bounds.map_or(0, |(low, _)| low);
                 losses.push(Loss::of_forgotten_position(start.place.clone(), low));

@@ -93,6 +93,17 @@ impl Loss {
         Self { next, slot: None, from: None, text }
     }
 
+    /// With `--once`: what was there at the start is not all there any more, and the log ends before `end`.
+    pub(super) fn of_missing_end(next: Place, slot: Slot, end: i64) -> Self {
+        let Place { topic, partition, offset } = &next;
+        let text = format!(
+            "{topic} [{partition}]: offsets {offset} to {} are gone, the log ends at {offset}: it was truncated, or the topic was deleted \
+             and made anew",
+            end - 1
+        );
+        Self { next, slot: Some(slot), from: None, text }
+    }
+
     /// The topic has fewer partitions than before. `end` is where the log is known to have ended.
     pub(super) fn of_gone_partition(next: Place, end: Option<i64>, partitions: i32) -> Self {
         let Place { topic, partition, offset } = &next;
@@ -112,7 +123,10 @@ impl Stream<'_> {
     pub(super) fn on_data_loss(&self, stop: &Stop) -> Result<(), EngineError> {
         // Markers that were read are not among what is lost.
         self.pass_markers();
-        let followed = self.notes.progress().followed();
+        let mut followed = self.notes.progress().followed();
+        let all = followed.len();
+        // Behind what is wanted nothing is lost.
+        followed.retain(|of| self.is_wanted(&of.next));
         let mut losses = Vec::new();
         for Followed { slot, next, .. } in &followed {
             if let Some((low, high)) = self.range(next, stop)? {
@@ -128,7 +142,11 @@ impl Stream<'_> {
         if !losses.is_empty() {
             return self.lose(losses);
         }
+        let is_of_the_wanted = followed.len() == all;
         let all: Vec<Place> = followed.into_iter().map(|followed| followed.next).collect();
+        if !is_of_the_wanted {
+            return self.begin_again(&all, &self.notes.progress().next_positions());
+        }
         let lost = format!(
             "the source reports an offset out of range or a truncated log, but every position is in range again: {}",
             super::assignment::show(&all)
@@ -139,6 +157,12 @@ impl Stream<'_> {
         tracing::error!("{lost}; going on there");
         self.notes.meters.lost_ranges.add(1);
         self.begin_again(&all, &all)
+    }
+
+    /// Whether anything of the partition is still to be read: with `--once` it may be read to its end.
+    fn is_wanted(&self, Place { topic, partition, .. }: &Place) -> bool {
+        let goal = self.notes.goal.get();
+        goal.is_none_or(|goal| goal.unread(&(topic.clone(), *partition)).is_some())
     }
 
     /// Where the log of a partition begins and ends; `None` if it is gone, which the guard finds out, or if it is
@@ -223,6 +247,11 @@ impl Stream<'_> {
         } else {
             self.drain(BEFORE_JUMP)?
         };
+        if drained == Drained::All {
+            // What a transaction carries was read before the jump, and is counted so.
+            self.complete(Some(BEFORE_JUMP))?;
+        }
+        let jumps = self.still_lost(jumps);
         if drained == Drained::Silent {
             // The jump would be committed over records that have not arrived: it has time.
             tracing::warn!("going on behind lost records once the destination answers");

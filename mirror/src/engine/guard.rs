@@ -176,16 +176,20 @@ impl<'g> Guard<'g> {
         let Some((low, high)) = answer.bounds else { return };
         let (key, next) = (reading.key(), &reading.followed.next);
         if let Some(found) = broken(&asked.witnesses, answer) {
-            let slot = Some(reading.followed.slot);
-            return self.report(reading.stream, Loss::of_another_log(next.clone(), slot, found));
+            let loss = Loss::of_another_log(next.clone(), Some(reading.followed.slot), found);
+            return self.report(reading.stream, loss);
         }
-        if next.offset > high {
-            if self.doubts.remove(&key).is_none() {
+        let slot = reading.followed.slot;
+        let wanted = self.goal.and_then(|goal| goal.unread(&key)).map(|wanted| wanted.end);
+        let missing = wanted.filter(|end| *end > high && next.offset == high);
+        if next.offset > high || missing.is_some() {
+            let is_told_twice = self.doubts.remove(&key).is_some_and(|doubt| !doubt.is_gone);
+            if !is_told_twice {
                 self.doubts.insert(key, reading.doubt(false));
-            } else if let Some(loss) =
-                Loss::out_of_range(next.clone(), reading.followed.slot, low, high)
-            {
+            } else if let Some(loss) = Loss::out_of_range(next.clone(), slot, low, high) {
                 self.report(reading.stream, loss);
+            } else if let Some(end) = missing {
+                self.report(reading.stream, Loss::of_missing_end(next.clone(), slot, end));
             }
             return;
         }
@@ -212,60 +216,86 @@ impl<'g> Guard<'g> {
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
-            if self.is_followed(&key) && self.goal.is_some_and(|goal| goal.unread(&key).is_none()) {
-                // With `--once` all that is wanted of it is read, and on its way.
-                continue;
-            }
-            let count = partitions.get(&key.0).copied().unwrap_or_default();
-            if let Some(doubt) = self.doubts.remove(&key)
-                && key.1 >= count
-                && self.custody.report_gone(&key)
-            {
-                self.tell_of(doubt, count);
-            }
+            self.settle(key, partitions);
         }
     }
 
-    fn tell_of(&self, doubt: Doubt, partitions: i32) {
-        let Doubt { stream, mut next, .. } = doubt;
-        // It may have been given back since, and read further before that.
-        let read = self.notes[stream].furthest.of(&next.topic, next.partition);
-        next.offset = next.offset.max(read);
-        let key = (next.topic.clone(), next.partition);
-        let is_followed = self.is_followed(&key);
-        let wanted = self.goal.and_then(|goal| goal.unread(&key));
-        let end = self.ends.get(&key).copied().max(wanted.map(|wanted| wanted.end));
-        if let Some(wanted) = wanted.filter(|_| !is_followed) {
-            // What was read may have been cut off before it was acknowledged.
-            next.offset = next.offset.min(wanted.copied);
+    fn settle(&mut self, key: Key, partitions: &BTreeMap<String, i32>) {
+        let count = partitions.get(&key.0).copied().unwrap_or_default();
+        if key.1 < count {
+            self.doubts.remove(&key);
+            return;
         }
-        let loss = if partitions > 0 {
-            Loss::of_gone_partition(next, end, partitions)
-        } else if let Some(end) = end.filter(|end| *end > next.offset) {
-            Loss::of_deleted_topic(next, end)
-        } else {
-            if let Some(goal) = self.goal.filter(|_| !is_followed) {
+        let Some((stream, left)) = self.doubts.get(&key).map(|of| (of.stream, self.left(&key, of)))
+        else {
+            return;
+        };
+        let Left { next, end, is_followed, is_wanted } = left;
+        let is_read = end.is_none_or(|end| next.offset >= end);
+        if self.goal.is_some() && is_read && is_followed {
+            // All that is wanted of it is on its way: there is time until it is given back.
+            return;
+        }
+        self.doubts.remove(&key);
+        let is_news = self.custody.report_gone(&key);
+        if self.goal.is_some() && is_read {
+            if let Some(goal) = self.goal.filter(|_| is_wanted) {
                 goal.give_up(&next);
             }
+        } else if is_news && count > 0 {
+            self.report(stream, Loss::of_gone_partition(next, end, count));
+        } else if is_news && let Some(end) = end.filter(|_| !is_read) {
+            self.report(stream, Loss::of_deleted_topic(next, end));
+        } else if is_news {
             let Place { topic, partition, offset } = next;
             tracing::warn!(
                 "{topic} [{partition}]: the topic was deleted on the source; it was read up to offset {offset}, and \
                  nothing beyond it is known"
             );
-            return;
-        };
-        self.report(stream, loss);
+        }
     }
 
-    /// Whether a stream reads it.
-    fn is_followed(&self, (topic, partition): &Key) -> bool {
-        self.notes.iter().any(|notes| notes.progress().slot(topic, *partition).is_some())
+    /// What of a partition that is gone is not copied, as far as anybody knows.
+    fn left(&self, key: &Key, doubt: &Doubt) -> Left {
+        let followed = self.notes.iter().flat_map(|notes| notes.progress().followed());
+        let next = followed.map(|followed| followed.next).find(|next| is_of(next, key));
+        let is_followed = next.is_some();
+        let wanted = self.goal.and_then(|goal| goal.unread(key));
+        let place = |offset| Place { offset, ..doubt.next.clone() };
+        // It may have been given back since, and read further before that; what was cut off then was not copied.
+        let next = next.unwrap_or_else(|| match wanted {
+            Some(wanted) => place(wanted.copied),
+            None => {
+                let read = self.notes[doubt.stream].furthest.of(&key.0, key.1);
+                place(doubt.next.offset.max(read))
+            }
+        });
+        let end = match self.goal {
+            Some(_) => wanted.map(|wanted| wanted.end),
+            None => self.ends.get(key).copied(),
+        };
+        Left { next, end, is_followed, is_wanted: wanted.is_some() }
     }
 
     fn report(&self, stream: usize, loss: Loss) {
         tracing::debug!("found: {}", loss.text);
         self.notes[stream].add_loss(loss);
     }
+}
+
+/// What is left of a partition that is gone.
+struct Left {
+    /// What was to be read next.
+    next: Place,
+    /// Where its log is known to have ended, or what is wanted of it ends.
+    end: Option<i64>,
+    is_followed: bool,
+    /// With `--once`: it counts for the end.
+    is_wanted: bool,
+}
+
+fn is_of(place: &Place, (topic, partition): &Key) -> bool {
+    place.topic == *topic && place.partition == *partition
 }
 
 impl Reading {
@@ -378,27 +408,64 @@ mod tests {
     }
 
     #[test]
+    fn once_loses_what_a_log_that_became_shorter_no_longer_holds() {
+        let scene = Scene::new();
+        let goal = Goal::new(&[Place { topic: "t".to_owned(), partition: 0, offset: 15 }]);
+        let mut guard = Guard::new(&scene.custody, &scene.notes, Some(&goal));
+        for (high, reported) in [(10, false), (20, false), (10, false), (10, true)] {
+            look(&mut guard, &[Seen::Same], (0, high));
+            let losses = scene.losses();
+            assert_eq!(!losses.is_empty(), reported, "{high}: {losses:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_have_read_is_not_given_up_with_its_topic() {
+        let place = |offset| Place { topic: "t".to_owned(), partition: 2, offset };
+        let scene = Scene::new();
+        let goal = Goal::new(&[place(15)]);
+        goal.read_elsewhere([place(15)].into_iter());
+        let mut guard = Guard::new(&scene.custody, &scene.notes, Some(&goal));
+        scene.custody.keep_partitions(&BTreeMap::from([("t".to_owned(), 3)]));
+        guard.look_at_given_back(place(8), false);
+        let doubt = guard.doubts.get_mut(&("t".to_owned(), 2)).expect("it is gone");
+        doubt.since = doubt.since.checked_sub(MISSED).expect("the machine runs for longer");
+        guard.settle_doubts(&BTreeMap::new());
+        assert!(scene.losses().is_empty() && goal.is_reached());
+        let report = serde_json::to_value(goal.report(true)).unwrap();
+        assert_eq!(
+            (&report["complete"], &report["partitions"][0]["lost"]),
+            (&true.into(), &0.into())
+        );
+    }
+
+    #[test]
     fn once_does_not_wait_for_a_deleted_topic_and_loses_only_what_has_no_copy() {
         let place = |offset| Place { topic: "t".to_owned(), partition: 2, offset };
-        for (copied, is_followed, lost) in [(15, false, 0), (12, false, 1), (12, true, 0)] {
+        for (copied, read, lost) in
+            [(15, None, 0), (12, None, 1), (12, Some(15), 0), (12, Some(14), 1)]
+        {
             let scene = Scene::new();
             let goal = Goal::new(&[place(15)]);
             assert!(goal.take(&place(copied)).is_some());
-            if is_followed {
-                // The rest is read, and on its way.
-                scene.notes[0].progress().assign("t", 2, copied, None);
-                goal.pass("t", 2);
+            if let Some(read) = read {
+                // What lies between is read, and on its way.
+                scene.notes[0].progress().assign("t", 2, read, None);
             }
             scene.notes[0].furthest.note(place(15));
             let mut guard = Guard::new(&scene.custody, &scene.notes, Some(&goal));
             scene.custody.keep_partitions(&BTreeMap::from([("t".to_owned(), 3)]));
+            // Producers went on.
+            guard.ends.insert(("t".to_owned(), 2), 20);
             guard.look_at_given_back(place(copied), false);
             let doubt = guard.doubts.get_mut(&("t".to_owned(), 2)).expect("it is gone");
             doubt.since = doubt.since.checked_sub(MISSED).expect("the machine runs for longer");
             guard.settle_doubts(&BTreeMap::new());
             assert_eq!(scene.losses().len(), lost);
-            assert_eq!(goal.is_reached(), lost == 0, "a loss is settled by its stream");
-            assert_eq!(!guard.doubts.is_empty(), is_followed, "until it is given back");
+            let is_on_its_way = read == Some(15);
+            assert_eq!(!guard.doubts.is_empty(), is_on_its_way, "until it is given back");
+            let is_settled = lost == 0 && !is_on_its_way;
+            assert_eq!(goal.is_reached(), is_settled, "a loss is settled by its stream");
         }
     }
 

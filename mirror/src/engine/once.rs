@@ -207,8 +207,7 @@ impl Goal {
     /// The partition is gone, and `next` was to be read next.
     pub(super) fn give_up(&self, next: &Place) {
         if let Some(target) = self.targets().get_mut(&(next.topic.clone(), next.partition)) {
-            let end = target.end.max(next.offset);
-            account::lock(&target.copied).jump(next.offset, end);
+            account::lock(&target.copied).lost += (target.end - next.offset).max(0) as u64;
             target.gone = true;
         }
     }

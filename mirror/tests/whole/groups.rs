@@ -215,6 +215,13 @@ fn a_stop_that_its_group_does_not_wait_for_is_not_failed_by_what_others_copy() {
 /// A copy that comes late would lie behind the new owner's, and a key's last value could be an old one for good.
 #[test]
 fn what_a_cooperative_group_gives_to_others_is_not_sent_once_the_destination_answers_again() {
+    // The mock now and then expels who drains, and then it is nothing that the group gives.
+    let is_shown = (0..3).any(|_| gives_to_others_while_the_destination_is_away());
+    assert!(is_shown, "it was expelled each time");
+}
+
+/// False if the mirror was expelled.
+fn gives_to_others_while_the_destination_is_away() -> bool {
     let cooperative = "cooperative-sticky";
     let strategy = format!("partition.assignment.strategy={cooperative}");
     let world = world(2, 1).consumer(&strategy).consumer("heartbeat.interval.ms=200");
@@ -243,6 +250,8 @@ fn what_a_cooperative_group_gives_to_others_is_not_sent_once_the_destination_ans
     sleep(Duration::from_secs(1));
     let of_kept = read(&world.source, TOPIC).into_iter().filter(|r| r.partition == kept);
     let of_kept: Vec<_> = of_kept.map(|record| record.moved()).collect();
-    assert_eq!(read(&world.destination, TOPIC), of_kept, "{}", mirror.log());
+    let is_expelled = mirror.log().contains("was expelled from the group");
+    assert!(is_expelled || read(&world.destination, TOPIC) == of_kept, "{}", mirror.log());
     mirror.stop();
+    !is_expelled
 }

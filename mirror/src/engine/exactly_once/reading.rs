@@ -111,7 +111,11 @@ pub(super) fn read(
                 quiet = Some(Instant::now());
             }
             Some(Err(error)) => {
-                quiet = None;
+                if quiet.take().is_some() {
+                    // Another leader, perhaps; the end is told of once, but for who reads anew.
+                    found.clear();
+                    committed.assign(&start).map_err(unreadable)?;
+                }
                 not_told(&committed, &topic, &error, &mut missed)?;
             }
         }
