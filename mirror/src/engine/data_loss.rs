@@ -12,6 +12,7 @@ use super::{
     assignment::insist,
     custody::{Break, broken},
     drain::Drained,
+    exactly_once::Lanes,
     reader::Asked,
     stream::Stream,
 };
@@ -123,10 +124,7 @@ impl Stream<'_> {
     pub(super) fn on_data_loss(&self, stop: &Stop) -> Result<(), EngineError> {
         // Markers that were read are not among what is lost.
         self.pass_markers();
-        let mut followed = self.notes.progress().followed();
-        let all = followed.len();
-        // Behind what is wanted nothing is lost.
-        followed.retain(|of| self.is_wanted(&of.next));
+        let followed = self.notes.progress().followed();
         let mut losses = Vec::new();
         for Followed { slot, next, .. } in &followed {
             if let Some((low, high)) = self.range(next, stop)? {
@@ -136,17 +134,20 @@ impl Stream<'_> {
         if stop.requested() {
             return Ok(());
         }
+        // Behind what is wanted nothing is lost.
+        let (mut losses, others): (Vec<Loss>, Vec<Loss>) =
+            losses.into_iter().partition(|loss| self.is_wanted(&loss.next));
+        let left_alone = others.iter().filter(|loss| self.leave_alone(&loss.next)).count();
+        if losses.is_empty() && left_alone > 0 {
+            return Ok(());
+        }
         if losses.is_empty() {
             losses = self.other_logs(&followed);
         }
         if !losses.is_empty() {
             return self.lose(losses);
         }
-        let is_of_the_wanted = followed.len() == all;
         let all: Vec<Place> = followed.into_iter().map(|followed| followed.next).collect();
-        if !is_of_the_wanted {
-            return self.begin_again(&all, &self.notes.progress().next_positions());
-        }
         let lost = format!(
             "the source reports an offset out of range or a truncated log, but every position is in range again: {}",
             super::assignment::show(&all)
@@ -256,7 +257,9 @@ impl Stream<'_> {
             // The jump would be committed over records that have not arrived: it has time.
             tracing::warn!("going on behind lost records once the destination answers");
         }
-        if drained != Drained::All || self.is_asked_by_the_group()? {
+        // A partition whose transaction failed is begun anew first, or it would be left out.
+        let is_broken = self.lanes.as_ref().is_some_and(Lanes::has_broken);
+        if drained != Drained::All || is_broken || self.is_asked_by_the_group()? {
             // Of a partition that is taken from us it is forgotten. It may stay ours though a commit was refused.
             jumps.into_iter().for_each(|loss| self.notes.add_loss(loss));
             return Ok(());

@@ -1,15 +1,28 @@
-//! The partitions of topics that were listed before. Brokers that have just started list few topics, and what is
-//! decided once, at the start, must not rest on such a list.
+//! The source's topics, for what is decided once, at the start, and their partitions. Brokers that have just started list few
+//! topics, and it must not rest on such a list.
 
-use std::time::Instant;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     metadata::Metadata,
 };
 
-use super::guard::MISSED;
+use super::{
+    Settings,
+    client::{self, Quiet},
+    guard::MISSED,
+};
+
+/// One question to the source.
+const QUESTION: Duration = Duration::from_secs(5);
+/// After how long topics are listed again, if one is missing.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Topics that were listed a moment ago.
 pub(super) struct Listed {
@@ -46,6 +59,26 @@ impl Listed {
         }
         Ok(list)
     }
+}
+
+/// The source's topics, listed twice: a broker that has just started lists few, and a moment later all.
+pub(super) fn listed_twice(
+    source: &BaseConsumer<Quiet>,
+    settings: &Settings,
+    mut topics: Vec<String>,
+) -> Vec<String> {
+    let filter = &settings.filter;
+    let is_matched = topics.iter().any(|topic| filter.matches(topic));
+    if !is_matched || !filter.unmatched(&topics).is_empty() {
+        thread::sleep(AGAIN);
+    }
+    match source.fetch_metadata(None, QUESTION) {
+        Ok(metadata) => topics.extend(client::topic_names(&metadata)),
+        Err(error) => tracing::debug!("the source does not list its topics again: {error}"),
+    }
+    topics.sort();
+    topics.dedup();
+    topics
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn mirror(
         false => None,
     };
     let mut topics = match settings.once {
-        true => once::listed(&look_out, settings, both.source.topics),
+        true => listing::listed_twice(&look_out, settings, both.source.topics),
         false => both.source.topics,
     };
     for name in settings.filter.unmatched(&topics) {

@@ -8,7 +8,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
-    thread,
     time::Duration,
 };
 
@@ -20,7 +19,7 @@ use rdkafka::{
 };
 
 use super::{
-    EngineError, Settings, assignment,
+    EngineError, assignment,
     client::{self, Quiet},
     headers,
     lifeline::Connected,
@@ -42,8 +41,6 @@ use crate::{
 /// One question to the source.
 const QUESTION: Duration = Duration::from_secs(5);
 
-/// After how long topics are listed again, if one is missing.
-const LISTED_AGAIN: Duration = Duration::from_secs(1);
 /// How often it is looked what is read, and how often the statistics are made.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 /// So many looks in a row say that all was fetched. A pause empties the queue, also one of librdkafka's own in a rebalance, and
@@ -64,6 +61,8 @@ struct Target {
     passed: bool,
     /// It is gone from the source.
     gone: bool,
+    /// It is out of range behind what is wanted, and nothing of it is read any more.
+    left_alone: bool,
     /// Another member of the group has committed its end.
     elsewhere: bool,
     copied: Arc<Mutex<Copied>>,
@@ -88,10 +87,12 @@ impl Goal {
     /// To read every partition up to these offsets.
     pub(super) fn new(ends: &[Place]) -> Self {
         let target = |end: &Place| {
+            let key = (end.topic.clone(), end.partition);
             let copied = Arc::default();
-            let (passed, gone, elsewhere) = Default::default();
-            let target = Target { end: end.offset, looks: 0, passed, gone, elsewhere, copied };
-            ((end.topic.clone(), end.partition), target)
+            let (passed, gone, left_alone, elsewhere) = Default::default();
+            let (end, looks) = (end.offset, 0);
+            let target = Target { end, looks, passed, gone, left_alone, elsewhere, copied };
+            (key, target)
         };
         Self(Mutex::new(ends.iter().map(target).collect()))
     }
@@ -162,7 +163,8 @@ impl Goal {
     pub(super) fn take(&self, from: &Place) -> Option<Account> {
         let mut targets = self.targets();
         let target = targets.get_mut(&(from.topic.clone(), from.partition))?;
-        (target.elsewhere, target.passed, target.looks) = (false, false, 0);
+        (target.elsewhere, target.left_alone) = (false, false);
+        (target.passed, target.looks) = (false, 0);
         let mut copied = account::lock(&target.copied);
         copied.counted = copied.counted.max(from.offset.min(target.end));
         drop(copied);
@@ -204,10 +206,9 @@ impl Goal {
         unread.map(place).collect()
     }
 
-    /// The partition is gone, and `next` was to be read next.
+    /// The partition is gone, or what is left of what is wanted of it.
     pub(super) fn give_up(&self, next: &Place) {
         if let Some(target) = self.targets().get_mut(&(next.topic.clone(), next.partition)) {
-            account::lock(&target.copied).lost += (target.end - next.offset).max(0) as u64;
             target.gone = true;
         }
     }
@@ -220,7 +221,10 @@ impl Goal {
     /// What was copied; `ended` if nothing failed.
     pub(super) fn report(&self, ended: bool) -> Report {
         let of = |((topic, partition), target): (&(String, i32), &Target)| {
-            let copied = account::lock(&target.copied);
+            let mut copied = account::lock(&target.copied).clone();
+            if target.gone {
+                copied.lost += (target.end - copied.counted).max(0) as u64;
+            }
             // What we had copied to its end before it went to another is ours all the same.
             let elsewhere = target.elsewhere && copied.counted < target.end;
             report::Partition::new(topic, *partition, target.end, elsewhere, &copied)
@@ -231,26 +235,6 @@ impl Goal {
     fn targets(&self) -> MutexGuard<'_, BTreeMap<(String, i32), Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The source's topics, listed twice: a broker that has just started lists few, and a moment later all.
-pub(super) fn listed(
-    source: &BaseConsumer<Quiet>,
-    settings: &Settings,
-    mut topics: Vec<String>,
-) -> Vec<String> {
-    let filter = &settings.filter;
-    let is_matched = topics.iter().any(|topic| filter.matches(topic));
-    if !is_matched || !filter.unmatched(&topics).is_empty() {
-        thread::sleep(LISTED_AGAIN);
-    }
-    match source.fetch_metadata(None, QUESTION) {
-        Ok(metadata) => topics.extend(client::topic_names(&metadata)),
-        Err(error) => tracing::debug!("the source does not list its topics again: {error}"),
-    }
-    topics.sort();
-    topics.dedup();
-    topics
 }
 
 /// The goal of a run with `--once`: the end of each partition of the matching topics as it is now. `None` if
@@ -344,6 +328,19 @@ impl Stream<'_> {
             goal.pass(topic, partition);
         }
         self.read_no_more(topic, partition);
+    }
+
+    /// Nothing is wanted of a partition that is out of range: it is no longer read. False if that is known.
+    pub(super) fn leave_alone(&self, Place { topic, partition, .. }: &Place) -> bool {
+        let is_news = self.notes.goal.get().is_some_and(|goal| {
+            let mut targets = goal.targets();
+            let target = targets.get_mut(&(topic.clone(), *partition));
+            target.is_some_and(|target| !std::mem::replace(&mut target.left_alone, true))
+        });
+        if is_news {
+            self.read_no_more(topic, *partition);
+        }
+        is_news
     }
 
     /// Producers may go on writing; what they write is not wanted.

@@ -104,6 +104,11 @@ impl Lanes {
         self.by_slot.borrow().values().any(Lane::has_transaction)
     }
 
+    /// Whether a transaction has failed and its partition is not begun anew yet.
+    pub(super) fn has_broken(&self) -> bool {
+        !self.broken.borrow().is_empty()
+    }
+
     /// A partition is followed in this lane from here on.
     pub(super) fn enter(&self, slot: Slot, lane: Option<Lane>, start: &Start) {
         let Some(mut lane) = lane else { return };
