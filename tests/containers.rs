@@ -22,6 +22,7 @@ mod support {
 }
 mod transactions {
     pub(crate) mod at_the_end;
+    pub(crate) mod begun;
     pub(crate) mod left_open;
 }
 

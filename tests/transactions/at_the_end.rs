@@ -2,19 +2,14 @@
 //!
 //! `--once` is to end there, and the next start is to begin behind it.
 
+use super::begun::{PATIENCE, begin};
 use crate::support::mirroring::{Ended, Running};
-use harness::cluster::{Cluster, Pair};
-use rdkafka::{
-    ClientConfig,
-    producer::{BaseProducer, BaseRecord, Producer},
-};
+use harness::cluster::Pair;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
-use std::{fmt::Display, path::Path, time::Duration};
+use std::{fmt::Display, path::Path};
 use tokio::runtime::Runtime;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-/// The most that brokers allow by default: longer than any test waits.
-const TRANSACTION: &str = "900000";
 const TOPIC: &str = "at-the-end";
 const RECORDS: u32 = 10;
 /// Where what is wanted ends: behind the marker in partition 0, before the open transaction in partition 1.
@@ -41,19 +36,6 @@ pub(crate) fn it_ends(runtime: &Runtime, pair: &Pair, folder: &Path) -> Result<(
         }
     }
     left_open.abort_transaction(PATIENCE).map_err(failed)
-}
-
-/// A producer with a transaction begun.
-fn begin(source: &Cluster, id: &str) -> Result<BaseProducer, String> {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", source.bootstrap())
-        .set("transactional.id", id)
-        .set("transaction.timeout.ms", TRANSACTION)
-        .create()
-        .map_err(failed)?;
-    producer.init_transactions(PATIENCE).map_err(failed)?;
-    producer.begin_transaction().map_err(failed)?;
-    Ok(producer)
 }
 
 fn send(producer: &BaseProducer, partition: i32, records: u32) -> Result<(), String> {

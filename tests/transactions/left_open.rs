@@ -3,6 +3,7 @@
 //! Whoever reads committed records sees nothing behind it until somebody ends it, or for as long as the transaction may take.
 //! Mock brokers show readers what is open, so only real ones tell.
 
+use super::begun::{PATIENCE, begin};
 use crate::support::mirroring::{Ended, Running, contents};
 use harness::{
     cluster::{Cluster, Pair},
@@ -13,12 +14,9 @@ use rdkafka::{
     ClientConfig,
     producer::{BaseProducer, BaseRecord, Producer},
 };
-use std::{fmt::Display, path::Path, time::Duration};
+use std::{fmt::Display, path::Path};
 use tokio::runtime::Runtime;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-/// The most that brokers allow by default: longer than any test waits.
-const TRANSACTION: &str = "900000";
 const TOPIC: &str = "left-open";
 const GROUP: &str = "left-open";
 const RECORDS: u32 = 300;
@@ -72,16 +70,10 @@ fn leave_open(pair: &Pair) -> Result<BaseProducer, String> {
     let cluster = asked.client().fetch_cluster_id(PATIENCE).ok_or("the source has no id")?;
     let key =
         format!(r#"{{"group":"{GROUP}","cluster":"{cluster}","topic":"gone","partition":0}}"#);
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", pair.destination.bootstrap())
-        .set("transactional.id", format!("mirror/{cluster}/{GROUP}/gone/0"))
-        .set("transaction.timeout.ms", TRANSACTION)
-        .create()
-        .map_err(failed)?;
+    let id = format!("mirror/{cluster}/{GROUP}/gone/0");
+    let producer = begin(&pair.destination, &id)?;
     let positions = format!("__mirror_positions.{GROUP}");
     let position = BaseRecord::to(&positions).key(&key).payload(r#"{"version":1,"offset":1}"#);
-    producer.init_transactions(PATIENCE).map_err(failed)?;
-    producer.begin_transaction().map_err(failed)?;
     producer.send(position).map_err(|(error, _)| failed(error))?;
     producer.flush(PATIENCE).map_err(failed)?;
     Ok(producer)

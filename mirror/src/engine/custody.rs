@@ -233,10 +233,12 @@ impl Stream<'_> {
                 Ok((reader.partitions()?, reader.look(&asked, &is_over)?))
             });
             // Some of it may stay unknown for good, as what lies behind the last record that is not aborted.
-            let is_whole = |answers: &[Answer]| answers.iter().all(Answer::is_whole);
+            let is_enough = |answers: &[Answer]| {
+                let is_insisted_on = self.settings.once && since.elapsed() <= WHOLE;
+                !is_insisted_on || answers.iter().all(Answer::is_whole)
+            };
             let reason = match told {
-                Ok(told) if is_whole(&told.1) || since.elapsed() > WHOLE => break told,
-                Ok(told) if !self.settings.once => break told,
+                Ok(told) if is_enough(&told.1) => break told,
                 Ok(_) => {
                     custody.renew();
                     "not all of it".to_owned()

@@ -63,8 +63,9 @@ impl Stream<'_> {
             let (is_reported, is_given_back) = (reported() != before, self.notes.has_unsent());
             before = reported();
             // What is given back again and again is reported, too.
-            let is_less = in_flight() < least;
-            least = least.min(in_flight());
+            let now = in_flight();
+            let is_less = now < least;
+            least = least.min(now);
             if is_less || (is_reported && !is_given_back) {
                 last = Instant::now();
             } else if last.elapsed() > patience {

@@ -3,7 +3,8 @@
 //! A record at the end, or beyond it, says that a partition is read, and so does the client's position: a log may end in
 //! markers of transactions, which are never seen as records. Both miss what is aborted before a transaction that is still
 //! open: nothing of it is handed over, and neither is what compaction took. For that, librdkafka's statistics tell how far it has
-//! been fetched. The end comes when all of it is acknowledged too, or committed with its transaction: until then what goes wrong is mended as ever.
+//! been fetched. The end comes when all of it is acknowledged too, or committed with its transaction: until then what goes wrong
+//! is mended as ever.
 
 use std::{
     collections::BTreeMap,
@@ -52,7 +53,7 @@ const LOOKS: u32 = 30;
 #[derive(Debug)]
 pub(super) struct Goal(Mutex<BTreeMap<Key, Target>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Target {
     end: i64,
     /// How often in a row it was seen to be fetched, and its queue to be empty.
@@ -87,12 +88,8 @@ impl Goal {
     /// To read every partition up to these offsets.
     pub(super) fn new(ends: &[Place]) -> Self {
         let target = |end: &Place| {
-            let key = (end.topic.clone(), end.partition);
-            let copied = Arc::default();
-            let (passed, gone, left_alone, elsewhere) = Default::default();
-            let (end, looks) = (end.offset, 0);
-            let target = Target { end, looks, passed, gone, left_alone, elsewhere, copied };
-            (key, target)
+            let target = Target { end: end.offset, ..Target::default() };
+            ((end.topic.clone(), end.partition), target)
         };
         Self(Mutex::new(ends.iter().map(target).collect()))
     }

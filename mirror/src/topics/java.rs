@@ -32,7 +32,7 @@ pub(super) fn cut_repetition(pattern: &str) -> Option<&str> {
     braces(pattern).into_iter().find_map(|braced| {
         let end = digits(braced)?;
         let is_cut = braced[end..].starts_with('|');
-        let length = braced.find('}').map_or(end, |close| close);
+        let length = braced.find('}').unwrap_or(end);
         is_cut.then(|| &braced[..=length])
     })
 }

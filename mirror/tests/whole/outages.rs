@@ -21,6 +21,13 @@ fn looks_often() -> World {
     world(1, 1).producer("metadata.max.age.ms=1000\ntopic.metadata.refresh.interval.ms=1000")
 }
 
+/// The destination says that there is no such topic, and the mirror, which knew it, has looked since.
+fn take_topic_away(world: &World) {
+    sleep(Duration::from_secs(3));
+    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
+    sleep(Duration::from_secs(2));
+}
+
 #[test]
 fn a_topic_that_is_away_for_a_moment_is_waited_for() {
     let world = looks_often();
@@ -28,9 +35,7 @@ fn a_topic_that_is_away_for_a_moment_is_waited_for() {
     produce(&world.source, TOPIC, &records[..10]);
     let mut mirror = world.mirror(&["--metrics=127.0.0.1:0"]);
     world.wait_for(10, &mut mirror);
-    sleep(Duration::from_secs(3));
-    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
-    sleep(Duration::from_secs(2));
+    take_topic_away(&world);
     produce(&world.source, TOPIC, &records[10..20]);
     mirror.wait_for_log("the destination has no topic testtopic now, which was there");
     produce(&world.source, TOPIC, &records[20..]);
@@ -51,9 +56,7 @@ fn what_a_topic_that_was_away_gave_back_is_sent_before_the_end() {
     produce(&world.source, TOPIC, &records[..10]);
     let mut mirror = world.mirror(&[]);
     world.wait_for(10, &mut mirror);
-    sleep(Duration::from_secs(3));
-    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
-    sleep(Duration::from_secs(2));
+    take_topic_away(&world);
     produce(&world.source, TOPIC, &records[10..]);
     mirror.wait_for_log("the destination has no topic testtopic now, which was there");
     mirror.signal(Signal::SIGTERM);
@@ -132,9 +135,7 @@ fn a_topic_that_does_not_come_back_is_named() {
     let mut mirror = world.mirror(&[]);
     world.wait_for(10, &mut mirror);
     world.wait_for_commits(&mirror);
-    sleep(Duration::from_secs(3));
-    world.destination.topic_error(TOPIC, UNKNOWN).unwrap();
-    sleep(Duration::from_secs(2));
+    take_topic_away(&world);
     produce(&world.source, TOPIC, &varied(10));
     mirror.fails(1, &["waiting for it, 30 s at most", "the destination has no such topic"]);
     assert_eq!(world.committed(1)[&0], 10, "nothing is committed that has no copy");
